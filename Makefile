@@ -1,0 +1,49 @@
+# The commands that people and CI call alike. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DATA   ?=
+HOME_FOLDER ?= .strategy-lab
+
+.PHONY: help demo test test-all lint format bench lock vocabulary clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] <= (3,13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@echo "setting up $(VENV): about a minute and a half, 1.4 GB"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV); }
+	@if $(BIN)/python -c 'import pip' 2>/dev/null; then pip="$(BIN)/python -m pip"; else pip="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
+	$$pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock && \
+	$$pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## from nothing to a report: simulated MNQ sessions, or DATA=path for your own files
+	@$(BIN)/strategy-lab --home $(HOME_FOLDER) demo $(if $(DATA),--data $(DATA),)
+
+test: $(STAMP) ## the tests, compiled and (kernels) as plain Python; under 10 minutes on 2 cores
+	@$(BIN)/python -m tests.run
+
+test-all: $(STAMP) ## everything: thousands of cases a property, kill tests
+	@$(BIN)/python -m tests.run --all
+
+lint: $(STAMP) ## ruff, mypy strict, import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(STAMP) ## format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## speed and memory as ratios to the calibration loop: build/bench.json
+	@$(BIN)/python -m benchmarks.run
+
+vocabulary: $(STAMP) ## write docs/vocabulary.md from the table schemas
+	@$(BIN)/python -m strategy_lab_core.data.vocabulary docs/vocabulary.md
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-strip-extras --no-header --extra dev --quiet pyproject.toml -o requirements.lock
+
+clean: ## remove what was built here, the home folder too
+	rm -rf $(VENV) build $(HOME_FOLDER)

@@ -1,0 +1,55 @@
+"""The one Numba decorator, and a compile cache that cannot go stale.
+
+Numba's disk cache looks only at the file a function is written in, so editing a kernel leaves its
+callers in other files running the old code. Keying the cache folder by the package's source fixes
+this; strategies are left out, they bring a key of their own (`strategies.loader`), so that an
+edited strategy does not recompile the engine. Set NUMBA_CACHE_DIR to choose a folder yourself,
+NUMBA_DISABLE_JIT=1 to debug in Python.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+
+__all__ = ["CACHE_FOLDER", "JIT_DISABLED", "kernel", "source_digest"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+JIT_DISABLED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+
+
+def source_digest(package: Path, *, without: tuple[str, ...] = ()) -> str:
+    """Return 16 hex digits that change whenever a ``.py`` file under `package` does.
+
+    Folders and files directly under `package` that are named in `without` are left out.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        relative = path.relative_to(package)
+        if relative.parts[0] not in without:
+            digest.update(relative.as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return Path(os.environ["NUMBA_CACHE_DIR"])
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    without = ("strategies", "report", "data")  # no kernel of the books or the engine lives there
+    return home / "strategy_lab" / source_digest(Path(__file__).parent, without=without)
+
+
+CACHE_FOLDER = _cache_folder()
+numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
+
+
+def kernel(func: Callable[P, R]) -> Callable[P, R]:
+    """Compile `func` in nopython mode, without the GIL and cached on disk."""
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(func)
+    return compiled  # type: ignore[no-any-return]

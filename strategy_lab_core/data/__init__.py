@@ -1,0 +1,1 @@
+"""Bytes in, exact tick tables out: readers, schemas, checks, instruments, calendar, simulator."""

@@ -1,0 +1,168 @@
+"""Every column of every tick table: name, type, unit, meaning, allowed range.
+
+One declaration gives the Polars types of raw ticks (any value that fits the type, so that nothing
+is lost), the Pandera schema of validated ticks (values inside their range), docs/vocabulary.md and
+the column lists in the Dagster UI. Rules that need more than one column or row are in `checks`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+
+from strategy_lab_core.types import Action, Side, TickSchema
+
+__all__ = [
+    "LETTER",
+    "LINEAGE",
+    "MAX_TS_NS",
+    "ColumnSpec",
+    "columns_of",
+    "polars_schema",
+    "validated_schema",
+]
+
+# All 256 codes, so that a malformed byte survives; the physical value is the byte itself.
+LETTER = pl.Enum([chr(code) for code in range(256)])
+MAX_TS_NS = 2**62  # year 2116; DBN's undefined timestamp reads as -1
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """One column: `low` and `high` are inclusive bounds, `letters` the allowed codes."""
+
+    name: str
+    dtype: Any
+    unit: str
+    meaning: str
+    low: int | None = None
+    high: int | None = None
+    letters: str = ""
+    nullable: bool = False
+
+
+def _letters(codes: type[Action] | type[Side]) -> str:
+    return "".join(chr(code) for code in codes)
+
+
+INSTRUMENT_ID = ColumnSpec("instrument_id", pl.UInt32, "-", "numeric id of the instrument")
+PUBLISHER_ID = ColumnSpec("publisher_id", pl.UInt16, "-", "Databento's id of dataset and venue")
+TS_EVENT = ColumnSpec(
+    "ts_event", pl.Int64, "ns UTC", "matching engine's time; in a snapshot the order's own", 0,
+    MAX_TS_NS,
+)  # fmt: skip
+TS_RECV = ColumnSpec("ts_recv", pl.Int64, "ns UTC", "capture server's receive time", 0, MAX_TS_NS)
+ACTION = ColumnSpec(
+    "action", LETTER, "-", "A add, C cancel, M modify, R clear, T trade, F fill, N none",
+    letters=_letters(Action),
+)  # fmt: skip
+SIDE = ColumnSpec(
+    "side", LETTER, "-", "B bid, A ask, N none; the aggressor's for trades", letters=_letters(Side)
+)
+PRICE = ColumnSpec(
+    "price", pl.Int64, "1e-9", "price; 2^63 - 1 where undefined (a clear, an empty side)"
+)
+SIZE = ColumnSpec("size", pl.UInt32, "lots", "quantity of the order or trade")
+FLAGS = ColumnSpec(
+    "flags", pl.UInt8, "bits",
+    "128 last of event, 64 top of book, 32 snapshot, 16 by price, 8 bad ts_recv, 4 maybe bad book",
+)  # fmt: skip
+TS_IN_DELTA = ColumnSpec("ts_in_delta", pl.Int32, "ns", "sending time before ts_recv")
+SEQUENCE = ColumnSpec("sequence", pl.UInt32, "-", "venue's message sequence number")
+ORDER_ID = ColumnSpec("order_id", pl.UInt64, "-", "venue's order id")
+CHANNEL_ID = ColumnSpec("channel_id", pl.UInt8, "-", "venue's channel")
+DEPTH = ColumnSpec("depth", pl.UInt8, "levels", "book level at which the update happened, 0 best")
+SYMBOL = ColumnSpec("symbol", pl.String, "-", "raw symbol of the contract or spread")
+FILE_HASH = ColumnSpec("file_hash", pl.String, "sha256", "hash of the source file's bytes")
+ROW = ColumnSpec("row", pl.Int64, "rows", "record number in the source file, from 0", 0)
+LINEAGE = (SYMBOL, FILE_HASH, ROW)
+
+
+def _levels(depth: int) -> Iterator[ColumnSpec]:
+    for level in range(depth):
+        for side in ("bid", "ask"):
+            where = f"{side} level {level}"
+            price = f"price of {where}; 2^63 - 1 where no level is"
+            yield ColumnSpec(f"{side}_px_{level:02d}", pl.Int64, "1e-9", price)
+            yield ColumnSpec(f"{side}_sz_{level:02d}", pl.UInt32, "lots", f"size of {where}")
+            yield ColumnSpec(f"{side}_ct_{level:02d}", pl.UInt32, "orders", f"orders in {where}")
+
+
+def _flag(name: str, meaning: str) -> ColumnSpec:
+    return ColumnSpec(name, LETTER, "-", f"{meaning}: Y yes, N no, ~ not known", letters="YN~")
+
+
+_KEYS = (TS_RECV, TS_EVENT, INSTRUMENT_ID, PUBLISHER_ID)
+_TRADE = (*_KEYS, ACTION, SIDE, DEPTH, PRICE, SIZE, FLAGS, TS_IN_DELTA, SEQUENCE)
+_COLUMNS: dict[TickSchema, tuple[ColumnSpec, ...]] = {
+    TickSchema.MBO: (
+        *_KEYS, ACTION, SIDE, PRICE, SIZE, ORDER_ID, FLAGS, CHANNEL_ID, TS_IN_DELTA, SEQUENCE,
+    ),
+    TickSchema.TRADES: _TRADE,
+    TickSchema.MBP_1: (*_TRADE, *_levels(1)),
+    TickSchema.TBBO: (*_TRADE, *_levels(1)),
+    TickSchema.MBP_10: (*_TRADE, *_levels(10)),
+    TickSchema.STATUS: (
+        *_KEYS,
+        ColumnSpec("action", pl.UInt16, "-", "DBN's StatusAction: 1 pre-open, 7 trading, 8 halt, "
+                   "9 pause, 10 suspend, 11 pre-close, 12 close, 15 not available"),
+        ColumnSpec("reason", pl.UInt16, "-", "DBN's StatusReason"),
+        ColumnSpec("trading_event", pl.UInt16, "-", "DBN's TradingEvent"),
+        _flag("is_trading", "trading"),
+        _flag("is_quoting", "quoting"),
+        _flag("is_short_sell_restricted", "short sale restriction"),
+    ),
+    TickSchema.DEFINITION: (
+        *_KEYS,
+        ColumnSpec("raw_symbol", pl.String, "-", "venue's symbol"),
+        ColumnSpec("instrument_class", LETTER, "-", "F future, S future spread, C call, P put, ..."),
+        ColumnSpec("asset", pl.String, "-", "product code, such as MNQ"),
+        ColumnSpec("exchange", pl.String, "-", "MIC of the venue"),
+        ColumnSpec("currency", pl.String, "-", "currency of the price"),
+        ColumnSpec("min_price_increment", pl.Int64, "1e-9", "tick size"),
+        ColumnSpec("unit_of_measure_qty", pl.Int64, "1e-9", "contract multiplier"),
+        ColumnSpec("display_factor", pl.Int64, "1e-9", "from wire price to displayed price"),
+        ColumnSpec("activation", pl.Int64, "ns UTC", "first eligible time"),
+        ColumnSpec("expiration", pl.Int64, "ns UTC", "last eligible time"),
+        ColumnSpec("maturity_year", pl.UInt16, "-", "year of maturity; 65535 where undefined"),
+        ColumnSpec("maturity_month", pl.UInt8, "-", "month of maturity; 255 where undefined"),
+    ),
+}  # fmt: skip
+
+
+def columns_of(schema: TickSchema) -> tuple[ColumnSpec, ...]:
+    """Return the columns of a tick table in order, lineage last."""
+    return (*_COLUMNS[schema], *LINEAGE)
+
+
+def polars_schema(schema: TickSchema) -> pl.Schema:
+    """Return names and types of a tick table; raw and validated ticks share them."""
+    return pl.Schema({column.name: column.dtype for column in columns_of(schema)})
+
+
+@cache
+def validated_schema(schema: TickSchema) -> pa.DataFrameSchema:
+    """Return the Pandera schema of validated ticks.
+
+    Collect before validating: on a LazyFrame Pandera looks at the types only.
+    """
+    return pa.DataFrameSchema(
+        {column.name: _pandera_column(column) for column in columns_of(schema)},
+        name=schema.value,
+        strict=True,
+        ordered=True,
+    )
+
+
+def _pandera_column(column: ColumnSpec) -> pa.Column:
+    checks = []
+    if column.low is not None:
+        checks.append(pa.Check.ge(column.low))
+    if column.high is not None:
+        checks.append(pa.Check.le(column.high))
+    if column.letters:
+        checks.append(pa.Check.isin(list(column.letters)))
+    return pa.Column(column.dtype, checks, nullable=column.nullable, description=column.meaning)

@@ -1,0 +1,1 @@
+"""Strategy Lab pipeline: where data live, when things run, who starts them."""

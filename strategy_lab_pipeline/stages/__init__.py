@@ -1,0 +1,1 @@
+"""What each stage does to one partition, without Dagster: fetch, call core, publish."""

@@ -1,0 +1,30 @@
+"""Settings and fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parent.parent
+
+# The first example of a kernel test pays for its compilation: no deadline.
+settings.register_profile(
+    "default", deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "thorough", deadline=None, max_examples=3000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(  # kernels as plain Python: the same properties, fewer cases
+    "interpreted", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("STRATEGY_LAB_TEST_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real captures, or skip saying what would run the test."""
+    folder = Path(os.environ.get("STRATEGY_LAB_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real captures in {folder}: set STRATEGY_LAB_REAL_DATA to their folder")
+    return folder

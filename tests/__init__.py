@@ -1,0 +1,1 @@
+"""The tests of Strategy Lab; `python -m tests.run` runs them."""

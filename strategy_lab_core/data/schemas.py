@@ -118,7 +118,7 @@ _COLUMNS: dict[TickSchema, tuple[ColumnSpec, ...]] = {
     TickSchema.DEFINITION: (
         *_KEYS,
         ColumnSpec("raw_symbol", pl.String, "-", "venue's symbol"),
-        ColumnSpec("instrument_class", LETTER, "-", "F future, S future spread, C call, P put, ..."),
+        ColumnSpec("instrument_class", LETTER, "-", "F future, S spread, C call, P put, ..."),
         ColumnSpec("asset", pl.String, "-", "product code, such as MNQ"),
         ColumnSpec("exchange", pl.String, "-", "MIC of the venue"),
         ColumnSpec("currency", pl.String, "-", "currency of the price"),

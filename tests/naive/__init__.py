@@ -1,0 +1,1 @@
+"""Slow, obvious references: what the fast code must agree with."""

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from strategy_lab_core.errors import CalendarError
-from strategy_lab_core.types import NS_PER_SECOND, Int1D, IntAny, Phase, RecordFlag
+from strategy_lab_core.types import NS_PER_SECOND, Int1D, IntAny, Phase
 
 __all__ = [
     "NO_SESSION",
@@ -42,7 +42,6 @@ STATUS_PHASE = {  # DBN's StatusAction; 0 (none) and 14 (short sale rule) change
 _FIRST, _LAST = "1999-12-15", "2035-12-31"
 _EPOCH = date(1970, 1, 1).toordinal()
 _MINUTE = 60 * NS_PER_SECOND
-_DAY = 24 * 60 * _MINUTE
 _SHORT_PRE_OPEN, _LONG_PRE_OPEN, _LONG_BREAK = 15 * _MINUTE, 60 * _MINUTE, 90 * _MINUTE
 
 
@@ -128,21 +127,6 @@ class SessionCalendar:
         place = np.searchsorted(closes, ts_ns, side="right")
         inside = (place > 0) & (place < len(closes))
         return np.where(inside, self._hours.keys[np.where(inside, place, 0)], NO_SESSION)
-
-    def row_keys(self, ts_event: IntAny, ts_recv: IntAny, flags: IntAny) -> Int1D:
-        """Return the key of the session that each row of a tick table belongs to.
-
-        `ts_event` decides; `ts_recv` for snapshot rows (they carry their order's own time) and
-        where the two are more than a day apart or `ts_event` is in no session: such a row breaks
-        the rule `impossible_time` and is quarantined in the session that delivered it. Arrays have
-        shape (n,); the result is like that of `session_keys`.
-        """
-        received = self.session_keys(ts_recv)
-        apart = np.abs(ts_event.astype(np.float64) - ts_recv.astype(np.float64)) > _DAY
-        by_recv = (flags & np.uint8(RecordFlag.SNAPSHOT) != 0) | apart
-        happened = self.session_keys(ts_event)
-        by_recv = (by_recv & (received != NO_SESSION)) | (happened == NO_SESSION)
-        return np.where(by_recv, received, happened)
 
     def phases(self, ts_ns: IntAny, session: Session) -> NDArray[np.uint8]:
         """Return the scheduled `Phase` at each moment, shape (n,); outside the window CLOSED."""

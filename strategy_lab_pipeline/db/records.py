@@ -1,0 +1,188 @@
+"""What the store returns and takes: plain frozen values, no open connection behind them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeVar
+
+__all__ = [
+    "FileRow",
+    "FindingLike",
+    "Materialization",
+    "QualityRow",
+    "RunRow",
+    "SessionRow",
+    "from_row",
+]
+
+Record = TypeVar("Record")
+
+
+def from_row(kind: type[Record], row: Any, **others: Any) -> Record:
+    """Return a `kind` with the columns of `row` that it has fields for, and `others`."""
+    names = {field.name for field in fields(kind)} - others.keys()  # type: ignore[arg-type]
+    return kind(**{name: getattr(row, name) for name in names}, **others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """One delivery of one tick file.
+
+    Parameters
+    ----------
+    delivery
+        1, 2, ...: how many times the path got other bytes.
+    sha256
+        Of its bytes; "" where they could not be read.
+    size
+        In bytes.
+    status
+        "whole", "broken", or "duplicate" where another path has the same bytes.
+    first_ts, last_ts
+        First and last index time, ns UTC, both inclusive; 0 where there is none.
+    """
+
+    id: int
+    path: str
+    delivery: int
+    sha256: str
+    size: int
+    mtime_ns: int
+    status: str
+    reason: str
+    duplicate_of: int | None
+    format: str
+    schema: str
+    dataset: str
+    rows: int
+    first_ts: int
+    last_ts: int
+    seen_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Materialization:
+    """One version of one partition of one asset in the lake.
+
+    Parameters
+    ----------
+    version
+        16 hex digits over inputs, code and configuration.
+    data_version
+        sha256 over the files that were written.
+    inputs
+        Name of each input to its data version.
+    files
+        Name, sha256, bytes and rows of each file.
+    """
+
+    asset: str
+    product: str
+    session: str
+    version: str
+    current: bool
+    code_version: str
+    config_hash: str
+    data_version: str
+    rows: int
+    inputs: Mapping[str, str]
+    files: Sequence[Mapping[str, Any]]
+    details: Mapping[str, Any]
+    run_id: str
+    created_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One trading session of one product; times in ns UTC.
+
+    Parameters
+    ----------
+    label
+        "complete" where its rows reach from open to close, else "partial".
+    first_ts, last_ts
+        First and last row, both inclusive.
+    instruments
+        Instrument id (as text) to symbol.
+    """
+
+    product: str
+    session: str
+    label: str
+    open_ns: int
+    close_ns: int
+    first_ts: int
+    last_ts: int
+    instruments: Mapping[str, str]
+
+
+class FindingLike(Protocol):
+    """What one rule found: a row of the quality table but its partition."""
+
+    @property
+    def rule(self) -> str: ...  # noqa: D102
+    @property
+    def severity(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def applicable(self) -> bool: ...  # noqa: D102
+    @property
+    def passed(self) -> bool: ...  # noqa: D102
+    @property
+    def rows(self) -> int: ...  # noqa: D102
+    @property
+    def share(self) -> float: ...  # noqa: D102
+    @property
+    def first_rows(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRow:
+    """What one rule found in one partition of one asset.
+
+    Parameters
+    ----------
+    severity
+        "error" or "warn".
+    share
+        Of the rows that the rule looked at, 0 to 1.
+    """
+
+    asset: str
+    product: str
+    session: str
+    rule: str
+    severity: str
+    reason: str
+    applicable: bool
+    passed: bool
+    rows: int
+    share: float
+    first_rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One experiment on one session, with its figures.
+
+    Parameters
+    ----------
+    experiment_id
+        Hash of everything in the experiment but the dates.
+    version
+        Of the materialization that holds orders, fills and equity.
+    metrics
+        Name to value; money is int64 in 1e-6 (names end in `_e6`), an undefined figure is NaN.
+    """
+
+    experiment: str
+    experiment_id: str
+    product: str
+    session: str
+    version: str
+    current: bool
+    label: str
+    config: Mapping[str, Any]
+    run_id: str
+    created_at_ns: int
+    metrics: Mapping[str, int | float | str]

@@ -1,0 +1,61 @@
+"""Fixtures of the pipeline's tests: a private PostgreSQL, a database of each kind, a clock."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from strategy_lab_pipeline.db.database import Database
+from strategy_lab_pipeline.db.store import Store
+from tests.pipeline.postgres import Server, missing_programs, server
+
+ON_POSTGRES = (pytest.mark.postgres, pytest.mark.xdist_group("postgres"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a PostgreSQL database, and keep it on one worker: one server for all."""
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()):
+            for mark in ON_POSTGRES:
+                item.add_marker(mark)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """Run a private PostgreSQL server, or skip saying what is missing."""
+    missing = missing_programs()
+    if missing:
+        pytest.skip(f"PostgreSQL's {' and '.join(missing)} missing: apt-get install postgresql")
+    with server() as running:
+        yield running
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> str:
+    """Return the URL of an empty PostgreSQL database."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=ON_POSTGRES)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/results.db"
+    running: Server = request.getfixturevalue("postgres_server")
+    return running.new_database()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Return a database of each kind with its tables."""
+    opened = Database(database_url)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    """Return a store of each kind; its clock counts from 1."""
+    return Store(database, clock=count(1).__next__)

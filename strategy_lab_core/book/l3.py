@@ -1,0 +1,233 @@
+"""The order-by-order (L3) book of one instrument: the Python face of `l3_kernels`.
+
+Turns tables into kernel columns, keeps the arrays large enough, and answers questions about the
+book as it stands. Replaying whole tables is in `replay`, seeds are in `seeds`.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from strategy_lab_core.book import l3_kernels as kernels
+from strategy_lab_core.book.grid import PriceGrid
+from strategy_lab_core.book.hashing import capacity_for
+from strategy_lab_core.book.l3_kernels import ARRIVAL, ID, LOTS, PLACE, L3State, MboRows
+from strategy_lab_core.data.columns import Table, column
+from strategy_lab_core.types import EMPTY_PRICE, Int1D, Int2D, IntAny
+
+__all__ = ["Books", "Depth", "L3Book", "Orders"]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Books written by a replay, best level first.
+
+    Attributes
+    ----------
+    at
+        Row in the batch after which each book stood (shape: books).
+    prices
+        1e-9, `EMPTY_PRICE` where no level is (shape: books, 2 * depth; bids, then asks).
+    sizes
+        Lots (same shape).
+    counts
+        Orders (same shape).
+    broken
+        `StateRule` bits of every row of the batch, the book's own rules only (shape: rows).
+    started
+        Row from which on the book had a seed, clear or snapshot; the number of rows if never.
+    """
+
+    at: IntAny
+    prices: Int2D
+    sizes: IntAny
+    counts: IntAny
+    broken: IntAny
+    started: int
+
+
+class Depth(NamedTuple):
+    """Levels of one side, best first (shape: levels)."""
+
+    prices: Int1D  # 1e-9
+    sizes: Int1D  # lots
+    counts: Int1D  # orders
+
+
+class Orders(NamedTuple):
+    """Live orders in the order of their arrival (shape: orders)."""
+
+    order_id: IntAny  # uint64
+    side: IntAny  # uint8, ASCII
+    price: Int1D  # 1e-9
+    size: Int1D  # lots
+    arrival: Int1D
+
+
+class L3Book:
+    """A book of orders that grows with its feed.
+
+    Parameters
+    ----------
+    orders
+        Live orders to make room for at the beginning.
+
+    Attributes
+    ----------
+    grid
+        Prices of the levels; levels move when new prices appear.
+    state
+        Arrays for kernels; replaced by larger ones when the book grows, so never keep them.
+    """
+
+    def __init__(self, *, orders: int = 1024) -> None:
+        self.grid = PriceGrid()
+        self.state = _empty_state(capacity_for(orders), 0, np.zeros(7, np.int64))
+
+    def start_empty(self) -> None:
+        """Take the book as it stands (nothing, at first) for known: no seed is needed."""
+        self.state.meta[kernels.STARTED] = 1
+
+    @property
+    def started(self) -> bool:
+        """Whether a seed, a clear or a snapshot was seen."""
+        return bool(self.state.meta[kernels.STARTED])
+
+    @property
+    def live_orders(self) -> int:
+        """Orders in the book."""
+        return int(self.state.meta[kernels.LIVE])
+
+    def reserve(self, orders: int) -> None:
+        """Make room for `orders` live orders at a load of at most a quarter."""
+        if capacity_for(orders) > len(self.state.orders):
+            self._rebuild(capacity_for(orders), np.arange(self.state.lots.shape[1]), 0)
+
+    def rows(self, ticks: Table) -> MboRows:
+        """Return the kernel columns of a market-by-order table of this instrument."""
+        return self.rows_of(
+            action=column(ticks, "action"),
+            side=column(ticks, "side"),
+            price=column(ticks, "price", null=EMPTY_PRICE),
+            size=column(ticks, "size"),
+            order_id=column(ticks, "order_id"),
+            flags=column(ticks, "flags"),
+            ts_recv=column(ticks, "ts_recv"),
+        )
+
+    def rows_of(
+        self,
+        *,
+        action: IntAny,
+        side: IntAny,
+        price: Int1D,
+        size: IntAny,
+        order_id: IntAny,
+        flags: IntAny,
+        ts_recv: Int1D,
+    ) -> MboRows:
+        """Return columns (shape: rows) in the kernels' widths, entering new prices in the grid."""
+        levels, moved = self.grid.extend(np.ascontiguousarray(price, np.int64))
+        known = self.state.lots.shape[1]
+        if moved is not None or len(self.grid) > known:
+            self._rebuild(
+                len(self.state.orders), np.arange(known) if moved is None else moved, len(self.grid)
+            )
+        return MboRows(
+            action=np.ascontiguousarray(action, np.uint8),
+            side=np.ascontiguousarray(side, np.uint8),
+            level=levels,
+            size=np.ascontiguousarray(size, np.uint32),
+            order_id=np.ascontiguousarray(order_id, np.uint64).view(np.int64),
+            flags=np.ascontiguousarray(flags, np.uint8),
+            ts_recv=np.ascontiguousarray(ts_recv, np.int64),
+        )
+
+    def feed(self, rows: MboRows) -> IntAny:
+        """Apply rows in order; return each row's `StateRule` bits as uint16 (shape: rows)."""
+        broken = np.zeros(len(rows.action), np.uint16)
+        row = 0
+        while (row := kernels.apply_rows(self.state, rows, row, broken)) < len(broken):
+            self.reserve(2 * self.live_orders + 1)
+        return broken
+
+    def replay(self, rows: MboRows, *, depth: int, every: bool) -> Books:
+        """Apply rows in order and write the book at event ends, or after every record.
+
+        Parameters
+        ----------
+        rows
+            From `rows` or `rows_of`.
+        depth
+            Levels a side.
+        every
+            After every record instead of at event ends.
+        """
+        n_rows = len(rows.action)
+        n_books = n_rows if every else int(np.count_nonzero(rows.flags & kernels.LAST))
+        shape = (n_books, 2 * depth)
+        levels, sizes, counts = (
+            np.empty(shape, dtype) for dtype in (np.int32, np.uint32, np.uint32)
+        )
+        at = np.empty(n_books, np.int64)
+        broken = np.zeros(n_rows, np.uint16)
+        started = 0 if self.started else _first_start(rows)
+        row = written = 0
+        while row < n_rows:
+            row, written = kernels.replay_rows(
+                self.state, rows, row, every, written, broken, at, levels, sizes, counts
+            )
+            if row < n_rows:
+                self.reserve(2 * self.live_orders + 1)
+        return Books(at, self.grid.price_of(levels), sizes, counts, broken, started)
+
+    def depth(self, side: int) -> Depth:
+        """Return all levels of one side (0 bid, 1 ask), best first."""
+        levels = np.flatnonzero(self.state.counts[side])
+        levels = levels[::-1] if side == 0 else levels
+        sizes, counts = self.state.lots[side, levels], self.state.counts[side, levels]
+        return Depth(self.grid.price_of(levels), sizes, counts)
+
+    def orders(self) -> Orders:
+        """Return the live orders by arrival: per level that is their priority."""
+        live = self.state.orders[self.state.orders[:, PLACE] >= 0]
+        live = live[np.argsort(live[:, ARRIVAL])]
+        return Orders(
+            order_id=np.ascontiguousarray(live[:, ID]).view(np.uint64),
+            side=np.where(live[:, PLACE] & 1, ord("A"), ord("B")).astype(np.uint8),
+            price=self.grid.price_of(live[:, PLACE] >> 1),
+            size=live[:, LOTS].copy(),
+            arrival=live[:, ARRIVAL].copy(),
+        )
+
+    def _rebuild(self, capacity: int, moved: Int1D, levels: int) -> None:
+        """Move everything to arrays of `capacity` slots and at least `levels` levels."""
+        old = self.state
+        new = _empty_state(capacity, max(levels, old.lots.shape[1]), old.meta)
+        kernels.reinsert(old.orders, new.orders, moved)
+        kernels.reinsert(old.before, new.before, moved)
+        new.lots[:, moved] = old.lots
+        new.counts[:, moved] = old.counts
+        if old.best[0] >= 0:
+            new.best[0] = moved[old.best[0]]
+        if old.best[1] < old.lots.shape[1]:
+            new.best[1] = moved[old.best[1]]
+        self.state = new
+
+
+def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:
+    tables = np.full((2, capacity, 4), -1, np.int64)
+    return L3State(
+        orders=tables[0],
+        before=tables[1],
+        lots=np.zeros((2, levels), np.int64),
+        counts=np.zeros((2, levels), np.int64),
+        best=np.array([-1, levels], np.int64),
+        meta=meta,
+    )
+
+
+def _first_start(rows: MboRows) -> int:
+    starts = np.flatnonzero((rows.action == kernels.CLEAR) | (rows.flags & kernels.SNAPSHOT > 0))
+    return int(starts[0]) if len(starts) else len(rows.action)

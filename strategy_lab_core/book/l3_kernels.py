@@ -1,0 +1,407 @@
+"""Kernels of the order-by-order book: one record in, levels and orders changed in place.
+
+The state is a NamedTuple of arrays; `l3.L3Book` allocates and grows it. Order ids are the uint64
+of the feed seen as int64, levels are ranks of a `PriceGrid`. Nothing here knows tables or files.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.book.hashing import home_slot
+from strategy_lab_core.book.rules import StateRule
+from strategy_lab_core.types import Action, Int1D, Int2D, IntAny, RecordFlag, Side
+
+__all__ = [
+    "ARRIVAL",
+    "BID_LEVELS",
+    "CLEAR",
+    "ID",
+    "LAST",
+    "LIVE",
+    "LOTS",
+    "MODE",
+    "NEXT_ARRIVAL",
+    "PLACE",
+    "SNAPSHOT",
+    "STARTED",
+    "L3State",
+    "MboRows",
+    "apply_record",
+    "apply_rows",
+    "find_order",
+    "reinsert",
+    "replay_rows",
+    "write_levels",
+]
+
+# Columns of an order table.
+ID, PLACE, LOTS, ARRIVAL = 0, 1, 2, 3  # PLACE = 2 * level + side (0 bid, 1 ask), -1 in a free slot
+
+# Entries of `L3State.meta`.
+NEXT_ARRIVAL = 0  # arrival number of the next order: a smaller number is nearer the front
+LIVE = 1  # orders in the book
+MODE = 2  # what the last row was: 0 a market event, 1 a clear, 2 a snapshot's
+SNAPSHOT_TS = 3  # ts_recv of the last snapshot row
+STARTED = 4  # 1 after the first seed, clear or snapshot
+BID_LEVELS = 5  # levels with orders; asks follow at 6
+
+# Numba has no arithmetic on enum members: plain integers for the bits.
+SNAPSHOT = int(RecordFlag.SNAPSHOT)
+LAST = int(RecordFlag.LAST)
+CLEAR = int(Action.CLEAR)
+_UNKNOWN_ORDER = int(StateRule.UNKNOWN_ORDER)
+_OVER_CANCEL = int(StateRule.OVER_CANCEL)
+_DUPLICATE_ORDER = int(StateRule.DUPLICATE_ORDER)
+_MODIFY_OF_UNKNOWN = int(StateRule.MODIFY_OF_UNKNOWN)
+
+
+class L3State(NamedTuple):
+    """The book of one instrument; arrays are int64."""
+
+    orders: Int2D  # live orders, open addressing (shape: capacity, 4)
+    before: Int2D  # the orders that the last clear or snapshot removed (shape: capacity, 4)
+    lots: Int2D  # displayed lots (shape: side, level)
+    counts: Int2D  # orders (shape: side, level)
+    best: Int1D  # best level of each side; -1 without bids, the number of levels without asks
+    meta: Int1D  # counters, see the constants above
+
+
+class MboRows(NamedTuple):
+    """Columns of market-by-order records (shape: rows), each of one fixed width."""
+
+    action: IntAny  # uint8
+    side: IntAny  # uint8
+    level: IntAny  # int32
+    size: IntAny  # uint32, lots
+    order_id: Int1D  # bits of the uint64
+    flags: IntAny  # uint8
+    ts_recv: Int1D  # ns
+
+
+@kernel
+def find_order(orders: Int2D, order_id: int) -> int:
+    """Return the slot of an order, or ``-1 - slot`` of the free slot where it would go."""
+    mask = len(orders) - 1
+    slot = home_slot(order_id, mask)
+    while orders[slot, PLACE] >= 0:
+        if orders[slot, ID] == order_id:
+            return slot
+        slot = (slot + 1) & mask
+    return -1 - slot
+
+
+@kernel
+def _free_slot(orders: Int2D, slot: int) -> None:
+    """Remove the order in `slot`, moving back the orders that had to step over it."""
+    mask = len(orders) - 1
+    hole = slot
+    probe = (slot + 1) & mask
+    while orders[probe, PLACE] >= 0:
+        home = home_slot(orders[probe, ID], mask)
+        if ((probe - home) & mask) >= ((probe - hole) & mask):
+            for field in range(4):
+                orders[hole, field] = orders[probe, field]
+            hole = probe
+        probe = (probe + 1) & mask
+    orders[hole, PLACE] = -1
+
+
+@kernel
+def _enter_level(state: L3State, place: int, lots: int) -> None:
+    """Count one more order of `lots` at a place."""
+    side, level = place & 1, place >> 1
+    state.lots[side, level] += lots
+    state.counts[side, level] += 1
+    if state.counts[side, level] == 1:
+        state.meta[BID_LEVELS + side] += 1
+        if side == 0:
+            state.best[0] = max(state.best[0], level)
+        else:
+            state.best[1] = min(state.best[1], level)
+
+
+@kernel
+def _leave_level(state: L3State, place: int, lots: int) -> None:
+    """Count one order of `lots` less at a place; find the next best level where it was the last."""
+    side, level = place & 1, place >> 1
+    state.lots[side, level] -= lots
+    state.counts[side, level] -= 1
+    if state.counts[side, level] > 0:
+        return
+    state.meta[BID_LEVELS + side] -= 1
+    if state.best[side] != level:
+        return
+    if side == 0:
+        while level >= 0 and state.counts[0, level] == 0:
+            level -= 1
+    else:
+        while level < state.counts.shape[1] and state.counts[1, level] == 0:
+            level += 1
+    state.best[side] = level
+
+
+@kernel
+def _insert(state: L3State, slot: int, order_id: int, place: int, lots: int, arrival: int) -> None:
+    orders = state.orders
+    orders[slot, ID] = order_id
+    orders[slot, PLACE] = place
+    orders[slot, LOTS] = lots
+    orders[slot, ARRIVAL] = arrival
+    state.meta[LIVE] += 1
+    _enter_level(state, place, lots)
+
+
+@kernel
+def _next_arrival(state: L3State) -> int:
+    arrival: int = state.meta[NEXT_ARRIVAL]
+    state.meta[NEXT_ARRIVAL] = arrival + 1
+    return arrival
+
+
+@kernel
+def _clear(state: L3State) -> None:
+    """Empty the book; a snapshot that follows finds its orders in `before`."""
+    state.before[:] = state.orders
+    state.orders[:, PLACE] = -1
+    state.lots[:] = 0
+    state.counts[:] = 0
+    state.best[0] = -1
+    state.best[1] = state.counts.shape[1]
+    state.meta[LIVE] = 0
+    state.meta[BID_LEVELS] = 0
+    state.meta[BID_LEVELS + 1] = 0
+
+
+@kernel
+def _place_of(side: int, level: int, lots: int) -> int:
+    """Return the place of an add or modify, -1 where it is malformed."""
+    if level < 0 or lots <= 0:
+        return -1
+    if side == Side.BID:
+        return 2 * level
+    if side == Side.ASK:
+        return 2 * level + 1
+    return -1
+
+
+@kernel
+def _add(state: L3State, place: int, lots: int, order_id: int) -> int:
+    slot = find_order(state.orders, order_id)
+    if slot < 0:
+        _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
+        return 0
+    _move(state, slot, place, lots)
+    return _DUPLICATE_ORDER
+
+
+@kernel
+def _move(state: L3State, slot: int, place: int, lots: int) -> None:
+    """Give an order a new place and size, at the back of the queue."""
+    orders = state.orders
+    _leave_level(state, orders[slot, PLACE], orders[slot, LOTS])
+    _enter_level(state, place, lots)
+    orders[slot, PLACE] = place
+    orders[slot, LOTS] = lots
+    orders[slot, ARRIVAL] = _next_arrival(state)
+
+
+@kernel
+def _cancel(state: L3State, lots: int, order_id: int) -> int:
+    slot = find_order(state.orders, order_id)
+    if slot < 0:
+        return _UNKNOWN_ORDER
+    orders = state.orders
+    left = orders[slot, LOTS] - lots
+    if left > 0:
+        place = orders[slot, PLACE]
+        state.lots[place & 1, place >> 1] -= lots
+        orders[slot, LOTS] = left
+        return 0
+    _leave_level(state, orders[slot, PLACE], orders[slot, LOTS])
+    _free_slot(orders, slot)
+    state.meta[LIVE] -= 1
+    return _OVER_CANCEL if left < 0 else 0
+
+
+@kernel
+def _modify(state: L3State, place: int, lots: int, order_id: int) -> int:
+    slot = find_order(state.orders, order_id)
+    if slot < 0:
+        _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
+        return _MODIFY_OF_UNKNOWN
+    orders = state.orders
+    if orders[slot, PLACE] == place and lots <= orders[slot, LOTS]:
+        state.lots[place & 1, place >> 1] += lots - orders[slot, LOTS]
+        orders[slot, LOTS] = lots
+    else:
+        _move(state, slot, place, lots)
+    return 0
+
+
+@kernel
+def _snapshot_add(state: L3State, place: int, lots: int, order_id: int) -> None:
+    """Enter an order of a snapshot: unchanged orders keep their arrival number."""
+    slot = find_order(state.orders, order_id)
+    if slot >= 0:  # a repeated order id replaces
+        if state.orders[slot, PLACE] != place or state.orders[slot, LOTS] != lots:
+            _move(state, slot, place, lots)
+        return
+    before = state.before
+    old = find_order(before, order_id)
+    if old >= 0 and before[old, PLACE] == place and before[old, LOTS] == lots:
+        _insert(state, -1 - slot, order_id, place, lots, before[old, ARRIVAL])
+    else:
+        _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
+
+
+@kernel
+def _apply_snapshot(
+    state: L3State, action: int, side: int, level: int, lots: int, order_id: int, ts_recv: int
+) -> None:
+    """Apply one snapshot row: consecutive rows of one `ts_recv` replace the book as one event."""
+    meta = state.meta
+    if action == Action.CLEAR:
+        _clear(state)
+        meta[MODE], meta[STARTED] = 1, 1
+        return
+    if meta[MODE] == 0 or (meta[MODE] == 2 and meta[SNAPSHOT_TS] != ts_recv):
+        _clear(state)
+    meta[MODE], meta[STARTED], meta[SNAPSHOT_TS] = 2, 1, ts_recv
+    place = _place_of(side, level, lots)
+    if action == Action.ADD and place >= 0:
+        _snapshot_add(state, place, lots, order_id)
+
+
+@kernel
+def apply_record(
+    state: L3State,
+    action: int,
+    side: int,
+    level: int,
+    lots: int,
+    order_id: int,
+    flags: int,
+    ts_recv: int,
+) -> int:
+    """Apply one record; return the bits of the life-cycle rules that it breaks (`StateRule`).
+
+    Trades, fills and records without an action leave the book alone, and so do malformed adds and
+    modifies (no side, no lots, no price). The caller keeps at least half of the slots free.
+    """
+    if flags & SNAPSHOT:
+        _apply_snapshot(state, action, side, level, lots, order_id, ts_recv)
+        return 0
+    state.meta[MODE] = 0
+    if action == Action.ADD:
+        place = _place_of(side, level, lots)
+        return _add(state, place, lots, order_id) if place >= 0 else 0
+    if action == Action.CANCEL:
+        return _cancel(state, lots, order_id)
+    if action == Action.MODIFY:
+        place = _place_of(side, level, lots)
+        return _modify(state, place, lots, order_id) if place >= 0 else 0
+    if action == Action.CLEAR:
+        _clear(state)
+        state.meta[MODE], state.meta[STARTED] = 1, 1
+    return 0
+
+
+@kernel
+def _apply_row(state: L3State, rows: MboRows, row: int) -> int:
+    return apply_record(
+        state,
+        int(rows.action[row]),
+        int(rows.side[row]),
+        int(rows.level[row]),
+        int(rows.size[row]),
+        int(rows.order_id[row]),
+        int(rows.flags[row]),
+        int(rows.ts_recv[row]),
+    )
+
+
+@kernel
+def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int:
+    """Apply rows from `first` on, writing each row's broken rules; stop where the table is full.
+
+    Returns the first row that was not applied.
+    """
+    limit = len(state.orders) >> 2
+    for row in range(first, len(rows.action)):
+        if state.meta[LIVE] >= limit:
+            return row
+        broken[row] = _apply_row(state, rows, row)
+    return len(rows.action)
+
+
+@kernel
+def write_levels(state: L3State, depth: int, levels: IntAny, sizes: IntAny, counts: IntAny) -> None:
+    """Write the `depth` best levels of bids, then asks (arrays of shape: 2 * depth)."""
+    level = state.best[0]
+    for place in range(depth):
+        while level >= 0 and state.counts[0, level] == 0:
+            level -= 1
+        if level < 0:
+            levels[place], sizes[place], counts[place] = -1, 0, 0
+        else:
+            levels[place] = level
+            sizes[place] = state.lots[0, level]
+            counts[place] = state.counts[0, level]
+            level -= 1
+    level = state.best[1]
+    end = state.counts.shape[1]
+    for place in range(depth, 2 * depth):
+        while level < end and state.counts[1, level] == 0:
+            level += 1
+        if level >= end:
+            levels[place], sizes[place], counts[place] = -1, 0, 0
+        else:
+            levels[place] = level
+            sizes[place] = state.lots[1, level]
+            counts[place] = state.counts[1, level]
+            level += 1
+
+
+@kernel
+def replay_rows(
+    state: L3State,
+    rows: MboRows,
+    first: int,
+    every: bool,
+    written: int,
+    broken: IntAny,
+    at: IntAny,
+    levels: IntAny,
+    sizes: IntAny,
+    counts: IntAny,
+) -> tuple[int, int]:
+    """Apply rows like `apply_rows`, writing the best levels at event ends or after every record.
+
+    `at` receives the row of each written book; `levels`, `sizes` and `counts` have the shape
+    (books, 2 * depth). Returns the first row not applied and the number of books written so far.
+    """
+    limit = len(state.orders) >> 2
+    depth = levels.shape[1] >> 1
+    for row in range(first, len(rows.action)):
+        if state.meta[LIVE] >= limit:
+            return row, written
+        broken[row] = _apply_row(state, rows, row)
+        if every or rows.flags[row] & LAST:
+            at[written] = row
+            write_levels(state, depth, levels[written], sizes[written], counts[written])
+            written += 1
+    return len(rows.action), written
+
+
+@kernel
+def reinsert(old: Int2D, new: Int2D, moved: Int1D) -> None:
+    """Enter all orders of one table in another (empty) one, moving their levels by `moved`."""
+    for slot in range(len(old)):
+        place = old[slot, PLACE]
+        if place >= 0:
+            free = -1 - find_order(new, old[slot, ID])
+            for field in range(4):
+                new[free, field] = old[slot, field]
+            new[free, PLACE] = 2 * moved[place >> 1] + (place & 1)

@@ -18,7 +18,16 @@ from strategy_lab_core.data.schemas import polars_schema
 from strategy_lab_core.errors import ConfigError, FileError, TruncatedFileError
 from strategy_lab_core.types import TickSchema
 
-__all__ = ["BATCH_ROWS", "COPY_AGAIN", "ByteStream", "Decode", "Source", "TickFile", "regrouped"]
+__all__ = [
+    "BATCH_ROWS",
+    "COPY_AGAIN",
+    "ByteStream",
+    "Decode",
+    "Source",
+    "TickFile",
+    "regrouped",
+    "unreadable",
+]
 
 BATCH_ROWS = 1 << 18
 COPY_AGAIN = "copy or download the file again"
@@ -53,13 +62,8 @@ class Source:
         """Open one of the files for one reading from its start."""
         try:
             self._opened[path] = _HashedFile(path)
-        except FileNotFoundError as error:
-            raise FileError(path, "there is no such file", "check the name") from error
-        except IsADirectoryError as error:
-            raise FileError(path, "is a folder", "name the files in it") from error
-        except PermissionError as error:
-            remedy = "give this user the permission (chmod u+r)"
-            raise FileError(path, "may not be read by this user", remedy) from error
+        except OSError as error:
+            raise unreadable(path, error) from error
         return self._opened[path]
 
     def sha256(self) -> str:
@@ -80,6 +84,16 @@ class Source:
         while file.read(_CHUNK_BYTES):
             pass
         return file
+
+
+def unreadable(path: Path, error: OSError) -> FileError:
+    """Return the error for a file or folder that the operating system refuses to open."""
+    if isinstance(error, PermissionError):
+        remedy = "give this user the permission (chmod u+r; of a folder chmod u+rx)"
+        return FileError(path, "may not be read by this user", remedy)
+    if isinstance(error, FileNotFoundError):
+        return FileError(path, "there is no such file", "check the name")
+    return FileError(path, f"can't be opened: {error.strerror}", "name a file that can be read")
 
 
 class _HashedFile:

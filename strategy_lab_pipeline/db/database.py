@@ -26,7 +26,7 @@ from strategy_lab_pipeline.processes import exclusive
 
 __all__ = ["SCHEMA", "VERSION_TABLE", "Database", "alembic_config"]
 
-SCHEMA = "strategy_lab"
+SCHEMA = "strategy_lab_results"  # no role's name: by default PostgreSQL looks into "$user" first
 VERSION_TABLE = "strategy_lab_alembic_version"
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 60

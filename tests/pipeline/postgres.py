@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 __all__ = ["Server", "missing_programs", "server"]
 
-OWNER = "strategy_lab"
+OWNER = "strategy_lab"  # the name that a user would choose
 SETTINGS = {  # durability costs time, and nobody needs these rows after a crash
     "listen_addresses": "''",
     "fsync": "off",

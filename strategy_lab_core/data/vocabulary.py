@@ -1,0 +1,97 @@
+"""docs/vocabulary.md, written from the table schemas: `python -m ...vocabulary [PATH]`.
+
+Only the page's form is here; a column's name, type, unit and meaning are declared in `schemas`, a
+row rule's in `checks`.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from strategy_lab_core.data.checks import QUARANTINE_COLUMNS, row_rules
+from strategy_lab_core.data.schemas import LETTER, ColumnSpec, columns_of
+from strategy_lab_core.types import BookState, Phase, RecordFlag, TickSchema
+
+__all__ = ["main", "render"]
+
+_HEAD = """\
+# Vocabulary
+
+Written by `make vocabulary` from `strategy_lab_core/data/schemas.py`: change it there.
+
+The words are Databento's. Times are int64 ns UTC, prices int64 in 1e-9 of the quoted unit, sizes
+whole lots. "letter" is a Polars Enum whose physical value is the ASCII code of a DBN record. Raw
+ticks may hold any value that fits the type; validated ticks hold those of the range.
+"""
+_TEN_LEVELS = "Ten levels deep: `bid_px_00` to `ask_ct_09`, as listed here for level 0."
+_DEEPER = tuple(f"_{level:02d}" for level in range(1, 10))
+
+
+def render() -> str:
+    """Return the page."""
+    tables = (_table(schema) for schema in TickSchema)
+    return "\n".join([_HEAD, *tables, _quarantine(), _rules(), _codes()])
+
+
+def _table(schema: TickSchema) -> str:
+    columns = columns_of(schema)
+    shown = [column for column in columns if not column.name.endswith(_DEEPER)]
+    lines = [f"## {schema.value}", "", *_columns(shown)]
+    return "\n".join([*lines, *(["", _TEN_LEVELS] if len(shown) < len(columns) else []), ""])
+
+
+def _columns(columns: Iterable[ColumnSpec]) -> list[str]:
+    rows = [f"| `{c.name}` | {_type(c)} | {c.unit} | {_range(c)} | {c.meaning} |" for c in columns]
+    return ["| column | type | unit | range | meaning |", "| --- | --- | --- | --- | --- |", *rows]
+
+
+def _type(column: ColumnSpec) -> str:
+    return "letter" if column.dtype == LETTER else str(column.dtype)
+
+
+def _range(column: ColumnSpec) -> str:
+    if column.letters:
+        return " ".join(column.letters)
+    if column.low is None:
+        return ""
+    return f"from {column.low}" if column.high is None else f"{column.low} to {column.high}"
+
+
+def _quarantine() -> str:
+    lines = [
+        "## Quarantined ticks",
+        "",
+        "The columns of their schema, and:",
+        "",
+        *_columns(QUARANTINE_COLUMNS),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _rules() -> str:
+    lines = ["## Row rules", "", "In the order of judgement; the first broken one is recorded.", ""]
+    lines += ["| rule | severity | schemas | reason |", "| --- | --- | --- | --- |"]
+    for rule in row_rules():
+        where = ", ".join(schema.value for schema in TickSchema if schema in rule.schemas)
+        lines.append(f"| `{rule.name}` | {rule.severity} | {where} | {rule.reason} |")
+    return "\n".join([*lines, ""])
+
+
+def _codes() -> str:
+    lines = ["## Codes", "", "| code | values |", "| --- | --- |"]
+    for enum in (Phase, BookState, RecordFlag):
+        values = ", ".join(f"{code.value} {code.name.lower()}" for code in enum)
+        lines.append(f"| {enum.__name__} | {values} |")
+    return "\n".join([*lines, ""])
+
+
+def main(arguments: list[str]) -> None:
+    """Write the page to the path in `arguments`, or to the standard output."""
+    if arguments:
+        Path(arguments[0]).write_text(render(), encoding="utf-8")
+    else:
+        sys.stdout.write(render())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,225 @@
+"""The charts of a report as Altair charts; each stands alone, in a page or as an SVG.
+
+Charts are for people: floats, milliseconds in UTC, and fewer points than the tables have. What a
+chart leaves out it says in its caption; lows and highs always stay.
+"""
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+import vl_convert
+
+__all__ = [
+    "book_chart",
+    "drawdown_chart",
+    "equity_chart",
+    "fills_chart",
+    "position_chart",
+    "thinned",
+    "to_svg",
+]
+
+BLUE, ORANGE, GREY = "#3b76c4", "#d9772b", "#8a8f98"  # apart for every kind of colour vision
+_WIDTH, _HEIGHT, _LOW = 860, 240, 130
+_NS_PER_MS = 1_000_000
+_PRICE = 1e-9
+
+
+def thinned(table: pl.DataFrame, low: str, high: str, points: int) -> pl.DataFrame:
+    """Return at most about `points` rows that look the same when drawn.
+
+    Per interval of time: the first row, those with the least `low` and the greatest `high`, the
+    last row. `table` has its time in ``ts``, ascending; short tables come back whole.
+    """
+    if table.height <= points:
+        return table
+    times = table["ts"].to_numpy()
+    buckets = max(points // 4, 1)
+    width = int(times[-1] - times[0]) // buckets + 1
+    rows = pl.int_range(pl.len())
+    marks = table.with_columns(
+        rows.alias("_row"), pl.Series("_bucket", (times - times[0]) // width)
+    )
+    kept = marks.group_by("_bucket").agg(
+        pl.col("_row").first().alias("first"),
+        pl.col("_row").get(pl.col(low).arg_min().fill_null(0)).alias("low"),
+        pl.col("_row").get(pl.col(high).arg_max().fill_null(0)).alias("high"),
+        pl.col("_row").last().alias("last"),
+    )
+    places = np.unique(kept.select("first", "low", "high", "last").to_numpy())
+    return table[places]
+
+
+def _values(table: pl.DataFrame, **columns: pl.Expr) -> alt.InlineData:
+    """Return inline data: ``t`` in ms UTC and the given columns, rounded for people."""
+    time = (pl.col("ts") / _NS_PER_MS).round(3).alias("t")
+    named = [expression.alias(name) for name, expression in columns.items()]
+    return alt.InlineData(values=table.select(time, *named).to_dicts())
+
+
+def _money(column: str, scale: int) -> pl.Expr:
+    return (pl.col(column) / scale).round(6)
+
+
+def _time(**options: Any) -> alt.X:
+    axis = alt.Axis(title=None, labelOverlap=True, tickCount=8)
+    return alt.X("t:T", scale=alt.Scale(type="utc", **options), axis=axis)
+
+
+def _tip(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
+    when = alt.Tooltip("t:T", title="UTC", format="%Y-%m-%d %H:%M:%S.%L", formatType="utc")
+    return [when, *(alt.Tooltip(name, title=title, format=f) for name, title, f in fields)]
+
+
+def equity_chart(
+    equity: pl.DataFrame, *, currency: str = "USD", money_scale: int = 1_000_000, points: int = 2000
+) -> alt.Chart:
+    """Draw ``equity`` (money, after fees, marked at mid) over ``ts`` (ns UTC)."""
+    table = thinned(equity, "equity", "equity", points)
+    chart: alt.Chart = (
+        alt.Chart(_values(table, equity=_money("equity", money_scale)))
+        .mark_line(interpolate="step-after", color=BLUE, strokeWidth=1.3)
+        .encode(
+            x=_time(),
+            y=alt.Y("equity:Q", title=f"equity, {currency}"),
+            tooltip=_tip(("equity:Q", currency, ",.2f")),
+        )
+        .properties(width=_WIDTH, height=_HEIGHT)
+    )
+    return chart
+
+
+def drawdown_chart(
+    curve: pl.DataFrame, *, currency: str = "USD", money_scale: int = 1_000_000, points: int = 2000
+) -> alt.Chart:
+    """Draw ``drawdown`` (money below the highest equity so far) downwards over ``ts``."""
+    table = thinned(curve, "drawdown", "drawdown", points)
+    chart: alt.Chart = (
+        alt.Chart(_values(table, drawdown=-_money("drawdown", money_scale)))
+        .mark_area(interpolate="step-after", color=ORANGE, opacity=0.45, line={"color": ORANGE})
+        .encode(
+            x=_time(),
+            y=alt.Y("drawdown:Q", title=f"drawdown, {currency}"),
+            tooltip=_tip(("drawdown:Q", currency, ",.2f")),
+        )
+        .properties(width=_WIDTH, height=_LOW)
+    )
+    return chart
+
+
+def position_chart(equity: pl.DataFrame, *, points: int = 2000) -> alt.Chart:
+    """Draw ``position`` (lots, negative is short) over ``ts``."""
+    table = thinned(equity, "position", "position", points)
+    chart: alt.Chart = (
+        alt.Chart(_values(table, position=pl.col("position")))
+        .mark_area(interpolate="step-after", color=GREY, opacity=0.35, line={"color": GREY})
+        .encode(
+            x=_time(),
+            y=alt.Y("position:Q", title="position, lots", axis=alt.Axis(tickMinStep=1)),
+            tooltip=_tip(("position:Q", "lots", "d")),
+        )
+        .properties(width=_WIDTH, height=_LOW)
+    )
+    return chart
+
+
+def fills_chart(prices: pl.DataFrame, fills: pl.DataFrame, *, points: int = 2000) -> alt.LayerChart:
+    """Draw our fills on the best bid and ask; drag to move, shift and wheel to zoom.
+
+    Parameters
+    ----------
+    prices
+        ``ts``, ``bid``, ``ask``: ns UTC and 1e-9, null where a side is empty.
+    fills
+        ``ts_exchange``, ``side``, ``price``, ``size``, ``liquidity``. More than `points` are
+        thinned evenly.
+    points
+        Most rows drawn of each.
+    """
+    quotes = _values(
+        thinned(prices, "bid", "ask", points),
+        bid=pl.col("bid") * _PRICE,
+        ask=pl.col("ask") * _PRICE,
+    )
+    price = alt.Scale(zero=False, nice=False, padding=8)
+    lines = [
+        alt.Chart(quotes)
+        .mark_line(interpolate="step-after", color=GREY, strokeWidth=1, opacity=opacity)
+        .encode(x=_time(), y=alt.Y(f"{side}:Q", title="price", scale=price))
+        for side, opacity in (("bid", 0.9), ("ask", 0.5))
+    ]
+    zoom = alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
+    layers = alt.LayerChart(layer=[*lines, _marks(fills, points)])
+    return layers.properties(width=_WIDTH, height=300).add_params(zoom)
+
+
+def _marks(fills: pl.DataFrame, points: int) -> alt.Chart:
+    """Return our fills as triangles: buys point up, sells down; takers are filled."""
+    every = max(-(-fills.height // points), 1)
+    data = _values(
+        fills.gather_every(every).rename({"ts_exchange": "ts"}),
+        price=pl.col("price") * _PRICE,
+        side=pl.when(pl.col("side") == "B").then(pl.lit("buy")).otherwise(pl.lit("sell")),
+        size=pl.col("size"),
+        liquidity=pl.col("liquidity").cast(pl.String).replace({"M": "maker", "T": "taker"}),
+    )
+    sides = ["buy", "sell"]
+    colour = alt.Scale(domain=sides, range=[BLUE, ORANGE])
+    shape = alt.Scale(domain=sides, range=["triangle-up", "triangle-down"])
+    legend = alt.Legend(title=None, orient="top-right")
+    chart: alt.Chart = (
+        alt.Chart(data)
+        .mark_point(filled=True, size=46, opacity=0.85)
+        .encode(
+            x=_time(),
+            y="price:Q",
+            color=alt.Color("side:N", scale=colour, legend=legend),
+            shape=alt.Shape("side:N", scale=shape, legend=legend),
+            tooltip=_tip(
+                ("side:N", "side", ""), ("price:Q", "price", ",.2f"), ("size:Q", "lots", "d"),
+                ("liquidity:N", "liquidity", ""),
+            ),
+        )
+    )  # fmt: skip
+    return chart
+
+
+def book_chart(levels: pl.DataFrame, *, depth: int = 10) -> alt.Chart:
+    """Draw one book: sizes at each price.
+
+    Parameters
+    ----------
+    levels
+        The row to draw, with DBN's mbp-10 columns; prices in 1e-9, null where no level is.
+    depth
+        Levels a side.
+    """
+    row = levels.row(0, named=True)
+    bars = [
+        {"price": f"{row[f'{side}_px_{k:02d}'] * _PRICE:.2f}", "side": side,
+         "size": row[f"{side}_sz_{k:02d}"], "orders": row[f"{side}_ct_{k:02d}"]}
+        for side in ("bid", "ask")
+        for k in range(depth)
+        if row[f"{side}_px_{k:02d}"] is not None
+    ]  # fmt: skip
+    order = sorted({bar["price"] for bar in bars}, key=float, reverse=True)
+    colour = alt.Scale(domain=["bid", "ask"], range=[BLUE, ORANGE])
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=bars))
+        .mark_bar()
+        .encode(
+            x=alt.X("size:Q", title="lots", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("price:N", sort=order, title="price"),
+            color=alt.Color("side:N", scale=colour, legend=alt.Legend(title=None)),
+            tooltip=["price:N", "side:N", "size:Q", "orders:Q"],
+        )
+        .properties(width=420, height=20 * max(len(order), 1))
+    )
+    return chart
+
+
+def to_svg(chart: alt.Chart | alt.LayerChart) -> str:
+    """Return the chart as an SVG document, without a browser or a network."""
+    return str(vl_convert.vegalite_to_svg(chart.to_dict()))

@@ -1,0 +1,95 @@
+"""What a report is made of: the experiment, its sessions, the assumptions, the provenance.
+
+Filled by the caller from stored results; tables, charts and pages are computed from it elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from strategy_lab_core.errors import ConfigError
+
+__all__ = ["ReportData", "SessionReport"]
+
+_NEEDED = {
+    "fills": ("ts_exchange", "side", "price", "size", "liquidity", "fee", "position_after"),
+    "equity": ("ts", "position", "equity"),
+    "prices": ("ts", "bid", "ask"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReport:
+    """One session's results.
+
+    Attributes
+    ----------
+    key, product, symbol
+        Session date as YYYY-MM-DD, product code, contract traded.
+    label
+        ``"complete"``, or ``"partial"`` where the data do not reach from open to close.
+    multiplier
+        Currency per point of price, in 1e-9.
+    quality
+        ``rows``, ``quarantined`` (rows), ``unreliable_share`` (of the session's time) and
+        ``rules``: a list of ``rule``, ``severity``, ``applicable``, ``rows``, ``reason``.
+    orders, fills, equity
+        The engine's tables: times in ns UTC, prices in 1e-9, money in units of the report's scale.
+    prices
+        ``ts``, ``bid``, ``ask`` in ns and 1e-9, null where a side is empty.
+    metrics
+        The engine's own figures, shown as they are.
+    """
+
+    key: str
+    product: str
+    symbol: str
+    label: str
+    multiplier: int
+    quality: Mapping[str, Any]
+    orders: pl.DataFrame
+    fills: pl.DataFrame
+    equity: pl.DataFrame
+    prices: pl.DataFrame
+    metrics: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.label not in ("complete", "partial"):
+            raise ConfigError("label", self.label, "'complete' or 'partial'")
+        for name, columns in _NEEDED.items():
+            missing = [column for column in columns if column not in getattr(self, name).columns]
+            if missing:
+                raise ConfigError(name, missing, f"a table with the columns {list(columns)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """Everything that a report shows; nothing in it may depend on the time of writing.
+
+    Attributes
+    ----------
+    experiment
+        The experiment's settings as they were given, nested as in its file.
+    sessions
+        In order of time, at least one.
+    assumptions
+        Sentences, one for each simplification that flatters or hurts the result.
+    provenance
+        One row per stored input: ``asset``, ``product``, ``session``, ``version``, ``inputs`` and
+        ``files``, a list of ``name``, ``sha256``, ``rows``.
+    currency, money_scale
+        Code of the currency, and units of money per unit of it.
+    """
+
+    experiment: Mapping[str, Any]
+    sessions: Sequence[SessionReport]
+    assumptions: Sequence[str]
+    provenance: Sequence[Mapping[str, Any]]
+    currency: str = "USD"
+    money_scale: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        if not self.sessions:
+            raise ConfigError("sessions", self.sessions, "at least one session")

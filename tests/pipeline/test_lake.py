@@ -105,6 +105,25 @@ def test_publish__replaces_a_damaged_version(lake: Lake, damage: str) -> None:
     assert table.read_bytes()[:4] == b"PAR1"
 
 
+def test_publish__that_fails_in_the_last_step_brings_the_old_version_back(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other bytes replace a version; where they can't, it stays."""
+    published = _publish(lake)
+    rename = Path.rename
+
+    def refuse_drafts(self: Path, target: Path) -> Path:
+        if self.parent.name == DRAFTS and (self / "mbo.parquet").stat().st_size != size:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    size = (published.path / "mbo.parquet").stat().st_size
+    monkeypatch.setattr(Path, "rename", refuse_drafts)
+    with pytest.raises(OSError, match="Input/output"):
+        _publish(lake, rows=300)
+    assert lake.find(*KEY) == published
+
+
 def test_publish__closes_what_the_caller_left_open(lake: Lake) -> None:
     """A table is whole even when nobody closed it."""
     with lake.publish(*KEY) as draft:

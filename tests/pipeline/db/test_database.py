@@ -161,6 +161,18 @@ def test_postgresql__keeps_our_tables_in_a_schema_of_their_own(postgres_url: str
     database.close()
 
 
+def test_postgresql__needs_no_right_to_create_a_schema_that_is_there(postgres_url: str) -> None:
+    """An administrator may have made it, as deploy/README.md says."""
+    owner = Database(postgres_url)
+    with create_engine(owner.url).begin() as connection:
+        connection.execute(text("CREATE ROLE worker LOGIN"))
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION worker"))
+    worker = Database(owner.url.set(username="worker").render_as_string(hide_password=False))
+    worker.migrate()
+    assert worker.revision() != ""
+    worker.close()
+
+
 @pytest.mark.parametrize("prefix", ["postgresql", "postgres", "postgresql+psycopg2"])
 def test_url__names_the_driver(prefix: str) -> None:
     """SQLAlchemy 2.1 would read a bare one as another driver's."""

@@ -25,6 +25,7 @@ BLUE, ORANGE, GREY = "#3b76c4", "#d9772b", "#8a8f98"  # apart for every kind of 
 _WIDTH, _HEIGHT, _LOW = 860, 240, 130
 _NS_PER_MS = 1_000_000
 _PRICE = 1e-9
+_FEW_LOTS = 8
 
 
 def thinned(table: pl.DataFrame, low: str, high: str, points: int) -> pl.DataFrame:
@@ -63,9 +64,24 @@ def _money(column: str, scale: int) -> pl.Expr:
     return (pl.col(column) / scale).round(6)
 
 
-def _time(**options: Any) -> alt.X:
-    axis = alt.Axis(title=None, labelOverlap=True, tickCount=8)
-    return alt.X("t:T", scale=alt.Scale(type="utc", **options), axis=axis)
+def _points(column: str) -> pl.Expr:
+    return (pl.col(column) * _PRICE).round(9)
+
+
+def _time(span: tuple[int, int] | None = None) -> alt.X:
+    """Return a UTC time axis on a 24-hour clock, over `span` (ns, both ends) where given."""
+    label = "utchours(datum.value) + utcminutes(datum.value) == 0 ? '%a %d %b' : '%H:%M'"
+    axis = alt.Axis(
+        title=None, labelOverlap=True, tickCount=10, labelExpr=f"utcFormat(datum.value, {label})"
+    )
+    ends = [each / _NS_PER_MS for each in span] if span else alt.Undefined
+    return alt.X("t:T", scale=alt.Scale(type="utc", domain=ends, nice=False), axis=axis)
+
+
+def _whole_lots(positions: pl.Series) -> list[int] | Any:
+    """Return the ticks of a small range of lots; larger ranges choose their own."""
+    low, high = min(int(positions.min() or 0), 0), max(int(positions.max() or 0), 0)  # type: ignore[arg-type]
+    return list(range(low, high + 1)) if high - low <= _FEW_LOTS else alt.Undefined
 
 
 def _tip(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
@@ -109,15 +125,18 @@ def drawdown_chart(
     return chart
 
 
-def position_chart(equity: pl.DataFrame, *, points: int = 2000) -> alt.Chart:
-    """Draw ``position`` (lots, negative is short) over ``ts``."""
+def position_chart(
+    equity: pl.DataFrame, *, points: int = 2000, span: tuple[int, int] | None = None
+) -> alt.Chart:
+    """Draw ``position`` (lots, negative is short) over ``ts``; `span` in ns sets the axis."""
     table = thinned(equity, "position", "position", points)
+    ticks = _whole_lots(equity["position"])
     chart: alt.Chart = (
         alt.Chart(_values(table, position=pl.col("position")))
         .mark_area(interpolate="step-after", color=GREY, opacity=0.35, line={"color": GREY})
         .encode(
-            x=_time(),
-            y=alt.Y("position:Q", title="position, lots", axis=alt.Axis(tickMinStep=1)),
+            x=_time(span),
+            y=alt.Y("position:Q", title="position, lots", axis=alt.Axis(values=ticks, format="d")),
             tooltip=_tip(("position:Q", "lots", "d")),
         )
         .properties(width=_WIDTH, height=_LOW)
@@ -125,7 +144,13 @@ def position_chart(equity: pl.DataFrame, *, points: int = 2000) -> alt.Chart:
     return chart
 
 
-def fills_chart(prices: pl.DataFrame, fills: pl.DataFrame, *, points: int = 2000) -> alt.LayerChart:
+def fills_chart(
+    prices: pl.DataFrame,
+    fills: pl.DataFrame,
+    *,
+    points: int = 2000,
+    span: tuple[int, int] | None = None,
+) -> alt.LayerChart:
     """Draw our fills on the best bid and ask; drag to move, shift and wheel to zoom.
 
     Parameters
@@ -137,30 +162,32 @@ def fills_chart(prices: pl.DataFrame, fills: pl.DataFrame, *, points: int = 2000
         thinned evenly.
     points
         Most rows drawn of each.
+    span
+        Ends of the time axis in ns; those of the data where not given.
     """
     quotes = _values(
         thinned(prices, "bid", "ask", points),
-        bid=pl.col("bid") * _PRICE,
-        ask=pl.col("ask") * _PRICE,
+        bid=_points("bid"),
+        ask=_points("ask"),
     )
     price = alt.Scale(zero=False, nice=False, padding=8)
     lines = [
         alt.Chart(quotes)
         .mark_line(interpolate="step-after", color=GREY, strokeWidth=1, opacity=opacity)
-        .encode(x=_time(), y=alt.Y(f"{side}:Q", title="price", scale=price))
+        .encode(x=_time(span), y=alt.Y(f"{side}:Q", title="price", scale=price))
         for side, opacity in (("bid", 0.9), ("ask", 0.5))
     ]
     zoom = alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
-    layers = alt.LayerChart(layer=[*lines, _marks(fills, points)])
+    layers = alt.LayerChart(layer=[*lines, _marks(fills, points, span)])
     return layers.properties(width=_WIDTH, height=300).add_params(zoom)
 
 
-def _marks(fills: pl.DataFrame, points: int) -> alt.Chart:
-    """Return our fills as triangles: buys point up, sells down; takers are filled."""
+def _marks(fills: pl.DataFrame, points: int, span: tuple[int, int] | None) -> alt.Chart:
+    """Return our fills as triangles: buys point up, sells down."""
     every = max(-(-fills.height // points), 1)
     data = _values(
         fills.gather_every(every).rename({"ts_exchange": "ts"}),
-        price=pl.col("price") * _PRICE,
+        price=_points("price"),
         side=pl.when(pl.col("side") == "B").then(pl.lit("buy")).otherwise(pl.lit("sell")),
         size=pl.col("size"),
         liquidity=pl.col("liquidity").cast(pl.String).replace({"M": "maker", "T": "taker"}),
@@ -168,12 +195,12 @@ def _marks(fills: pl.DataFrame, points: int) -> alt.Chart:
     sides = ["buy", "sell"]
     colour = alt.Scale(domain=sides, range=[BLUE, ORANGE])
     shape = alt.Scale(domain=sides, range=["triangle-up", "triangle-down"])
-    legend = alt.Legend(title=None, orient="top-right")
+    legend = alt.Legend(title=None, orient="top", symbolSize=70)
     chart: alt.Chart = (
         alt.Chart(data)
         .mark_point(filled=True, size=46, opacity=0.85)
         .encode(
-            x=_time(),
+            x=_time(span),
             y="price:Q",
             color=alt.Color("side:N", scale=colour, legend=legend),
             shape=alt.Shape("side:N", scale=shape, legend=legend),

@@ -116,8 +116,11 @@ def _run_charts(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _session_charts(session: SessionReport, points: int) -> list[dict[str, Any]]:
-    prices = charts.fills_chart(session.prices, session.fills, points=points)
-    return [_spec(prices), _spec(charts.position_chart(session.equity, points=points))]
+    times = [table["ts"] for table in (session.prices, session.equity) if table.height]
+    span = (min(int(ts[0]) for ts in times), max(int(ts[-1]) for ts in times)) if times else None
+    prices = charts.fills_chart(session.prices, session.fills, points=points, span=span)
+    position = charts.position_chart(session.equity, points=points, span=span)
+    return [_spec(prices), _spec(position)]
 
 
 def _spec(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:

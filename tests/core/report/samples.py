@@ -77,9 +77,9 @@ def quality() -> dict[str, Any]:
     }
 
 
-def report(sessions: int = 3, **changes: Any) -> ReportData:
+def report(count: int = 3, **changes: Any) -> ReportData:
     """Return a report of a few sessions, the last one partial."""
-    days = [session(day) for day in range(sessions - 1)]
+    days = [session(day) for day in range(count - 1)]
     values: dict[str, Any] = {
         "experiment": {
             "name": "imbalance on MNQ",
@@ -87,7 +87,7 @@ def report(sessions: int = 3, **changes: Any) -> ReportData:
             "parameters": {"threshold": 0.6, "lots": 1},
             "latency": {"order_ns": 2_000_000, "feed_offset_ns": 500_000},
         },
-        "sessions": [*days, session(sessions - 1, label="partial")],
+        "sessions": [*days, session(count - 1, label="partial")],
         "assumptions": [
             "Our orders do not change the recorded market: no impact.",
             "Order latency is constant; real latency grows when the market is busy.",

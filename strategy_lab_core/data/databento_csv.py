@@ -69,7 +69,8 @@ def checked_schema(path: Path, names: list[str]) -> TickSchema:
     if repeated:
         problem = f"has the column {repeated[0]} {names.count(repeated[0])} times"
     else:
-        problem = f"has no column {', '.join(_with_guess(name, names) for name in missing)}"
+        others = [name for name in names if name not in wanted]
+        problem = f"has no column {', '.join(_with_guess(name, others) for name in missing)}"
     found = ", ".join(names)
     raise SchemaError(
         path,
@@ -87,7 +88,7 @@ def _nearest_schema(path: Path, names: list[str]) -> TickSchema:
 
 def _with_guess(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, 1)
-    return f"{name} (is it {near[0]}?)" if near and near[0] != name else name
+    return f"{name} (is it {near[0]}?)" if near else name
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -184,8 +184,8 @@ def _records(stream: ByteStream, header: DbnHeader, rows: int) -> Iterator[NDArr
     """Yield checked records, at most `rows` at a time; their memory is used again later."""
     dtype, first = record_dtype(header.schema, header.version, ts_out=header.ts_out), 0
     size = min(rows, max(_BUFFER_BYTES // dtype.itemsize, 1)) * dtype.itemsize
-    buffer = bytearray(size)
-    while filled := _fill(stream, buffer):
+    buffer = np.empty(size, np.uint8)
+    while filled := _fill(stream, buffer.data):
         records = np.frombuffer(buffer, dtype, filled // dtype.itemsize)
         _check(records, header.schema, first, stream)
         yield records
@@ -195,7 +195,7 @@ def _records(stream: ByteStream, header: DbnHeader, rows: int) -> Iterator[NDArr
             raise TruncatedFileError(stream.path, problem, COPY_AGAIN)
 
 
-def _fill(stream: ByteStream, buffer: bytearray) -> int:
+def _fill(stream: ByteStream, buffer: memoryview) -> int:
     filled = 0
     while filled < len(buffer) and (part := stream.read(len(buffer) - filled)):
         buffer[filled : filled + len(part)] = part

@@ -104,7 +104,7 @@ def test_open_dbn__undefined_receive_time_takes_the_symbol_of_the_event(tmp_path
     assert found.select("ts_recv", "symbol").row(0) == (-1, "MNQZ4")
 
 
-@pytest.mark.parametrize("schema", [TickSchema.MBO, TickSchema.MBP_10])
+@pytest.mark.parametrize("schema", [TickSchema.MBO, TickSchema.STATUS])
 def test_inspect__a_plain_file_cut_at_any_byte(tmp_path: Path, schema: TickSchema) -> None:
     """A cut inside a record is an error; between records the rows before it are all there."""
     ticks = random_ticks(schema, 3, 5, "A")

@@ -22,20 +22,22 @@ from strategy_lab_core.data.schemas import LETTER, polars_schema
 from strategy_lab_core.data.simulate_faults import Fault, add_row_faults, add_state_faults
 from strategy_lab_core.data.simulate_kernels import (
     DRAWS,
-    LEVELS,
-    ORDER,
-    QUEUE,
-    ROW,
-    SIDE,
-    Market,
     carry_in,
     play_auction,
     play_open,
     play_pre_open,
     purge_day_orders,
 )
-from strategy_lab_core.data.simulate_tape import (
+from strategy_lab_core.data.simulate_market import (
+    LEVELS,
     NO_RANK,
+    ORDER,
+    QUEUE,
+    ROW,
+    SIDE,
+    Market,
+)
+from strategy_lab_core.data.simulate_tape import (
     live_orders,
     new_tape,
     plain,

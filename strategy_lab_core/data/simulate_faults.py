@@ -10,7 +10,8 @@ from datetime import date
 import numpy as np
 
 from strategy_lab_core.data.dbn_writer import Records
-from strategy_lab_core.data.simulate_tape import NO_RANK, TAPE, live_orders, snapshot
+from strategy_lab_core.data.simulate_market import NO_RANK
+from strategy_lab_core.data.simulate_tape import TAPE, live_orders, snapshot
 from strategy_lab_core.types import Action, RecordFlag
 
 __all__ = ["Fault", "add_row_faults", "add_state_faults"]

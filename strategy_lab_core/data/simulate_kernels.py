@@ -5,22 +5,14 @@ and four kinds of message. Randomness comes in as arrays of draws, times and lat
 outside: `simulate` turns the rows written here into DBN records.
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from strategy_lab_core._jit import kernel
-from strategy_lab_core.types import Action, Float1D, Float2D, Int1D, Int2D, Side
+from strategy_lab_core.data.simulate_market import LEVELS, NO_RANK, Market
+from strategy_lab_core.types import Action, Float1D, Float2D, Int1D, Side
 
 __all__ = [
     "DRAWS",
-    "LEVELS",
-    "NO_RANK",
-    "ORDER",
-    "QUEUE",
-    "ROW",
-    "SIDE",
-    "Market",
     "carry_in",
     "play_auction",
     "play_open",
@@ -28,9 +20,7 @@ __all__ = [
     "purge_day_orders",
 ]
 
-LEVELS = 1 << 14  # levels of the grid; the fair value starts in the middle
 DRAWS = 8  # uniform draws that one step may use
-NO_RANK = -1  # the row leaves the book alone
 
 _ADD, _CANCEL, _MODIFY = int(Action.ADD), int(Action.CANCEL), int(Action.MODIFY)
 _TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
@@ -47,47 +37,6 @@ _GTC_SHARE = 0.25
 _FAIR_STEP = 0.22  # levels per step, standard deviation
 _IMBALANCE_PULL = 0.03  # levels per step that a fully one-sided touch moves the fair value
 _REVERSION = 2e-5  # share of the distance to the middle of the grid that comes back in a step
-
-
-ORDER = np.dtype(
-    [
-        ("order_id", "i8"),
-        ("side", "i8"),  # 0 bid, 1 ask
-        ("level", "i8"),
-        ("size", "i8"),  # lots; 0 once gone
-        ("gtc", "i8"),  # 1: good till cancelled
-        ("rank", "i8"),  # row that gave the order its place in the queue
-        ("before", "i8"),  # slot ahead in the queue, -1 none
-        ("behind", "i8"),
-        ("live_at", "i8"),  # place in Market.live
-    ]
-)
-QUEUE = np.dtype([("head", "i8"), ("tail", "i8"), ("lots", "i8")])  # first and last slot, or -1
-SIDE = np.dtype([("best", "i8"), ("levels", "i8")])  # best is -1 or LEVELS on an empty side
-ROW = np.dtype(
-    [
-        ("step", "i8"),
-        ("action", "i8"),
-        ("side", "i8"),
-        ("level", "i8"),
-        ("size", "i8"),
-        ("order_id", "i8"),
-        ("last", "i8"),  # 1: the event ends here
-        ("rank", "i8"),  # row that gave the order its place; NO_RANK: the book is left alone
-    ]
-)
-
-
-class Market(NamedTuple):
-    """Orders by slot, queues as linked lists by [side, level], and the rows written so far."""
-
-    orders: Any  # of ORDER
-    queues: Any  # of QUEUE, [side, level]
-    sides: Any  # of SIDE
-    live: Int1D  # slots of live orders, in no order
-    touched: Int2D  # slots that the running match has filled, and their lots before it
-    counts: Int1D  # live orders, slots used, next order id, rows written
-    rows: Any  # of ROW
 
 
 @kernel

@@ -7,11 +7,11 @@ the queue. Kernels are in `simulate_kernels`, sessions and files in `simulate`.
 import numpy as np
 
 from strategy_lab_core.data.dbn_writer import RECORD, Records, empty_records
+from strategy_lab_core.data.simulate_market import NO_RANK
 from strategy_lab_core.types import EMPTY_PRICE, Action, RecordFlag, Side
 
-__all__ = ["NO_RANK", "TAPE", "live_orders", "new_tape", "plain", "snapshot"]
+__all__ = ["TAPE", "live_orders", "new_tape", "plain", "snapshot"]
 
-NO_RANK = -1
 TAPE = np.dtype(
     [
         *RECORD.descr,

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 
-__all__ = ["CACHE_FOLDER", "JIT_DISABLED", "kernel", "source_digest"]
+__all__ = ["CACHE_FOLDER", "JIT_DISABLED", "hot_kernel", "inlined", "kernel", "source_digest"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,4 +52,25 @@ numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
 def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` in nopython mode, without the GIL and cached on disk."""
     compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(func)
+    return compiled  # type: ignore[no-any-return]
+
+
+def hot_kernel(func: Callable[P, R]) -> Callable[P, R]:
+    """Compile `func` like `kernel`, without counting references.
+
+    For the loop over a NamedTuple of arrays: counting a reference on each array at every access
+    costs many times the work itself, and most of the compile time. Such a function must not make
+    arrays (views of its arguments are fine) nor return them.
+    """
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(func)
+    return compiled  # type: ignore[no-any-return]
+
+
+def inlined(func: Callable[P, R]) -> Callable[P, R]:
+    """Compile `func` like `hot_kernel`, always as part of its caller's machine code.
+
+    For the steps of such a loop: a NamedTuple of arrays crosses a real call as some fifty numbers.
+    """
+    options = {"cache": True, "nogil": True, "error_model": "numpy"}
+    compiled: Any = numba.njit(**options, _nrt=False, forceinline=True)(func)
     return compiled  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ that `PriceGrid.extend` returns. No orders and no sizes here.
 
 import numpy as np
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.book.hashing import capacity_for, home_slot
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny
 
@@ -17,7 +17,7 @@ NO_LEVEL = -1  # the level of an undefined price
 _FREE = EMPTY_PRICE  # never a key: an undefined price has no level
 
 
-@kernel
+@hot_kernel
 def find_levels(prices: Int1D, keys: Int1D, ranks: IntAny, levels: IntAny, fresh: Int1D) -> int:
     """Write the level of every price; return how many prices were not in the table.
 
@@ -44,7 +44,7 @@ def find_levels(prices: Int1D, keys: Int1D, ranks: IntAny, levels: IntAny, fresh
     return found
 
 
-@kernel
+@hot_kernel
 def _enter(prices: Int1D, keys: Int1D, ranks: IntAny) -> None:
     """Fill an empty table with sorted prices and their ranks."""
     mask = len(keys) - 1

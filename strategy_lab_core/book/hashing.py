@@ -4,14 +4,14 @@ Shared by the order table (`l3`) and the price table (`grid`). The tables themse
 owners: capacity is a power of two, collisions go to the next slot.
 """
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import inlined
 
 __all__ = ["capacity_for", "home_slot"]
 
 _MULTIPLIER = 0x45D9F3B  # 27 bits: times 32 bits stays inside int64, as Python and compiled
 
 
-@kernel
+@inlined
 def home_slot(key: int, mask: int) -> int:
     """Return the first slot to look at for `key` in a table of ``mask + 1`` slots."""
     folded = (key ^ (key >> 32)) & 0xFFFFFFFF

@@ -6,9 +6,7 @@ of the feed seen as int64, levels are ranks of a `PriceGrid`. Nothing here knows
 
 from typing import NamedTuple
 
-import numpy as np
-
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.book.hashing import home_slot
 from strategy_lab_core.book.rules import StateRule
 from strategy_lab_core.types import Action, Int1D, Int2D, IntAny, RecordFlag, Side
@@ -80,7 +78,7 @@ class MboRows(NamedTuple):
     ts_recv: Int1D  # ns
 
 
-@kernel
+@inlined
 def find_order(orders: Int2D, order_id: int) -> int:
     """Return the slot of an order, or ``-1 - slot`` of the free slot where it would go."""
     mask = len(orders) - 1
@@ -92,7 +90,7 @@ def find_order(orders: Int2D, order_id: int) -> int:
     return -1 - slot
 
 
-@kernel
+@inlined
 def _free_slot(orders: Int2D, slot: int) -> None:
     """Remove the order in `slot`, moving back the orders that had to step over it."""
     mask = len(orders) - 1
@@ -108,7 +106,7 @@ def _free_slot(orders: Int2D, slot: int) -> None:
     orders[hole, PLACE] = -1
 
 
-@kernel
+@inlined
 def _enter_level(state: L3State, place: int, lots: int) -> None:
     """Count one more order of `lots` at a place."""
     side, level = place & 1, place >> 1
@@ -122,7 +120,7 @@ def _enter_level(state: L3State, place: int, lots: int) -> None:
             state.best[1] = min(state.best[1], level)
 
 
-@kernel
+@inlined
 def _leave_level(state: L3State, place: int, lots: int) -> None:
     """Count one order of `lots` less at a place; find the next best level where it was the last."""
     side, level = place & 1, place >> 1
@@ -142,7 +140,7 @@ def _leave_level(state: L3State, place: int, lots: int) -> None:
     state.best[side] = level
 
 
-@kernel
+@inlined
 def _insert(state: L3State, slot: int, order_id: int, place: int, lots: int, arrival: int) -> None:
     orders = state.orders
     orders[slot, ID] = order_id
@@ -153,20 +151,24 @@ def _insert(state: L3State, slot: int, order_id: int, place: int, lots: int, arr
     _enter_level(state, place, lots)
 
 
-@kernel
+@inlined
 def _next_arrival(state: L3State) -> int:
     arrival: int = state.meta[NEXT_ARRIVAL]
     state.meta[NEXT_ARRIVAL] = arrival + 1
     return arrival
 
 
-@kernel
+@hot_kernel
 def _clear(state: L3State) -> None:
     """Empty the book; a snapshot that follows finds its orders in `before`."""
-    state.before[:] = state.orders
-    state.orders[:, PLACE] = -1
-    state.lots[:] = 0
-    state.counts[:] = 0
+    for slot in range(len(state.orders)):
+        for field in range(4):
+            state.before[slot, field] = state.orders[slot, field]
+        state.orders[slot, PLACE] = -1
+    for side in range(2):
+        for level in range(state.counts.shape[1]):
+            state.lots[side, level] = 0
+            state.counts[side, level] = 0
     state.best[0] = -1
     state.best[1] = state.counts.shape[1]
     state.meta[LIVE] = 0
@@ -174,7 +176,7 @@ def _clear(state: L3State) -> None:
     state.meta[BID_LEVELS + 1] = 0
 
 
-@kernel
+@inlined
 def _place_of(side: int, level: int, lots: int) -> int:
     """Return the place of an add or modify, -1 where it is malformed."""
     if level < 0 or lots <= 0:
@@ -186,7 +188,7 @@ def _place_of(side: int, level: int, lots: int) -> int:
     return -1
 
 
-@kernel
+@inlined
 def _add(state: L3State, place: int, lots: int, order_id: int) -> int:
     slot = find_order(state.orders, order_id)
     if slot < 0:
@@ -196,7 +198,7 @@ def _add(state: L3State, place: int, lots: int, order_id: int) -> int:
     return _DUPLICATE_ORDER
 
 
-@kernel
+@inlined
 def _move(state: L3State, slot: int, place: int, lots: int) -> None:
     """Give an order a new place and size, at the back of the queue."""
     orders = state.orders
@@ -207,7 +209,7 @@ def _move(state: L3State, slot: int, place: int, lots: int) -> None:
     orders[slot, ARRIVAL] = _next_arrival(state)
 
 
-@kernel
+@inlined
 def _cancel(state: L3State, lots: int, order_id: int) -> int:
     slot = find_order(state.orders, order_id)
     if slot < 0:
@@ -225,7 +227,7 @@ def _cancel(state: L3State, lots: int, order_id: int) -> int:
     return _OVER_CANCEL if left < 0 else 0
 
 
-@kernel
+@inlined
 def _modify(state: L3State, place: int, lots: int, order_id: int) -> int:
     slot = find_order(state.orders, order_id)
     if slot < 0:
@@ -240,7 +242,7 @@ def _modify(state: L3State, place: int, lots: int, order_id: int) -> int:
     return 0
 
 
-@kernel
+@inlined
 def _snapshot_add(state: L3State, place: int, lots: int, order_id: int) -> None:
     """Enter an order of a snapshot: unchanged orders keep their arrival number."""
     slot = find_order(state.orders, order_id)
@@ -256,7 +258,7 @@ def _snapshot_add(state: L3State, place: int, lots: int, order_id: int) -> None:
         _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
 
 
-@kernel
+@inlined
 def _apply_snapshot(
     state: L3State, action: int, side: int, level: int, lots: int, order_id: int, ts_recv: int
 ) -> None:
@@ -274,7 +276,7 @@ def _apply_snapshot(
         _snapshot_add(state, place, lots, order_id)
 
 
-@kernel
+@inlined
 def apply_record(
     state: L3State,
     action: int,
@@ -308,7 +310,7 @@ def apply_record(
     return 0
 
 
-@kernel
+@inlined
 def _apply_row(state: L3State, rows: MboRows, row: int) -> int:
     return apply_record(
         state,
@@ -322,7 +324,7 @@ def _apply_row(state: L3State, rows: MboRows, row: int) -> int:
     )
 
 
-@kernel
+@hot_kernel
 def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int:
     """Apply rows from `first` on, writing each row's broken rules; stop where the table is full.
 
@@ -336,7 +338,7 @@ def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int
     return len(rows.action)
 
 
-@kernel
+@inlined
 def write_levels(state: L3State, depth: int, levels: IntAny, sizes: IntAny, counts: IntAny) -> None:
     """Write the `depth` best levels of bids, then asks (arrays of shape: 2 * depth)."""
     level = state.best[0]
@@ -364,7 +366,7 @@ def write_levels(state: L3State, depth: int, levels: IntAny, sizes: IntAny, coun
             level += 1
 
 
-@kernel
+@hot_kernel
 def replay_rows(
     state: L3State,
     rows: MboRows,
@@ -395,7 +397,7 @@ def replay_rows(
     return len(rows.action), written
 
 
-@kernel
+@hot_kernel
 def reinsert(old: Int2D, new: Int2D, moved: Int1D) -> None:
     """Enter all orders of one table in another (empty) one, moving their levels by `moved`."""
     for slot in range(len(old)):

@@ -19,6 +19,7 @@ class StateRule(IntEnum):
     TIME_ORDER = 32  # ts_recv goes back
     NEGATIVE_LATENCY = 64  # ts_recv before ts_event
     UNSEEDED = 128  # no seed, clear or snapshot yet
+    LOST_CHANGE = 256  # a row that may have changed the book is in quarantine
 
 
 # A flag alone: modifies of unknown orders are well-defined, latency says nothing about the book.
@@ -28,4 +29,5 @@ UNRELIABLE_RULES = (
     StateRule.DUPLICATE_ORDER,
     StateRule.CROSSED_OPEN,
     StateRule.TIME_ORDER,
+    StateRule.LOST_CHANGE,
 )

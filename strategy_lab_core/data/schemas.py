@@ -16,11 +16,14 @@ import polars as pl
 from strategy_lab_core.types import Action, Side, TickSchema
 
 __all__ = [
+    "BOOK_SCHEMAS",
     "LETTER",
     "LINEAGE",
     "MAX_TS_NS",
+    "STATE_COLUMNS",
     "ColumnSpec",
     "columns_of",
+    "judged_schema",
     "polars_schema",
     "validated_schema",
 ]
@@ -133,6 +136,13 @@ _COLUMNS: dict[TickSchema, tuple[ColumnSpec, ...]] = {
 }  # fmt: skip
 
 
+STATE_COLUMNS = (
+    ColumnSpec("state_rules", pl.UInt16, "bits", "state rules that the row broke"),
+    ColumnSpec("book_state", pl.UInt8, "-", "whether the book can be trusted after the row"),
+)
+BOOK_SCHEMAS = (TickSchema.MBO, TickSchema.MBP_10, TickSchema.MBP_1, TickSchema.TBBO)
+
+
 def columns_of(schema: TickSchema) -> tuple[ColumnSpec, ...]:
     """Return the columns of a tick table in order, lineage last."""
     return (*_COLUMNS[schema], *LINEAGE)
@@ -141,6 +151,12 @@ def columns_of(schema: TickSchema) -> tuple[ColumnSpec, ...]:
 def polars_schema(schema: TickSchema) -> pl.Schema:
     """Return names and types of a tick table; raw and validated ticks share them."""
     return pl.Schema({column.name: column.dtype for column in columns_of(schema)})
+
+
+def judged_schema(schema: TickSchema) -> pl.Schema:
+    """Return names and types of validated ticks as they are stored, with the book's state."""
+    added = STATE_COLUMNS if schema in BOOK_SCHEMAS else ()
+    return pl.Schema({**polars_schema(schema), **{c.name: c.dtype for c in added}})
 
 
 @cache

@@ -10,7 +10,10 @@ from strategy_lab_core.data.schemas import polars_schema
 from strategy_lab_core.data.tick_file import TickFile, unreadable
 from strategy_lab_core.errors import ConfigError, FileError
 
-__all__ = ["read_ticks"]
+__all__ = ["read_ticks", "tick_files"]
+
+
+_EMPTY = pl.DataFrame(schema={"ts_recv": pl.Int64})
 
 
 def read_ticks(paths: Path | str | Iterable[Path | str]) -> pl.DataFrame:
@@ -22,8 +25,7 @@ def read_ticks(paths: Path | str | Iterable[Path | str]) -> pl.DataFrame:
         A file, a folder (every tick file directly in it), or several of both. A file that is named
         twice is read once.
     """
-    named = [paths] if isinstance(paths, str | Path) else list(paths)
-    files = {file.path: file for path in named for file in _opened(Path(path))}
+    files = _distinct(paths)
     schemas = {file.schema: file.path.name for file in files.values()}
     if len(schemas) != 1:
         found = ", ".join(f"{schema.value} ({name})" for schema, name in sorted(schemas.items()))
@@ -32,6 +34,21 @@ def read_ticks(paths: Path | str | Iterable[Path | str]) -> pl.DataFrame:
     tables = {path: pl.concat([empty, *file.batches()]) for path, file in files.items()}
     ordered = sorted(tables, key=lambda path: (_first_ts(tables[path]), path.name, path))
     return pl.concat([tables[path] for path in ordered], rechunk=True)
+
+
+def tick_files(paths: Path | str | Iterable[Path | str]) -> list[TickFile]:
+    """Return the opened files of any schemas, by first `ts_recv`, then by name.
+
+    Parameters are those of `read_ticks`; only the first rows of each file are read.
+    """
+    files = _distinct(paths).values()
+    first = {file.path: _first_ts(next(file.batches(1024, file_hash=""), _EMPTY)) for file in files}
+    return sorted(files, key=lambda file: (first[file.path], file.path.name, file.path))
+
+
+def _distinct(paths: Path | str | Iterable[Path | str]) -> dict[Path, TickFile]:
+    named = [paths] if isinstance(paths, str | Path) else list(paths)
+    return {file.path: file for path in named for file in _opened(Path(path))}
 
 
 def _opened(path: Path) -> list[TickFile]:

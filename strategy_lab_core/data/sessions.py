@@ -1,0 +1,48 @@
+"""Which session each row of a file belongs to, and which part of a file a session needs.
+
+A row belongs to the session whose [previous close, close) contains its `ts_event`; a snapshot row
+restates an order of earlier days, so its `ts_recv` counts.
+"""
+
+import numpy as np
+import polars as pl
+
+from strategy_lab_core.data.calendar import Session, SessionCalendar
+from strategy_lab_core.types import Int1D, RecordFlag
+
+__all__ = ["index_times", "rows_in_session", "session_days"]
+
+
+def index_times(batch: pl.DataFrame) -> Int1D:
+    """Return the time in ns by which each row is put into a session.
+
+    `ts_event`, but `ts_recv` for snapshot rows and where `ts_event` is not a time.
+    """
+    event, receive = pl.col("ts_event"), pl.col("ts_recv")
+    snapshot = (
+        (pl.col("flags") & int(RecordFlag.SNAPSHOT)) != 0
+        if "flags" in batch.columns
+        else pl.lit(value=False)
+    )
+    by_receipt = snapshot.fill_null(value=False) | event.is_null() | (event <= 0)
+    chosen = pl.when(by_receipt).then(_receipt_or_event(receive, event)).otherwise(event)
+    return batch.select(chosen.fill_null(0).cast(pl.Int64)).to_series().to_numpy()
+
+
+def _receipt_or_event(receive: pl.Expr, event: pl.Expr) -> pl.Expr:
+    """Return `ts_recv`, or `ts_event` where nothing was recorded as received."""
+    return pl.when(receive.is_null() | (receive <= 0)).then(event).otherwise(receive)
+
+
+def session_days(batch: pl.DataFrame, calendar: SessionCalendar) -> Int1D:
+    """Return each row's session key as days since 1970-01-01."""
+    return calendar.session_keys(index_times(batch))
+
+
+def rows_in_session(batch: pl.DataFrame, session: Session) -> pl.DataFrame:
+    """Return the rows of `batch` that belong to `session`, in their order."""
+    times = index_times(batch)
+    inside = (times >= session.previous_close_ns) & (times < session.close_ns)
+    if inside.all():
+        return batch
+    return batch.filter(pl.Series(np.ascontiguousarray(inside)))

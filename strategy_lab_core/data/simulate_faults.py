@@ -18,6 +18,7 @@ __all__ = ["Fault", "add_row_faults", "add_state_faults"]
 
 _RECOVERY_EVENTS = 12  # between a fault of state and the snapshot that repairs it
 _UNKNOWN_ORDER = 999_999_999
+_OFF_GRID = 100_000_000  # 0.10 in 1e-9: on no grid of 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,17 @@ def add_row_faults(tape: Records, key: date, seeds: int) -> tuple[Records, list[
         _stray(tape, where[2], "C", 1, 2),
         _stray(tape, where[3], "X", 1, 3),
     ]
-    strays[1]["price"] += 100_000_000  # 0.10: on no grid of 0.25
+    # The add's price is garbled, its cancel's is not: the cancel is bad by its order only.
     strays[2]["price"], strays[2]["side"] = strays[1]["price"], strays[1]["side"]
+    strays[1]["price"] += _OFF_GRID
     rules = ("size_not_positive", "off_grid_price", "order_of_quarantined_add", "unknown_action")
     faults = [
         Fault(rule, key, (row + shift - seeds,))
         for shift, (rule, row) in enumerate(zip(rules, where, strict=True))
     ]
-    return _inserted(tape, list(zip(where, strays, strict=True))), faults
+    # Behind an unknown action the book may lack a change: a snapshot repairs it.
+    pieces = [*zip(where, strays, strict=True), _recovery(tape, where[-1])]
+    return _inserted(tape, pieces), faults
 
 
 def _late_row(tape: Records, start: int) -> int:

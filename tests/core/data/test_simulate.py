@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy_lab_core.data.calendar import Session, session_calendar
+from strategy_lab_core.book.validate import validate
+from strategy_lab_core.data.calendar import Session, phase_intervals, session_calendar
 from strategy_lab_core.data.dbn_writer import RECORD, Records, to_records, write_dbn
+from strategy_lab_core.data.instruments import instruments
 from strategy_lab_core.data.schemas import polars_schema, validated_schema
 from strategy_lab_core.data.simulate import (
     front_contract,
@@ -310,6 +312,24 @@ def test_faults__are_where_they_are_said_to_be() -> None:
     assert len(rows) == len(market.faults) == 6
 
 
+def test_faults__are_found_by_validation_and_do_not_block() -> None:
+    """Each is found under its name, nothing else is, and little of the day is lost."""
+    days = sessions(2)
+    market = simulate(days, seed=15, events_per_session=5_000)
+    known = instruments({market.instrument_id: market.symbol}, None)
+    found: dict[str, int] = {}
+    for day in days:
+        table = market.table(day.key)
+        result = validate(table, instruments=known, phases=phase_intervals(day, None))
+        for rule, count in result.counts.items():
+            found[rule] = found.get(rule, 0) + count
+        lost = (result.intervals["end_ns"] - result.intervals["start_ns"]).sum()
+        assert lost < 0.05 * (day.close_ns - day.open_ns)
+        assert result.quarantined.height < 0.01 * table.height
+    assert found.pop("lost_change") == 1  # the consequence of the unknown action
+    assert found == {fault.rule: 1 for fault in market.faults}
+
+
 def test_recovery__restates_the_true_book_soon_after_a_fault_of_state() -> None:
     """The snapshot behind a fault is the book at that row; it comes within some events."""
     market = simulate(sessions(), seed=14, events_per_session=3_000)
@@ -326,7 +346,7 @@ def test_recovery__restates_the_true_book_soon_after_a_fault_of_state() -> None:
         for row in event:
             if row["action"] != "X":
                 book.apply(row)
-    assert found == 2
+    assert found == 3
 
 
 @pytest.mark.parametrize(

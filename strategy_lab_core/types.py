@@ -24,6 +24,7 @@ __all__ = [
     "IntAny",
     "Phase",
     "RecordFlag",
+    "Records",
     "Side",
     "TickSchema",
 ]
@@ -35,6 +36,7 @@ NS_PER_SECOND = 1_000_000_000
 Int1D: TypeAlias = NDArray[np.int64]
 Int2D: TypeAlias = NDArray[np.int64]
 IntAny: TypeAlias = NDArray[Any]  # integers of the width that the column is stored in
+Records: TypeAlias = NDArray[np.void]  # structured: fields are declared beside their use
 Float1D: TypeAlias = NDArray[np.float64]
 Float2D: TypeAlias = NDArray[np.float64]
 Bool1D: TypeAlias = NDArray[np.bool_]

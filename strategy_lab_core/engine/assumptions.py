@@ -1,0 +1,55 @@
+"""Every assumption that makes a result better than reality, as sentences for the report."""
+
+from strategy_lab_core.engine.config import BacktestConfig
+
+__all__ = ["assumptions_of"]
+
+
+def _ms(time_ns: int) -> str:
+    return f"{time_ns / 1e6:g} ms"
+
+
+def assumptions_of(
+    config: BacktestConfig, *, choice: str, repair_ns: int, maker_e6: int, taker_e6: int
+) -> tuple[str, ...]:
+    """Return the sentences that belong to one run.
+
+    Parameters
+    ----------
+    config
+        The run's settings.
+    choice
+        Why this instrument.
+    repair_ns
+        What was added to the capture clock.
+    maker_e6, taker_e6
+        Fees per contract, in 1e-6 of the currency.
+    """
+    latency, market = config.latency, config.market_orders
+    sentences = [
+        "Our orders do not change the recorded market: nobody reacts to them (no impact).",
+        "The recorded orders ahead of us would have come, gone and traded as they did without us.",
+        f"Order latency is constant: {_ms(latency.order_ns)} to the exchange and "
+        f"{_ms(latency.response_ns)} back, in bursts too.",
+        f"Feed latency is the recorded one plus a constant {_ms(latency.feed_offset_ns)} "
+        "from the capture server to us; snapshot rows and rows with a bad capture time have none.",
+        "An order that arrives at our price fills us up to its whole size, though in reality it "
+        "might have been placed elsewhere had our order been visible.",
+        "Queue position is exact (market by order, first in first out) but for our own impact.",
+        f"A market order trades up to {market.protection_ticks} ticks beyond the best price at its "
+        "arrival; "
+        + (
+            "what is left is cancelled, a simplification of the exchange's rule."
+            if market.cancel_remainder
+            else "what is left rests there."
+        ),
+        f"Fees are {maker_e6 / 1e6:g} (resting) and {taker_e6 / 1e6:g} (incoming) per contract.",
+        "The limits on orders and position never fail, and connections never drop.",
+        f"Contract: {choice}; known only after the session: there are no roll rules yet.",
+    ]
+    if repair_ns:
+        sentences.append(
+            f"The capture clock ran behind the exchange's: {_ms(repair_ns)} were added to it, "
+            "a figure taken from the whole session."
+        )
+    return tuple(sentences)

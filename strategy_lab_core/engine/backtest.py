@@ -1,0 +1,156 @@
+"""One strategy on one session of one instrument: `backtest`, the engine's Python face.
+
+Chooses instrument and session, builds the tape, runs the pass, and hands back tables, figures and
+every assumption that flatters the result.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from strategy_lab_core.data.calendar import Session, phase_intervals
+from strategy_lab_core.data.columns import Table
+from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument, Product
+from strategy_lab_core.engine.assumptions import assumptions_of
+from strategy_lab_core.engine.config import BacktestConfig, FeeConfig
+from strategy_lab_core.engine.results import equity_table, fills_table, metrics_of, orders_table
+from strategy_lab_core.engine.run import Costs, RunnableStrategy, run_pass
+from strategy_lab_core.engine.selection import select
+from strategy_lab_core.engine.state import Cursor
+from strategy_lab_core.engine.tape import SessionTape, session_tape
+from strategy_lab_core.errors import ConfigError, InstrumentError
+from strategy_lab_core.types import PRICE_SCALE
+
+__all__ = ["BacktestResult", "backtest", "costs_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """What came out of one run; prices in 1e-9, money in 1e-6 of the currency, times in ns UTC.
+
+    Attributes
+    ----------
+    orders, fills, equity
+        Every order's life, every fill in exchange order, the account at fills and on a grid.
+    metrics
+        Figures by name; money ends in `_e6`.
+    assumptions
+        Sentences: what makes the result better than reality would be.
+    flags
+        "partial" where the rows do not reach from open to close; "open_position" where the
+        session did not end flat (valued at the far side then).
+    instrument, session
+        What it ran on.
+    config, strategy, parameters
+        What it ran with.
+    """
+
+    orders: Table
+    fills: Table
+    equity: Table
+    metrics: dict[str, int | float]
+    assumptions: tuple[str, ...]
+    flags: tuple[str, ...]
+    instrument: Instrument
+    session: Session
+    config: BacktestConfig
+    strategy: str
+    parameters: dict[str, float]
+
+
+def costs_of(instrument: Instrument, fees: FeeConfig) -> Costs:
+    """Return the money of an instrument, exact, in units of 1 / money scale.
+
+    A tick must be worth an even number of units: the mid has half ticks.
+    """
+    scale = instrument.product.money_scale
+    worth = instrument.tick_size * instrument.multiplier * scale
+    tick_value, rest = divmod(worth, PRICE_SCALE * PRICE_SCALE)
+    if rest or tick_value % 2:
+        raise InstrumentError(
+            f"a tick of {instrument.symbol} is worth {worth / PRICE_SCALE**2:g}, which must be "
+            f"an even number of 1/{scale} {instrument.product.currency}"
+        )
+    own, product = fees, instrument.product
+    maker = product.fee_maker if own.maker_e6 is None else own.maker_e6
+    taker = product.fee_taker if own.taker_e6 is None else own.taker_e6
+    return Costs(tick_value, maker * scale // MONEY_SCALE, taker * scale // MONEY_SCALE)
+
+
+def backtest(
+    ticks: Table,
+    strategy: RunnableStrategy,
+    config: BacktestConfig | None = None,
+    *,
+    session: Session | None = None,
+    instrument: Instrument | str | None = None,
+    seed: Table | None = None,
+    status: Table | None = None,
+    products: Mapping[str, Product] | None = None,
+) -> BacktestResult:
+    """Simulate one strategy on one session, flat to flat.
+
+    Parameters
+    ----------
+    ticks
+        Validated `mbo` rows of one session, any number of instruments.
+    strategy
+        Compiled strategy with its parameter values.
+    config
+        Latency, fees, limits; by default those of `BacktestConfig()`.
+    session, instrument
+        By default the session of the rows, and the outright with the most traded volume.
+    seed
+        Orders alive before the first row, in priority order.
+    status
+        `status` rows: they give the phases instead of the calendar.
+    products
+        Products by root where the package's own table is not meant.
+
+    Returns
+    -------
+    Tables, figures and assumptions. The same inputs give the same bytes.
+    """
+    config = config or BacktestConfig()
+    chosen = select(ticks, session=session, instrument=instrument, products=products)
+    tape = session_tape(
+        chosen.ticks,
+        chosen.session,
+        phase_intervals(chosen.session, status, instrument_id=chosen.instrument.instrument_id),
+        tick_size=chosen.instrument.tick_size,
+        latency=config.latency,
+        seed=seed,
+    )
+    if not tape.is_complete and not config.allow_partial:
+        raise ConfigError(
+            "allow_partial",
+            False,
+            f"True to run on {chosen.session.key}: its rows do not reach from open to close",
+        )
+    costs = costs_of(chosen.instrument, config.fees)
+    outcome = run_pass(tape, strategy, config, costs)
+    sets, calls = outcome.sets, int(outcome.world.cursor[Cursor.CALLS])
+    metrics = metrics_of(sets, 0, costs.tick_value, calls)
+    return BacktestResult(
+        orders=orders_table(sets, 0, tape.tick_size),
+        fills=fills_table(sets, 0, tape.tick_size),
+        equity=equity_table(sets, 0, costs.tick_value),
+        metrics=metrics,
+        assumptions=assumptions_of(
+            config,
+            choice=chosen.reason,
+            repair_ns=tape.repair_ns,
+            maker_e6=costs.maker,
+            taker_e6=costs.taker,
+        ),
+        flags=_flags(tape, int(metrics["final_position"])),
+        instrument=chosen.instrument,
+        session=chosen.session,
+        config=config,
+        strategy=strategy.name,
+        parameters=strategy.parameters,
+    )
+
+
+def _flags(tape: SessionTape, final_position: int) -> tuple[str, ...]:
+    found = [] if tape.is_complete else ["partial"]
+    return tuple(found + (["open_position"] if final_position else []))

@@ -1,0 +1,156 @@
+"""What a user sets for a backtest, validated where it is built; nothing here computes.
+
+Times are integer nanoseconds unless the name says seconds, money is an integer in 1e-6 of the
+currency, sizes are lots. A strategy's own parameters are not here: they belong to the strategy.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+from strategy_lab_core.errors import ConfigError
+
+__all__ = ["BacktestConfig", "FeeConfig", "LatencyConfig", "LimitsConfig", "MarketOrderConfig"]
+
+_MILLISECOND_NS = 1_000_000
+_DAY_NS = 86_400_000_000_000
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ConfigError(name, value, f"a whole number in [{low}, {high}]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyConfig:
+    """How long messages take, constant over the session.
+
+    Constant latency flatters a strategy in bursts, when real queues at the exchange grow.
+
+    Parameters
+    ----------
+    order_ns
+        Entry leg: from our decision to the matching engine.
+    response_ns
+        Response leg: from the matching engine to us.
+    feed_offset_ns
+        From the vendor's capture clock to the user's machine, added to every `ts_recv`.
+    base_feed_ns
+        Shortest feed latency after the repair of a capture clock that runs behind.
+    """
+
+    order_ns: int = _MILLISECOND_NS
+    response_ns: int = _MILLISECOND_NS
+    feed_offset_ns: int = _MILLISECOND_NS // 2
+    base_feed_ns: int = _MILLISECOND_NS // 10
+
+    def __post_init__(self) -> None:
+        for name in ("order_ns", "response_ns", "feed_offset_ns", "base_feed_ns"):
+            _check_range(f"latency.{name}", getattr(self, name), 0, _DAY_NS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeConfig:
+    """Exchange, clearing and broker fees per contract and fill; None takes the product's.
+
+    Parameters
+    ----------
+    maker_e6, taker_e6
+        For a resting and for an incoming order, in 1e-6 of the currency; negative is a rebate.
+    """
+
+    maker_e6: int | None = None
+    taker_e6: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("maker_e6", "taker_e6"):
+            if getattr(self, name) is not None:
+                _check_range(f"fees.{name}", getattr(self, name), -(10**12), 10**12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsConfig:
+    """What our side of the line refuses to send, judged on what the strategy knows.
+
+    Parameters
+    ----------
+    max_position
+        Largest position, long or short, that could come about if every working order filled.
+    max_order_size
+        Largest order, in lots.
+    max_open_orders
+        Orders not known to have ended.
+    max_messages_per_second
+        Orders and cancels in any second; cancels count but are never refused.
+    max_distance_ticks
+        Largest distance of a limit price from the best price known on either side.
+    """
+
+    max_position: int = 10
+    max_order_size: int = 10
+    max_open_orders: int = 32
+    max_messages_per_second: int = 100
+    max_distance_ticks: int = 4_000
+
+    def __post_init__(self) -> None:
+        _check_range("limits.max_position", self.max_position, 1, 100_000)
+        _check_range("limits.max_order_size", self.max_order_size, 1, 10_000)
+        _check_range("limits.max_open_orders", self.max_open_orders, 1, 1_000)
+        _check_range("limits.max_messages_per_second", self.max_messages_per_second, 1, 1_000_000)
+        _check_range("limits.max_distance_ticks", self.max_distance_ticks, 1, 2**31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketOrderConfig:
+    """The exchange's market order with protection.
+
+    Parameters
+    ----------
+    protection_ticks
+        The order trades up to this far beyond the best opposite price at its arrival.
+    cancel_remainder
+        True cancels what does not trade at once, a simplification: at CME it rests at the
+        protection limit.
+    """
+
+    protection_ticks: int = 40
+    cancel_remainder: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range("market_orders.protection_ticks", self.protection_ticks, 0, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestConfig:
+    """One backtest's settings but for the strategy and its parameters.
+
+    Parameters
+    ----------
+    flatten_seconds
+        Every order is cancelled and the position closed this long before the session's close.
+    sample_seconds
+        Spacing of the equity curve between fills; a sample without a change is left out.
+    allow_partial
+        Run on a session whose rows do not reach from open to close, labelled as partial.
+    seed
+        Key of the random streams; no model here draws from one yet.
+    """
+
+    latency: LatencyConfig = field(default_factory=LatencyConfig)
+    fees: FeeConfig = field(default_factory=FeeConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    market_orders: MarketOrderConfig = field(default_factory=MarketOrderConfig)
+    flatten_seconds: int = 60
+    sample_seconds: int = 1
+    allow_partial: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_range("flatten_seconds", self.flatten_seconds, 0, 86_400)
+        _check_range("sample_seconds", self.sample_seconds, 1, 86_400)
+        _check_range("seed", self.seed, 0, 2**63 - 1)
+
+    def digest(self) -> str:
+        """Return 16 hex digits that depend on the settings' values alone."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

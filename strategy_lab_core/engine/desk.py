@@ -1,0 +1,159 @@
+"""Our side of the line: what a strategy asks for, the limits on it, and what we know of our orders.
+
+Everything here is judged on what has reached us, never on the exchange's state. A request that
+breaks a limit is not sent, and counted by its `Refusal`.
+"""
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.engine.feed import Seen
+from strategy_lab_core.engine.latency import Leg, delay
+from strategy_lab_core.engine.orders import post, unlist
+from strategy_lab_core.engine.sheets import RequestKind
+from strategy_lab_core.engine.state import Listed, MessageKind, OrderKind, Refusal, Sets
+from strategy_lab_core.types import NS_PER_SECOND, Int1D, Int2D
+
+__all__ = ["cancel_all", "handle_requests", "hear", "send_cancel", "send_new"]
+
+SENT = -1  # instead of a Refusal
+
+
+@kernel
+def _is_over_rate(sets: Sets, k: int, now_ns: int) -> bool:
+    n = sets.totals[k]["sent"] - sets.rules[k]["max_messages_per_second"]
+    return n >= 0 and bool(sets.outbound[k, n]["send_ns"] > now_ns - NS_PER_SECOND)
+
+
+@kernel
+def _worst_position(sets: Sets, k: int, side: int) -> int:
+    """Return the position on `side` if every live order on that side filled, in lots."""
+    worst = side * sets.totals[k]["known_position"]
+    for i in range(sets.totals[k]["live"]):
+        order = sets.lists[k, Listed.LIVE, i]
+        if sets.orders[k, order]["side"] == side:
+            worst += sets.orders[k, order]["size"] - sets.orders[k, order]["known_filled"]
+    return int(worst)
+
+
+@kernel
+def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
+    """Say whether a limit price is far from both best prices that we have seen."""
+    far = sets.rules[k]["max_distance_ticks"]
+    near_bid = seen[Seen.BID_SIZE] > 0 and abs(tick - seen[Seen.BID]) <= far
+    near_ask = seen[Seen.ASK_SIZE] > 0 and abs(tick - seen[Seen.ASK]) <= far
+    return not (near_bid or near_ask)
+
+
+@kernel
+def send_new(
+    sets: Sets,
+    k: int,
+    kind: int,
+    side: int,
+    tick: int,
+    lots: int,
+    tag: int,
+    now_ns: int,
+) -> int:
+    """Send a new order, unchecked, and return its number."""
+    totals, orders = sets.totals[k], sets.orders
+    order = totals["orders"]
+    orders[k, order]["side"] = side
+    orders[k, order]["kind"] = kind
+    orders[k, order]["tick"] = tick
+    orders[k, order]["size"] = lots
+    orders[k, order]["tag"] = tag
+    orders[k, order]["submit_ns"] = now_ns
+    orders[k, order]["arrive_ns"] = -1
+    orders[k, order]["end_ns"] = -1
+    orders[k, order]["queue_ahead"] = -1
+    totals["orders"] = order + 1
+    sets.lists[k, Listed.LIVE, totals["live"]] = order
+    totals["live"] += 1
+    entry_ns = delay(sets.rules, k, Leg.ENTRY)
+    post(sets.outbound[k], totals["sent"], now_ns, entry_ns, MessageKind.NEW, order, lots)
+    totals["sent"] += 1
+    return int(order)
+
+
+@kernel
+def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
+    """Send a cancel of a live order; an unknown, ended or already cancelled one is refused."""
+    is_live = False
+    for i in range(sets.totals[k]["live"]):
+        is_live = is_live or sets.lists[k, Listed.LIVE, i] == order
+    if not is_live or sets.orders[k, order]["cancel_sent"] == 1:
+        return Refusal.UNKNOWN_ORDER
+    sets.orders[k, order]["cancel_sent"] = 1
+    entry_ns = delay(sets.rules, k, Leg.ENTRY)
+    n = sets.totals[k]["sent"]
+    sets.totals[k]["sent"] = n + 1
+    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.CANCEL, order, 0)
+    return SENT
+
+
+@kernel
+def cancel_all(sets: Sets, k: int, now_ns: int) -> None:
+    """Send a cancel for every live order that has none on its way."""
+    for i in range(sets.totals[k]["live"]):
+        send_cancel(sets, k, sets.lists[k, Listed.LIVE, i], now_ns)
+
+
+@kernel
+def _check_limits(sets: Sets, k: int, side: int, lots: int, now_ns: int) -> int:
+    if lots > sets.rules[k]["max_order_size"]:
+        return Refusal.ORDER_SIZE
+    if sets.totals[k]["live"] >= sets.rules[k]["max_open_orders"]:
+        return Refusal.OPEN_ORDERS
+    if _worst_position(sets, k, side) + lots > sets.rules[k]["max_position"]:
+        return Refusal.POSITION_LIMIT
+    if _is_over_rate(sets, k, now_ns):
+        return Refusal.MESSAGE_RATE
+    return SENT
+
+
+@kernel
+def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int:
+    """Send one request, or return why not."""
+    kind, side, tick, lots, tag = request[0], request[1], request[2], request[3], request[4]
+    if kind == RequestKind.CANCEL:
+        return send_cancel(sets, k, tick, now_ns)
+    if kind != RequestKind.LIMIT and kind != RequestKind.MARKET:
+        return Refusal.INVALID
+    if lots < 1 or (side != 1 and side != -1):
+        return Refusal.INVALID
+    if kind == RequestKind.LIMIT and _is_far(sets, k, tick, seen):
+        return Refusal.PRICE_DISTANCE
+    refusal = _check_limits(sets, k, side, lots, now_ns)
+    if refusal == SENT:
+        order_kind = OrderKind.LIMIT if kind == RequestKind.LIMIT else OrderKind.MARKET
+        send_new(sets, k, order_kind, side, tick, lots, tag, now_ns)
+    return refusal
+
+
+@kernel
+def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: int) -> None:
+    """Send what a strategy has written on its request sheet: row 0 holds the count."""
+    asked = requests[0, 0]
+    held = min(asked, requests.shape[0] - 1)
+    sets.refusals[k, Refusal.OVERFLOW] += asked - held
+    for i in range(held):
+        refusal = _handle(sets, k, requests[i + 1], seen, now_ns)
+        if refusal != SENT:
+            sets.refusals[k, refusal] += 1
+
+
+@kernel
+def hear(sets: Sets, k: int) -> None:
+    """Take in the next response: known position, known fills, orders known to be over."""
+    totals, orders = sets.totals[k], sets.orders
+    n = totals["heard"]
+    totals["heard"] = n + 1
+    order = sets.inbound[k, n]["order"]
+    kind = sets.inbound[k, n]["kind"]
+    if kind == MessageKind.FILLED:
+        lots = sets.inbound[k, n]["lots"]
+        orders[k, order]["known_filled"] += lots
+        sets.totals[k]["known_position"] += orders[k, order]["side"] * lots
+    is_full = orders[k, order]["known_filled"] == orders[k, order]["size"]
+    if kind == MessageKind.ENDED or is_full:
+        totals["live"] = unlist(sets.lists[k, Listed.LIVE], totals["live"], order)

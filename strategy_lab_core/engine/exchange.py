@@ -1,0 +1,247 @@
+"""Matching of our orders against the recorded market, which they never change.
+
+Every rule of docs/semantics.md that fills an order is one kernel here. They are called with the
+book as it stands at that record; when they are called is decided in `simulator`. The fills are
+optimistic in one way: nobody reacts to our orders.
+"""
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.engine.market import (
+    Market,
+    best_level,
+    is_within,
+    lots_at_tick,
+    next_arrival,
+    next_level,
+    order_id_of,
+    orders_at,
+    size_of,
+)
+from strategy_lab_core.engine.orders import answer, end_order, fill_order, remaining, rest
+from strategy_lab_core.engine.queue import lots_for_us
+from strategy_lab_core.engine.state import (
+    NO_ASK,
+    NO_BID,
+    EndReason,
+    Listed,
+    MessageKind,
+    OrderKind,
+    Sets,
+)
+from strategy_lab_core.engine.used import add_used, used_lots
+from strategy_lab_core.types import Int1D
+
+__all__ = [
+    "accept_cancel",
+    "accept_new",
+    "fill_from_arrival",
+    "fill_in_queue",
+    "fill_through",
+    "watched",
+]
+
+
+@kernel
+def watched(sets: Sets, k: int, side: int, tick: int) -> bool:
+    """Say whether an order of ours on `side` rests at `tick` or where it would trade first."""
+    if side > 0:
+        return bool(sets.totals[k]["best_bid"] >= tick)
+    return bool(sets.totals[k]["best_ask"] <= tick)
+
+
+@kernel
+def _best_resting(sets: Sets, k: int, side: int, tick: int) -> int:
+    """Return our first order on `side` in price-time priority, at `tick` or better; -1 if none."""
+    best = -1
+    for i in range(sets.totals[k]["resting"]):
+        order = sets.lists[k, Listed.RESTING, i]
+        ahead = side * sets.orders[k, order]["tick"]
+        if sets.orders[k, order]["side"] != side or ahead < side * tick:
+            continue
+        if best < 0 or ahead > side * sets.orders[k, best]["tick"]:
+            best = order
+    return best
+
+
+@kernel
+def fill_through(
+    sets: Sets, k: int, side: int, tick: int, lots: int, now_ns: int, cursor: Int1D
+) -> int:
+    """Fill our orders on `side` at `tick` or better with up to `lots`; return what is left over.
+
+    They trade at their own prices, the best first, then the oldest.
+    """
+    while lots > 0:
+        order = _best_resting(sets, k, side, tick)
+        if order < 0:
+            break
+        ours = min(lots, remaining(sets, k, order))
+        own_tick = sets.orders[k, order]["tick"]
+        fill_order(sets, k, order, ours, own_tick, True, now_ns, cursor)
+        lots -= ours
+    return lots
+
+
+@kernel
+def fill_in_queue(
+    sets: Sets,
+    k: int,
+    side: int,
+    tick: int,
+    filled_arrival: int,
+    lots: int,
+    now_ns: int,
+    cursor: Int1D,
+) -> None:
+    """Give our orders at `tick` the lots of a recorded fill of an order behind them."""
+    i = 0
+    while i < sets.totals[k]["resting"]:
+        order = sets.lists[k, Listed.RESTING, i]
+        left = min(lots, sets.totals[k]["trade_lots"])
+        ours = 0
+        if sets.orders[k, order]["side"] == side and sets.orders[k, order]["tick"] == tick:
+            rank = sets.orders[k, order]["rank"]
+            ours = lots_for_us(rank, filled_arrival, left, remaining(sets, k, order))
+        if ours > 0:
+            resting = sets.totals[k]["resting"]
+            fill_order(sets, k, order, ours, tick, True, now_ns, cursor)
+            lots -= ours
+            sets.totals[k]["trade_lots"] -= ours
+            i -= resting - sets.totals[k]["resting"]  # a full order has left the list
+        i += 1
+
+
+@kernel
+def fill_from_arrival(
+    sets: Sets,
+    k: int,
+    side: int,
+    tick: int,
+    order_id: int,
+    size: int,
+    now_ns: int,
+    cursor: Int1D,
+) -> None:
+    """Fill our orders on `side` from a displayed order that arrives at or through their price."""
+    lots = size - used_lots(sets, k, order_id)
+    if lots > 0:
+        left = fill_through(sets, k, side, tick, lots, now_ns, cursor)
+        if left < lots:
+            add_used(sets, k, order_id, lots - left)
+
+
+@kernel
+def _unused_before(market: Market, sets: Sets, k: int, side: int, tick: int, enough: int) -> int:
+    """Return the unused lots that a `side` order finds strictly before `tick`, up to `enough`."""
+    total = 0
+    level = best_level(market, -side)
+    while total < enough and is_within(market, level, side, tick - side):
+        for slot in orders_at(market, -side, level):
+            order_id, size = order_id_of(market, slot), size_of(market, slot)
+            total += max(size - used_lots(sets, k, order_id), 0)
+        level = next_level(market, -side, level)
+    return total
+
+
+@kernel
+def _take_level(
+    market: Market,
+    sets: Sets,
+    k: int,
+    order: int,
+    level: int,
+    now_ns: int,
+    cursor: Int1D,
+) -> None:
+    """Trade an incoming order with the unused lots displayed at one level, oldest first."""
+    tick = market.level_tick[level]
+    for slot in orders_at(market, -sets.orders[k, order]["side"], level):
+        order_id = order_id_of(market, slot)
+        unused = size_of(market, slot) - used_lots(sets, k, order_id)
+        lots = min(unused, remaining(sets, k, order))
+        if lots > 0:
+            add_used(sets, k, order_id, lots)
+            fill_order(sets, k, order, lots, tick, False, now_ns, cursor)
+
+
+@kernel
+def _take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
+    """Walk the other side of the book up to the order's limit."""
+    side, limit = sets.orders[k, order]["side"], sets.orders[k, order]["tick"]
+    level = best_level(market, -side)
+    while remaining(sets, k, order) > 0 and is_within(market, level, side, limit):
+        _take_level(market, sets, k, order, level, now_ns, cursor)
+        level = next_level(market, -side, level)
+
+
+@kernel
+def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
+    """Say whether an incoming order would reach an order of ours on the other side."""
+    side = sets.orders[k, order]["side"]
+    own = sets.totals[k]["best_ask"] if side > 0 else sets.totals[k]["best_bid"]
+    if own in (NO_ASK, NO_BID) or side * sets.orders[k, order]["tick"] < side * own:
+        return False
+    size = sets.orders[k, order]["size"]
+    return bool(_unused_before(market, sets, k, side, own, size) < size)
+
+
+@kernel
+def _refused(
+    market: Market, sets: Sets, k: int, order: int, is_open: bool, is_trusted: bool
+) -> int:
+    """Return why an arriving order is rejected, or WORKING; sets a market order's limit."""
+    if not is_open:
+        return EndReason.REJECTED_PHASE
+    if not is_trusted:
+        return EndReason.REJECTED_UNTRUSTED
+    side = sets.orders[k, order]["side"]
+    if sets.orders[k, order]["kind"] == OrderKind.MARKET:
+        best = best_level(market, -side)
+        if best < 0:
+            return EndReason.REJECTED_NO_MARKET
+        limit = market.level_tick[best] + side * sets.rules[k]["protection_ticks"]
+        sets.orders[k, order]["tick"] = limit
+    if _crosses_own(market, sets, k, order):
+        return EndReason.REJECTED_OWN_CROSS
+    return EndReason.WORKING
+
+
+@kernel
+def accept_new(
+    market: Market,
+    sets: Sets,
+    k: int,
+    order: int,
+    now_ns: int,
+    is_open: bool,
+    is_trusted: bool,
+    cursor: Int1D,
+) -> None:
+    """Handle an order's arrival at the exchange: reject it, or trade and let the rest rest."""
+    orders = sets.orders
+    orders[k, order]["arrive_ns"] = now_ns
+    reason = _refused(market, sets, k, order, is_open, is_trusted)
+    if reason != EndReason.WORKING:
+        end_order(sets, k, order, now_ns, reason)
+        answer(sets, k, now_ns, MessageKind.ENDED, order, 0)
+        return
+    answer(sets, k, now_ns, MessageKind.ACCEPTED, order, 0)
+    _take(market, sets, k, order, now_ns, cursor)
+    if remaining(sets, k, order) == 0:
+        return
+    if orders[k, order]["kind"] == OrderKind.MARKET and sets.rules[k]["cancel_remainder"] == 1:
+        end_order(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
+        answer(sets, k, now_ns, MessageKind.ENDED, order, 0)
+        return
+    ahead = lots_at_tick(market, orders[k, order]["side"], orders[k, order]["tick"])
+    rest(sets, k, order, next_arrival(market), ahead)
+
+
+@kernel
+def accept_cancel(sets: Sets, k: int, order: int, now_ns: int) -> None:
+    """Handle a cancel's arrival: it comes too late where the order is already over."""
+    if sets.orders[k, order]["end_reason"] != EndReason.WORKING:
+        answer(sets, k, now_ns, MessageKind.CANCEL_REJECTED, order, 0)
+        return
+    end_order(sets, k, order, now_ns, EndReason.CANCELLED)
+    answer(sets, k, now_ns, MessageKind.ENDED, order, 0)

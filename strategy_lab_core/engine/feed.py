@@ -1,0 +1,112 @@
+"""The strategy's delayed book: what the exchange's book was, delivered when it could have arrived.
+
+The exchange side pushes a row into a ring after each event that changed something visible; our
+side takes it out at its local time. The ring is as large as the most events ever in flight, which
+`tape` knows beforehand.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.engine.state import NEVER
+from strategy_lab_core.types import Int1D, Int2D
+
+__all__ = [
+    "Feed",
+    "Seen",
+    "deliver",
+    "draft_row",
+    "next_delivery_ns",
+    "push",
+    "quiet_feed",
+    "seen_row",
+]
+
+
+class Seen(IntEnum):
+    """Places in a delivered row: the book as the strategy sees it. Prices in ticks."""
+
+    LOCAL_NS = 0
+    EXCHANGE_NS = 1
+    BID = 2
+    BID_SIZE = 3  # 0: no bid
+    ASK = 4
+    ASK_SIZE = 5
+    BOUGHT = 6  # lots bought by aggressors since the tape began
+    SOLD = 7
+    LAST_TICK = 8
+    IS_OPEN = 9
+    IS_TRUSTED = 10
+
+
+class End(IntEnum):
+    """Rows of `Feed.ends`."""
+
+    DRAFT = 0  # the row being written
+    PUSHED = 1  # the last that was sent on its way
+    SEEN = 2  # the last that was delivered
+    COUNTS = 3  # rows delivered, rows pushed
+
+
+class Feed(NamedTuple):
+    """Rows in flight, and the two ends of the line; every row has the fields of `Seen`."""
+
+    ring: Int2D  # (shape: capacity, fields)
+    ends: Int2D  # (shape: `End`, fields)
+
+
+def quiet_feed(capacity: int) -> Feed:
+    """Return a feed with room for `capacity` rows in flight, and nothing seen yet."""
+    width = len(Seen)
+    return Feed(
+        ring=np.zeros((max(capacity, 1), width), np.int64),
+        ends=np.zeros((len(End), width), np.int64),
+    )
+
+
+@kernel
+def push(feed: Feed) -> bool:
+    """Send the draft on its way if it differs from the last row in more than its times."""
+    draft, pushed, counts = feed.ends[End.DRAFT], feed.ends[End.PUSHED], feed.ends[End.COUNTS]
+    is_news = counts[1] == 0
+    for i in range(Seen.BID, len(draft)):
+        is_news = is_news or draft[i] != pushed[i]
+    if is_news:
+        pushed[:] = draft
+        feed.ring[counts[1] % len(feed.ring)] = draft
+        counts[1] += 1
+    return bool(is_news)
+
+
+@kernel
+def next_delivery_ns(feed: Feed) -> int:
+    """Return the local time of the next delivery, or NEVER."""
+    delivered, pushed = feed.ends[End.COUNTS, 0], feed.ends[End.COUNTS, 1]
+    if delivered == pushed:
+        return NEVER
+    return int(feed.ring[delivered % len(feed.ring), Seen.LOCAL_NS])
+
+
+@kernel
+def deliver(feed: Feed) -> None:
+    """Take the next row out of the ring: it is what the strategy sees from now on."""
+    delivered = feed.ends[End.COUNTS, 0]
+    feed.ends[End.SEEN] = feed.ring[delivered % len(feed.ring)]
+    feed.ends[End.COUNTS, 0] = delivered + 1
+
+
+@kernel
+def seen_row(feed: Feed) -> Int1D:
+    """Return the row that the strategy sees now (fields of `Seen`)."""
+    row: Int1D = feed.ends[End.SEEN]
+    return row
+
+
+@kernel
+def draft_row(feed: Feed) -> Int1D:
+    """Return the row to write before `push`."""
+    row: Int1D = feed.ends[End.DRAFT]
+    return row

@@ -1,0 +1,147 @@
+"""What the engine asks the order-by-order book, in integer ticks.
+
+The book's levels are ranks of prices; `level_tick` says which price each is. Sides are +1 (bids)
+and -1 (asks) here, as for our own orders. The book is never changed by our orders.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.book.l3_kernels import (
+    ARRIVAL,
+    ID,
+    LIVE,
+    LOTS,
+    NEXT_ARRIVAL,
+    PLACE,
+    L3State,
+    MboRows,
+    apply_record,
+    find_order,
+)
+from strategy_lab_core.types import Int1D
+
+__all__ = [
+    "Market",
+    "apply_row",
+    "arrival_of",
+    "best_level",
+    "is_full",
+    "is_within",
+    "lots_at_level",
+    "lots_at_tick",
+    "next_arrival",
+    "next_level",
+    "order_id_of",
+    "orders_at",
+    "size_of",
+]
+
+
+class Market(NamedTuple):
+    """The exchange's book of one instrument."""
+
+    book: L3State
+    level_tick: Int1D  # price of each level in ticks, ascending
+
+
+@kernel
+def apply_row(market: Market, rows: MboRows, row: int) -> None:
+    """Apply one recorded row to the book."""
+    apply_record(
+        market.book,
+        int(rows.action[row]),
+        int(rows.side[row]),
+        int(rows.level[row]),
+        int(rows.size[row]),
+        int(rows.order_id[row]),
+        int(rows.flags[row]),
+        int(rows.ts_recv[row]),
+    )
+
+
+@kernel
+def is_full(market: Market) -> bool:
+    """Say whether the order table needs to grow before the next event."""
+    return bool(market.book.meta[LIVE] >= len(market.book.orders) >> 2)
+
+
+@kernel
+def next_arrival(market: Market) -> int:
+    """Return the arrival number that the next order will get: whoever has less is ahead of it."""
+    return int(market.book.meta[NEXT_ARRIVAL])
+
+
+@kernel
+def arrival_of(market: Market, order_id: int) -> int:
+    """Return an order's arrival number, -1 where it is not in the book."""
+    slot = find_order(market.book.orders, order_id)
+    if slot < 0:
+        return -1
+    return int(market.book.orders[slot, ARRIVAL])
+
+
+@kernel
+def best_level(market: Market, side: int) -> int:
+    """Return the best level of a side, -1 where nobody is there."""
+    if side > 0:
+        return int(market.book.best[0])
+    level = market.book.best[1]
+    return int(level) if level < len(market.level_tick) else -1
+
+
+@kernel
+def next_level(market: Market, side: int, level: int) -> int:
+    """Return the next worse level of a side that has orders, -1 where there is none."""
+    row = 0 if side > 0 else 1
+    level -= side
+    while 0 <= level < len(market.level_tick) and market.book.counts[row, level] == 0:
+        level -= side
+    return level if level < len(market.level_tick) else -1
+
+
+@kernel
+def is_within(market: Market, level: int, side: int, limit_tick: int) -> bool:
+    """Say whether an incoming order on `side` with this limit may trade at `level` (-1: no)."""
+    return level >= 0 and bool(side * market.level_tick[level] <= side * limit_tick)
+
+
+@kernel
+def lots_at_level(market: Market, side: int, level: int) -> int:
+    """Return the displayed lots of a side at a level."""
+    return int(market.book.lots[0 if side > 0 else 1, level])
+
+
+@kernel
+def lots_at_tick(market: Market, side: int, tick: int) -> int:
+    """Return the displayed lots of a side at any price, 0 where the book has no such level."""
+    level = int(np.searchsorted(market.level_tick, tick))
+    if level == len(market.level_tick) or market.level_tick[level] != tick:
+        return 0
+    return lots_at_level(market, side, level)
+
+
+@kernel
+def orders_at(market: Market, side: int, level: int) -> Int1D:
+    """Return the slots of a level's orders, the oldest first.
+
+    Looks through the whole table: called only where an order of ours takes liquidity.
+    """
+    orders = market.book.orders
+    place = 2 * level + (0 if side > 0 else 1)
+    slots = np.flatnonzero(orders[:, PLACE] == place)
+    return slots[np.argsort(orders[slots, ARRIVAL])]
+
+
+@kernel
+def order_id_of(market: Market, slot: int) -> int:
+    """Return the venue's id of the order in a slot."""
+    return int(market.book.orders[slot, ID])
+
+
+@kernel
+def size_of(market: Market, slot: int) -> int:
+    """Return the displayed lots of the order in a slot."""
+    return int(market.book.orders[slot, LOTS])

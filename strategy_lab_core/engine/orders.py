@@ -1,0 +1,146 @@
+"""The life of an order of ours at the exchange: it rests, is filled, ends; each step is answered.
+
+Who is filled by what is decided in `exchange`; what we know and when is in `desk`.
+"""
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.engine.account import book_fill
+from strategy_lab_core.engine.fees import fee
+from strategy_lab_core.engine.latency import Leg, arrival, delay
+from strategy_lab_core.engine.state import (
+    NO_ASK,
+    NO_BID,
+    Cursor,
+    EndReason,
+    Listed,
+    MessageKind,
+    Sets,
+)
+from strategy_lab_core.types import Int1D, Records
+
+__all__ = ["answer", "end_order", "fill_order", "post", "remaining", "rest", "sample", "unlist"]
+
+
+@kernel
+def post(
+    line: Records, n: int, sent_ns: int, delay_ns: int, kind: int, order: int, lots: int
+) -> int:
+    """Put a set's `n`-th message into its line and return when it arrives."""
+    previous_ns = line[n - 1]["arrive_ns"] if n > 0 else 0
+    arrives_ns = arrival(sent_ns, delay_ns, previous_ns)
+    line[n]["send_ns"] = sent_ns
+    line[n]["arrive_ns"] = arrives_ns
+    line[n]["kind"] = kind
+    line[n]["order"] = order
+    line[n]["lots"] = lots
+    return arrives_ns
+
+
+@kernel
+def answer(sets: Sets, k: int, now_ns: int, kind: int, order: int, lots: int) -> int:
+    """Send a response from the exchange and return when we shall hear it."""
+    delay_ns = delay(sets.rules, k, Leg.RESPONSE)
+    n = sets.totals[k]["answered"]
+    sets.totals[k]["answered"] = n + 1
+    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots)
+
+
+@kernel
+def remaining(sets: Sets, k: int, order: int) -> int:
+    """Return the lots that an order still wants."""
+    return int(sets.orders[k, order]["size"] - sets.orders[k, order]["filled"])
+
+
+@kernel
+def sample(sets: Sets, k: int, now_ns: int, cursor: Int1D) -> None:
+    """Write down the account of set `k` beside the exchange's best bid and ask."""
+    n = sets.totals[k]["samples"]
+    sets.samples[k, n]["exchange_ns"] = now_ns
+    sets.samples[k, n]["position"] = sets.totals[k]["position"]
+    sets.samples[k, n]["cash"] = sets.totals[k]["cash"]
+    sets.samples[k, n]["bid"] = cursor[Cursor.MARK_BID]
+    sets.samples[k, n]["ask"] = cursor[Cursor.MARK_ASK]
+    sets.totals[k]["samples"] = n + 1
+
+
+@kernel
+def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int) -> None:
+    """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`."""
+    totals = sets.totals[k]
+    sets.orders[k, order]["rank"] = rank
+    sets.orders[k, order]["queue_ahead"] = queue_ahead
+    sets.lists[k, Listed.RESTING, totals["resting"]] = order
+    totals["resting"] += 1
+    tick = sets.orders[k, order]["tick"]
+    if sets.orders[k, order]["side"] > 0:
+        totals["best_bid"] = max(totals["best_bid"], tick)
+    else:
+        totals["best_ask"] = min(totals["best_ask"], tick)
+
+
+@kernel
+def unlist(numbers: Int1D, n: int, order: int) -> int:
+    """Take `order` out of the first `n` numbers, keeping their order; return how many are left."""
+    kept = 0
+    for i in range(n):
+        if numbers[i] != order:
+            numbers[kept] = numbers[i]
+            kept += 1
+    return kept
+
+
+@kernel
+def _find_best(sets: Sets, k: int) -> None:
+    totals = sets.totals[k]
+    totals["best_bid"] = NO_BID
+    totals["best_ask"] = NO_ASK
+    for i in range(totals["resting"]):
+        order = sets.lists[k, Listed.RESTING, i]
+        tick = sets.orders[k, order]["tick"]
+        if sets.orders[k, order]["side"] > 0:
+            totals["best_bid"] = max(totals["best_bid"], tick)
+        else:
+            totals["best_ask"] = min(totals["best_ask"], tick)
+
+
+@kernel
+def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
+    """End an order's life at the exchange, whether it rested or not."""
+    sets.orders[k, order]["end_ns"] = now_ns
+    sets.orders[k, order]["end_reason"] = reason
+    left = unlist(sets.lists[k, Listed.RESTING], sets.totals[k]["resting"], order)
+    if left != sets.totals[k]["resting"]:
+        sets.totals[k]["resting"] = left
+        _find_best(sets, k)
+
+
+@kernel
+def fill_order(
+    sets: Sets,
+    k: int,
+    order: int,
+    lots: int,
+    tick: int,
+    is_maker: bool,
+    now_ns: int,
+    cursor: Int1D,
+) -> None:
+    """Fill `lots` of an order at `tick`: account, fill row, equity sample, response, end."""
+    sets.orders[k, order]["filled"] += lots
+    sets.orders[k, order]["notional"] += lots * tick
+    cost = fee(sets.rules, k, lots, is_maker)
+    side = sets.orders[k, order]["side"]
+    book_fill(sets.totals, k, side, lots, tick, sets.rules[k]["tick_value"], cost)
+    n = sets.totals[k]["fills"]
+    sets.fills[k, n]["order"] = order
+    sets.fills[k, n]["exchange_ns"] = now_ns
+    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, MessageKind.FILLED, order, lots)
+    sets.fills[k, n]["tick"] = tick
+    sets.fills[k, n]["lots"] = lots
+    sets.fills[k, n]["is_maker"] = 1 if is_maker else 0
+    sets.fills[k, n]["fee"] = cost
+    sets.fills[k, n]["position_after"] = sets.totals[k]["position"]
+    sets.totals[k]["fills"] = n + 1
+    sample(sets, k, now_ns, cursor)
+    if remaining(sets, k, order) == 0:
+        end_order(sets, k, order, now_ns, EndReason.FILLED)

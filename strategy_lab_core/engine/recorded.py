@@ -1,0 +1,171 @@
+"""One recorded event: the book follows every row, and the rows fill what of ours they would have.
+
+Fills of resting orders happen here, row by row; fills of arriving orders of ours in `exchange`.
+Nothing is filled outside the open phase or where the book is not to be trusted.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.book.l3_kernels import SNAPSHOT
+from strategy_lab_core.engine.exchange import (
+    fill_from_arrival,
+    fill_in_queue,
+    fill_through,
+    watched,
+)
+from strategy_lab_core.engine.feed import Feed, Seen, draft_row, push
+from strategy_lab_core.engine.market import (
+    Market,
+    apply_row,
+    arrival_of,
+    best_level,
+    lots_at_level,
+    next_arrival,
+)
+from strategy_lab_core.engine.state import Cursor, Sets
+from strategy_lab_core.engine.tape import Tape
+from strategy_lab_core.types import Action, Int1D, Phase, Side
+
+__all__ = ["World", "is_open_at", "play_event", "start_cursor"]
+
+
+class World(NamedTuple):
+    """What all parameter sets share: the market, its feed, and where the pass stands."""
+
+    tape: Tape
+    market: Market
+    feed: Feed
+    cursor: Int1D  # see `Cursor`
+
+
+def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
+    """Return the numbers of a pass that has not begun."""
+    cursor = np.zeros(len(Cursor), np.int64)
+    cursor[Cursor.PHASE] = -1
+    cursor[Cursor.END_NS] = end_ns
+    cursor[Cursor.FLATTEN_NS] = flatten_ns
+    cursor[Cursor.CALL_ON_BOOK] = int(call_on_book)
+    return cursor
+
+
+@kernel
+def is_open_at(world: World, now_ns: int) -> bool:
+    """Say whether orders match at an exchange time not before the last event."""
+    place = world.cursor[Cursor.PHASE]
+    phases = world.tape.phases
+    while place + 1 < len(phases) and phases[place + 1, 0] <= now_ns:
+        place += 1
+    world.cursor[Cursor.PHASE] = place
+    return bool(place >= 0 and phases[place, 1] == Phase.OPEN)
+
+
+@kernel
+def _play_trade(world: World, sets: Sets, k: int, row: int, is_live: bool, now_ns: int) -> None:
+    """Fill orders of ours that a trade went through; its fills follow as rows."""
+    tape, cursor = world.tape, world.cursor
+    lots = int(np.int64(tape.rows.size[row]))
+    tick = world.market.level_tick[tape.rows.level[row]]
+    aggressor = tape.rows.side[row]
+    resting_side = 0
+    if aggressor == Side.BID:
+        resting_side = -1
+        cursor[Cursor.BOUGHT] += lots
+    elif aggressor == Side.ASK:
+        resting_side = 1
+        cursor[Cursor.SOLD] += lots
+    cursor[Cursor.LAST_TICK] = tick
+    cursor[Cursor.TRADE_SIDE] = resting_side
+    sets.totals[k]["trade_lots"] = lots
+    if is_live and resting_side != 0 and watched(sets, k, resting_side, tick + resting_side):
+        sets.totals[k]["trade_lots"] = fill_through(
+            sets, k, resting_side, tick + resting_side, lots, now_ns, world.cursor
+        )
+
+
+@kernel
+def _play_fill(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
+    """Give us the lots of a recorded fill of a resting order where we stood before it."""
+    rows = world.tape.rows
+    side = 1 if rows.side[row] == Side.BID else -1
+    tick = world.market.level_tick[rows.level[row]]
+    # A fill on the aggressor's own side reports the aggressor, not a resting order.
+    if side != world.cursor[Cursor.TRADE_SIDE] or not watched(sets, k, side, tick):
+        return
+    arrival = arrival_of(world.market, rows.order_id[row])
+    lots = int(np.int64(rows.size[row]))
+    fill_in_queue(sets, k, side, tick, arrival, lots, now_ns, world.cursor)
+
+
+@kernel
+def _play_change(world: World, sets: Sets, k: int, row: int, is_live: bool, now_ns: int) -> None:
+    """Change the book: who newly arrives at or through our price trades with us."""
+    rows = world.tape.rows
+    before = next_arrival(world.market)
+    apply_row(world.market, rows, row)
+    is_arrival = next_arrival(world.market) > before and rows.flags[row] & SNAPSHOT == 0
+    if not (is_live and is_arrival):
+        return
+    side = -1 if rows.side[row] == Side.BID else 1
+    tick = world.market.level_tick[rows.level[row]]
+    if watched(sets, k, side, tick):
+        order_id, lots = rows.order_id[row], int(np.int64(rows.size[row]))
+        fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, world.cursor)
+
+
+@kernel
+def _play_row(world: World, sets: Sets, k: int, row: int, is_open: bool, now_ns: int) -> None:
+    rows = world.tape.rows
+    is_live = is_open and world.tape.is_trusted[row]
+    action = rows.action[row]
+    if action == Action.TRADE:
+        if rows.level[row] >= 0:
+            _play_trade(world, sets, k, row, is_live, now_ns)
+    elif action == Action.FILL:
+        if is_live and sets.totals[k]["resting"] > 0 and rows.level[row] >= 0:
+            _play_fill(world, sets, k, row, now_ns)
+    else:
+        _play_change(world, sets, k, row, is_live, now_ns)
+
+
+@kernel
+def _publish(world: World, row: int, is_open: bool) -> None:
+    """Send the book at an event's end on its way to us, and keep the quote for the accounts."""
+    market, cursor, feed = world.market, world.cursor, world.feed
+    bid, ask = best_level(market, 1), best_level(market, -1)
+    news = draft_row(feed)
+    news[Seen.LOCAL_NS] = world.tape.local_ns[row]
+    news[Seen.EXCHANGE_NS] = world.tape.event_ns[row]
+    news[Seen.BID] = market.level_tick[bid] if bid >= 0 else 0
+    news[Seen.BID_SIZE] = lots_at_level(market, 1, bid) if bid >= 0 else 0
+    news[Seen.ASK] = market.level_tick[ask] if ask >= 0 else 0
+    news[Seen.ASK_SIZE] = lots_at_level(market, -1, ask) if ask >= 0 else 0
+    news[Seen.BOUGHT] = cursor[Cursor.BOUGHT]
+    news[Seen.SOLD] = cursor[Cursor.SOLD]
+    news[Seen.LAST_TICK] = cursor[Cursor.LAST_TICK]
+    news[Seen.IS_OPEN] = 1 if is_open else 0
+    news[Seen.IS_TRUSTED] = cursor[Cursor.IS_TRUSTED]
+    push(feed)
+    if bid >= 0 and ask >= 0 and world.tape.is_trusted[row]:
+        cursor[Cursor.MARK_BID] = news[Seen.BID]
+        cursor[Cursor.MARK_ASK] = news[Seen.ASK]
+
+
+@kernel
+def play_event(world: World, sets: Sets, k: int) -> None:
+    """Play the rows of the next recorded event."""
+    tape, cursor = world.tape, world.cursor
+    row = cursor[Cursor.ROW]
+    now_ns = tape.event_ns[row]
+    is_open = is_open_at(world, now_ns)
+    cursor[Cursor.TRADE_SIDE] = 0
+    while True:
+        _play_row(world, sets, k, row, is_open, now_ns)
+        if tape.is_last[row]:
+            break
+        row += 1
+    cursor[Cursor.ROW] = row + 1
+    cursor[Cursor.IS_TRUSTED] = 1 if tape.is_trusted[row] else 0
+    _publish(world, row, is_open)

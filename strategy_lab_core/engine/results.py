@@ -1,0 +1,145 @@
+"""From the arrays of a finished simulation to tables and figures: nothing is simulated here."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategy_lab_core.data.columns import Table, table
+from strategy_lab_core.engine.account import equity_at_mark, liquidation_value
+from strategy_lab_core.engine.state import EndReason, OrderKind, Refusal, Sets
+from strategy_lab_core.types import Int1D, IntAny, Side
+
+__all__ = ["equity_table", "fills_table", "metrics_of", "orders_table"]
+
+
+def _letters(is_first: NDArray[np.bool_], first: str, second: str) -> NDArray[np.uint8]:
+    return np.where(is_first, ord(first), ord(second)).astype(np.uint8)
+
+
+def _sides(side: Int1D) -> NDArray[np.uint8]:
+    return _letters(side > 0, chr(Side.BID), chr(Side.ASK))
+
+
+def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
+    """Return every order that was sent: prices in 1e-9, times in ns, -1 where there is none.
+
+    A market order's price is its protection limit once it has reached the exchange, 0 before.
+    """
+    n = int(sets.totals["orders"][k])
+    orders = sets.orders[k, :n]
+    mean_ticks = orders["notional"] / np.maximum(orders["filled"], 1)
+    return table(
+        {
+            "order_id": np.arange(n),
+            "side": _sides(orders["side"]),
+            "type": [OrderKind(kind).name.lower() for kind in orders["kind"]],
+            "tag": orders["tag"],
+            "price": orders["tick"] * tick_size,
+            "size": orders["size"],
+            "filled": orders["filled"],
+            "average_price": np.where(orders["filled"] > 0, mean_ticks * tick_size / 1e9, np.nan),
+            "ts_submit": orders["submit_ns"],
+            "ts_exchange": orders["arrive_ns"],
+            "ts_end": orders["end_ns"],
+            "end_reason": [EndReason(reason).name.lower() for reason in orders["end_reason"]],
+            "queue_ahead": orders["queue_ahead"],
+        },
+        letters=("side",),
+    )
+
+
+def fills_table(sets: Sets, k: int, tick_size: int) -> Table:
+    """Return every fill in exchange order: prices in 1e-9, fees in money units, times in ns."""
+    n = int(sets.totals["fills"][k])
+    fills = sets.fills[k, :n]
+    return table(
+        {
+            "fill_id": np.arange(n),
+            "order_id": fills["order"],
+            "ts_exchange": fills["exchange_ns"],
+            "ts_local": fills["local_ns"],
+            "side": _sides(sets.orders[k, fills["order"]]["side"]),
+            "price": fills["tick"] * tick_size,
+            "size": fills["lots"],
+            "liquidity": _letters(fills["is_maker"] == 1, "M", "T"),
+            "fee": fills["fee"],
+            "position_after": fills["position_after"],
+            "queue_ahead": sets.orders[k, fills["order"]]["queue_ahead"],
+        },
+        letters=("side", "liquidity"),
+    )
+
+
+def equity_table(sets: Sets, k: int, tick_value: int) -> Table:
+    """Return the account at fills and on the sampling grid, money in money units.
+
+    `mark` is the mid of the exchange's book in half ticks, 0 before the first two-sided book.
+    """
+    n = int(sets.totals["samples"][k])
+    s = sets.samples[k, :n]
+    marked = (s["position"], s["cash"], s["bid"], s["ask"])
+    return table(
+        {
+            "ts": s["exchange_ns"],
+            "position": s["position"],
+            "cash": s["cash"],
+            "mark": s["bid"] + s["ask"],
+            "equity": equity_at_mark(*marked, tick_value),
+            "liquidation_value": liquidation_value(
+                s["position"], s["cash"], s["bid"], s["ask"], tick_value
+            ),
+        }
+    )
+
+
+def _round_trips(sets: Sets, k: int, tick_value: int) -> Int1D:
+    """Return the net profit of each stretch from flat to flat (shape: round trips)."""
+    n = int(sets.totals["fills"][k])
+    fills = sets.fills[k, :n]
+    side = sets.orders[k, fills["order"]]["side"]
+    cash = np.cumsum(-side * fills["lots"] * fills["tick"] * tick_value - fills["fee"])
+    # A fill that turns a long into a short ends one trip inside the next: count at flat only.
+    at_flat = cash[fills["position_after"] == 0]
+    profits: Int1D = np.diff(at_flat, prepend=0)
+    return profits
+
+
+def _drawdown(equity: IntAny) -> int:
+    return int((np.maximum.accumulate(equity) - equity).max(initial=0))
+
+
+def metrics_of(sets: Sets, k: int, tick_value: int, calls: int) -> dict[str, int | float]:
+    """Return the figures of one run; money ends in `_e6`, in money units.
+
+    What is still open is valued at the far side, not at the mid. The drawdown is that of the
+    sampled equity. A hit is a round trip, flat to flat, with a profit after fees.
+    """
+    n_orders, n_fills = int(sets.totals["orders"][k]), int(sets.totals["fills"][k])
+    samples = sets.samples[k, : int(sets.totals["samples"][k])]
+    marked = (samples["position"], samples["cash"], samples["bid"], samples["ask"])
+    equity = equity_at_mark(*marked, tick_value)
+    net = int(liquidation_value(*marked, tick_value)[-1])
+    fees = int(sets.totals["fees"][k])
+    trips = _round_trips(sets, k, tick_value)
+    fills = sets.fills[k, :n_fills]
+    reasons = sets.orders[k, :n_orders]["end_reason"]
+    counted = {f"n_{r.name.lower()}": int(np.sum(reasons == r)) for r in EndReason if r}
+    refused = {f"n_refused_{r.name.lower()}": int(sets.refusals[k, r]) for r in Refusal}
+    lots, ticks = fills["lots"], fills["tick"]
+    return {
+        "net_profit_e6": net,
+        "gross_profit_e6": net + fees,
+        "fees_e6": fees,
+        "max_drawdown_e6": _drawdown(equity),
+        "turnover_e6": int(np.sum(lots * ticks)) * tick_value,
+        "volume": int(sets.totals["volume"][k]),
+        "maker_volume": int(np.sum(lots * fills["is_maker"])),
+        "max_position": int(np.abs(fills["position_after"]).max(initial=0)),
+        "final_position": int(sets.totals["position"][k]),
+        "n_orders": n_orders,
+        "n_fills": n_fills,
+        "n_round_trips": len(trips),
+        "hit_rate": float(np.mean(trips > 0)) if len(trips) else 0.0,
+        "n_strategy_calls": calls,
+        **counted,
+        **refused,
+    }

@@ -1,0 +1,76 @@
+"""The numbers that the kernels obey: the configuration, cast once, one record per parameter set."""
+
+import numpy as np
+
+from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.fees import FeeModel
+from strategy_lab_core.engine.latency import LatencyModel
+from strategy_lab_core.types import NS_PER_SECOND, Records
+
+__all__ = ["REQUESTS_PER_CALL", "headroom", "rules_of"]
+
+REQUESTS_PER_CALL = 16
+
+RULE = np.dtype(
+    [
+        (field, np.int64)
+        for field in (
+            "latency_model", "order_ns", "response_ns",
+            "fee_model", "maker_fee", "taker_fee",  # money per lot
+            "tick_value",  # money per tick and lot
+            "protection_ticks", "cancel_remainder",
+            "max_position", "max_order_size", "max_open_orders",
+            "max_messages_per_second", "max_distance_ticks",
+            "sample_ns",
+            "timer_ns",  # 0: the strategy has no timer
+        )
+    ]
+)  # fmt: skip
+
+
+def rules_of(
+    config: BacktestConfig, *, tick_value: int, maker_fee: int, taker_fee: int, timer_ns: int
+) -> Records:
+    """Return the kernels' form of one configuration (shape: 1 set).
+
+    Parameters
+    ----------
+    config
+        The settings.
+    tick_value, maker_fee, taker_fee
+        Money units per lot: of a tick, of a resting and of an incoming fill.
+    timer_ns
+        Spacing of the strategy's timer, 0 for none.
+    """
+    values = {
+        "latency_model": LatencyModel.CONSTANT,
+        "order_ns": config.latency.order_ns,
+        "response_ns": config.latency.response_ns,
+        "fee_model": FeeModel.PER_CONTRACT,
+        "maker_fee": maker_fee,
+        "taker_fee": taker_fee,
+        "tick_value": tick_value,
+        "protection_ticks": config.market_orders.protection_ticks,
+        "cancel_remainder": config.market_orders.cancel_remainder,
+        "max_position": config.limits.max_position,
+        "max_order_size": config.limits.max_order_size,
+        "max_open_orders": config.limits.max_open_orders,
+        "max_messages_per_second": config.limits.max_messages_per_second,
+        "max_distance_ticks": config.limits.max_distance_ticks,
+        "sample_ns": config.sample_seconds * NS_PER_SECOND,
+        "timer_ns": timer_ns,
+    }
+    rules = np.zeros(1, RULE)
+    for field, value in values.items():
+        rules[field] = int(value)
+    return rules
+
+
+def headroom(config: BacktestConfig) -> int:
+    """Return how many rows of any one array a single step can fill: every open lot, one by one.
+
+    A flattening order may be as large as the largest position.
+    """
+    limits = config.limits
+    lots = 2 * limits.max_position + limits.max_order_size
+    return 2 * (lots + limits.max_open_orders + REQUESTS_PER_CALL) + 8

@@ -1,0 +1,142 @@
+"""What crosses the line between the engine and a strategy: arrays of one fixed layout.
+
+The engine fills the view and the list of working orders, calls the strategy, and reads its request
+sheet. Authors meet these arrays as named tuples (`strategies.strategy`); here is their layout, and
+the one signature that every compiled strategy has.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeAlias
+
+import numba
+import numpy as np
+
+from strategy_lab_core._jit import JIT_DISABLED, kernel
+from strategy_lab_core.engine.feed import Seen
+from strategy_lab_core.engine.rules import REQUESTS_PER_CALL
+from strategy_lab_core.engine.state import Listed, Sets
+from strategy_lab_core.types import Float1D, Float2D, Int1D, Int2D
+
+__all__ = [
+    "STRATEGY_SIGNATURE",
+    "RequestKind",
+    "Sheets",
+    "StrategyFunction",
+    "ViewField",
+    "Wake",
+    "blank_sheets",
+    "write_view",
+]
+
+# (ints, floats, view, params, working orders, requests) -> number of requests
+StrategyFunction: TypeAlias = Callable[[Int1D, Float1D, Int1D, Float1D, Int2D, Int2D], int]
+
+if JIT_DISABLED:
+    STRATEGY_SIGNATURE: Any = None
+else:
+    _I1 = numba.types.Array(numba.types.int64, 1, "C")
+    _F1 = numba.types.Array(numba.types.float64, 1, "C")
+    _I2 = numba.types.Array(numba.types.int64, 2, "C")
+    STRATEGY_SIGNATURE = numba.types.int64(_I1, _F1, _I1, _F1, _I2, _I2)
+
+
+class RequestKind(IntEnum):
+    """First number of a request row; then side, tick, lots, tag (a cancel: 0, order number)."""
+
+    LIMIT = 1
+    MARKET = 2
+    CANCEL = 3
+
+
+class Wake(IntEnum):
+    """Why the strategy is called."""
+
+    BOOK = 1
+    RESPONSE = 2
+    TIMER = 3
+
+
+class ViewField(IntEnum):
+    """Places in the view; prices in ticks, times in ns."""
+
+    NOW_NS = 0
+    WAKE = 1
+    BID = 2
+    BID_SIZE = 3
+    ASK = 4
+    ASK_SIZE = 5
+    POSITION = 6  # as far as the responses have told us
+    WORKING = 7  # rows in use in the list of working orders
+    BOUGHT = 8
+    SOLD = 9
+    LAST_TICK = 10
+    BOOK_NS = 11  # exchange time of the book that is seen
+    IS_OPEN = 12
+    FLATTEN_NS = 13  # local time at which the engine takes over to end flat
+
+
+WORKING_WIDTH = 6  # order number, side, tick, lots left, tag, 1 while a cancel is on its way
+REQUEST_WIDTH = 5
+
+
+class Sheets(NamedTuple):
+    """Arrays of every parameter set's strategy; the first axis is the set."""
+
+    ints: Int2D
+    floats: Float2D
+    params: Float2D
+    view: Int2D
+    working: Int2D  # (set, row, field)
+    requests: Int2D  # (set, row, field)
+
+
+def blank_sheets(params: Float2D, *, n_ints: int, n_floats: int, max_open_orders: int) -> Sheets:
+    """Return zeroed sheets for the parameter sets in `params` (shape: sets, parameters)."""
+    n_sets = len(params)
+    return Sheets(
+        ints=np.zeros((n_sets, n_ints), np.int64),
+        floats=np.zeros((n_sets, n_floats)),
+        params=np.ascontiguousarray(params, np.float64),
+        view=np.zeros((n_sets, len(ViewField)), np.int64),
+        working=np.zeros((n_sets, max_open_orders, WORKING_WIDTH), np.int64),
+        requests=np.zeros((n_sets, 1 + REQUESTS_PER_CALL, REQUEST_WIDTH), np.int64),
+    )
+
+
+@kernel
+def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
+    orders = sets.orders
+    for i in range(sets.totals[k]["live"]):
+        order = sets.lists[k, Listed.LIVE, i]
+        row = sheets.working[k, i]
+        row[0] = order
+        row[1] = orders[k, order]["side"]
+        row[2] = orders[k, order]["tick"]
+        row[3] = orders[k, order]["size"] - orders[k, order]["known_filled"]
+        row[4] = orders[k, order]["tag"]
+        row[5] = orders[k, order]["cancel_sent"]
+
+
+@kernel
+def write_view(
+    sheets: Sheets, sets: Sets, k: int, seen: Int1D, now_ns: int, wake: int, flatten_ns: int
+) -> None:
+    """Write what set `k` knows at local time `now_ns`, and clear its request sheet."""
+    view = sheets.view[k]
+    view[ViewField.NOW_NS] = now_ns
+    view[ViewField.WAKE] = wake
+    view[ViewField.BID] = seen[Seen.BID]
+    view[ViewField.BID_SIZE] = seen[Seen.BID_SIZE]
+    view[ViewField.ASK] = seen[Seen.ASK]
+    view[ViewField.ASK_SIZE] = seen[Seen.ASK_SIZE]
+    view[ViewField.POSITION] = sets.totals[k]["known_position"]
+    view[ViewField.WORKING] = sets.totals[k]["live"]
+    view[ViewField.BOUGHT] = seen[Seen.BOUGHT]
+    view[ViewField.SOLD] = seen[Seen.SOLD]
+    view[ViewField.LAST_TICK] = seen[Seen.LAST_TICK]
+    view[ViewField.BOOK_NS] = seen[Seen.EXCHANGE_NS]
+    view[ViewField.IS_OPEN] = seen[Seen.IS_OPEN]
+    view[ViewField.FLATTEN_NS] = flatten_ns
+    sheets.requests[k, 0, 0] = 0
+    _write_working(sheets, sets, k)

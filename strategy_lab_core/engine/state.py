@@ -1,0 +1,204 @@
+"""The arrays that a simulation lives in: one record array per concern, one row per parameter set.
+
+The first axis of every array here is the parameter set, so that one pass over a tape can serve
+many. Kernels write in place and never allocate; `with_room` makes room between two kernel calls.
+Records, not columns: every array that a kernel is handed costs compile time. Fields are int64;
+times ns, prices ticks, sizes lots, money the instrument's money unit.
+"""
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from strategy_lab_core.types import Int2D, Records
+
+__all__ = [
+    "NEVER",
+    "NO_ASK",
+    "NO_BID",
+    "Cursor",
+    "EndReason",
+    "Listed",
+    "MessageKind",
+    "OrderKind",
+    "Refusal",
+    "Sets",
+    "fresh_sets",
+    "with_room",
+]
+
+NEVER = 2**62  # a time that does not come
+NO_BID = -(2**40)  # ticks: below every price
+NO_ASK = 2**40
+
+
+class Cursor(IntEnum):
+    """Places in the numbers of a pass that all parameter sets share."""
+
+    ROW = 0  # next row of the tape
+    PHASE = 1  # last phase that has begun, -1 before the first
+    TRADE_SIDE = 2  # of the resting orders that the trade in progress fills: +1 bids, -1 asks, 0
+    BOUGHT = 3  # lots bought by aggressors so far
+    SOLD = 4
+    LAST_TICK = 5  # of the last trade
+    IS_TRUSTED = 6  # after the last event
+    MARK_BID = 7  # best bid and ask in ticks that accounts are marked at
+    MARK_ASK = 8
+    END_NS = 9
+    FLATTEN_NS = 10
+    CALL_ON_BOOK = 11
+    CALLS = 12  # of the strategy
+
+
+class Listed(IntEnum):
+    """Which list of order numbers."""
+
+    RESTING = 0  # at the exchange
+    LIVE = 1  # not known to be over
+
+
+class OrderKind(IntEnum):
+    """How an order asks to be matched."""
+
+    LIMIT = 1
+    MARKET = 2
+
+
+class EndReason(IntEnum):
+    """Why an order is over; what begins with REJECTED never rested."""
+
+    WORKING = 0
+    FILLED = 1
+    CANCELLED = 2
+    EXPIRED = 3  # the session or the tape ended
+    REMAINDER_CANCELLED = 4  # of a market order, where the configuration says so
+    REJECTED_PHASE = 5  # not the open phase
+    REJECTED_UNTRUSTED = 6  # the book is unseeded or unreliable
+    REJECTED_OWN_CROSS = 7  # would trade with an order of ours
+    REJECTED_NO_MARKET = 8  # a market order and nobody on the other side
+
+
+class Refusal(IntEnum):
+    """Why our side did not send what a strategy asked for."""
+
+    INVALID = 0  # kind, side, size or price make no sense
+    PRICE_DISTANCE = 1
+    ORDER_SIZE = 2
+    POSITION_LIMIT = 3
+    OPEN_ORDERS = 4
+    MESSAGE_RATE = 5
+    UNKNOWN_ORDER = 6  # a cancel of what is not working, or already being cancelled
+    OVERFLOW = 7  # more requests in one call than the strategy's desk holds
+
+
+class MessageKind(IntEnum):
+    """What a message says: to the exchange the first two, from it the others."""
+
+    NEW = 1
+    CANCEL = 2
+    ACCEPTED = 3
+    FILLED = 4
+    ENDED = 5  # the order is over: its end reason says why
+    CANCEL_REJECTED = 6  # the order was over when the cancel arrived
+
+
+def _record(*fields: str) -> np.dtype[np.void]:
+    return np.dtype([(field, np.int64) for field in fields])
+
+
+# An order's number is its place; it never moves.
+ORDER = _record(
+    "side",  # +1 buy, -1 sell
+    "kind",  # OrderKind
+    "tag",  # the strategy's own mark
+    "tick",  # limit, or the protection limit once a market order has arrived
+    "size",
+    "filled",
+    "notional",  # sum of lots x tick over the fills
+    "rank",  # the book's next arrival number when it began to rest
+    "queue_ahead",  # lots before it then; -1 if it never rested
+    "submit_ns",  # local
+    "arrive_ns",  # exchange; -1 until then
+    "end_ns",  # exchange; -1 while working
+    "end_reason",  # EndReason
+    "known_filled",  # as far as the responses have told us
+    "cancel_sent",  # 1 once a cancel is on its way
+)
+# Messages are never overwritten: each line, first in first out, is the audit trail too.
+MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots")
+FILL = _record(
+    "order", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after"
+)
+SAMPLE = _record("exchange_ns", "position", "cash", "bid", "ask")
+# Lots of displayed orders that have served ours, open addressing: the venue's order id + 1, or 0.
+USED = _record("key", "lots")
+TOTAL = _record(
+    # The account, on the exchange's side; `known_position` as far as the responses have told us.
+    "position", "cash", "fees", "volume", "known_position",
+    # Rows in use.
+    "orders", "fills", "samples", "used", "resting", "live",
+    # Messages to the exchange written and handled there, responses written and handled by us.
+    "sent", "arrived", "answered", "heard",
+    # Highest own resting bid, lowest own resting ask, in ticks.
+    "best_bid", "best_ask",
+    "trade_lots",  # of the recorded trade in progress: what has not served us yet
+    "may_close",  # 1 while the flattening order of this attempt is not sent
+    "next_flatten_ns", "next_timer_ns", "next_sample_ns",
+)  # fmt: skip
+
+
+class Sets(NamedTuple):
+    """Everything that each parameter set has for itself (shape: sets, or sets x capacity)."""
+
+    orders: Records
+    outbound: Records  # messages to the exchange
+    inbound: Records  # responses
+    fills: Records
+    samples: Records
+    used: Records
+    totals: Records
+    rules: Records  # the configuration
+    lists: Int2D  # order numbers (shape: sets, `Listed`, orders)
+    refusals: Int2D  # counts (shape: sets, `Refusal`)
+
+
+def fresh_sets(rules: Records, room: int) -> Sets:
+    """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
+    n_sets = len(rules)
+    shape = (n_sets, 1 << (8 * room).bit_length())
+    max_open = int(rules["max_open_orders"].max()) + 1  # and the flattening order
+    totals = np.zeros(n_sets, TOTAL)
+    totals["best_bid"] = NO_BID
+    totals["best_ask"] = NO_ASK
+    return Sets(
+        orders=np.zeros(shape, ORDER),
+        outbound=np.zeros(shape, MESSAGE),
+        inbound=np.zeros(shape, MESSAGE),
+        fills=np.zeros(shape, FILL),
+        samples=np.zeros(shape, SAMPLE),
+        used=np.zeros(shape, USED),
+        totals=totals,
+        rules=rules,
+        lists=np.zeros((n_sets, len(Listed), max_open), np.int64),
+        refusals=np.zeros((n_sets, len(Refusal)), np.int64),
+    )
+
+
+def with_room(sets: Sets, room: int) -> Sets:
+    """Return the same sets with every log that has less than `room` rows left doubled."""
+    in_use = {
+        "orders": "orders",
+        "outbound": "sent",
+        "inbound": "answered",
+        "fills": "fills",
+        "samples": "samples",
+    }
+    larger: dict[str, Any] = {}
+    for name, total in in_use.items():
+        records = getattr(sets, name)
+        n_sets, capacity = records.shape
+        if capacity - int(sets.totals[total].max()) < room:
+            larger[name] = np.zeros((n_sets, 2 * capacity), records.dtype)
+            larger[name][:, :capacity] = records
+    return sets._replace(**larger)

@@ -1,0 +1,248 @@
+"""How a strategy is written: named parameters with bounds, one function, a decorator.
+
+The decorator compiles the function behind the engine's one signature. A small adapter file is
+generated for it beside the compile cache, named by a hash of the strategy's source: an edited
+strategy is compiled alone, the engine stays cached. A strategy is one file; what it imports must
+be part of this package.
+"""
+
+import difflib
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import numba
+import numpy as np
+
+from strategy_lab_core._jit import CACHE_FOLDER, JIT_DISABLED
+from strategy_lab_core.engine import sheets
+from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction
+from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.types import Float1D, Int1D, Int2D
+
+__all__ = ["Bounds", "Memory", "Strategy", "View", "strategy"]
+
+
+class Bounds(NamedTuple):
+    """Inclusive range of a parameter."""
+
+    low: float
+    high: float
+
+
+class Memory(NamedTuple):
+    """A strategy's own numbers, zero at the session's start."""
+
+    ints: Int1D
+    floats: Float1D
+
+
+class View(NamedTuple):
+    """What a strategy knows when it is called; prices in ticks, sizes in lots, times in ns."""
+
+    now_ns: int  # our clock
+    wake: int  # 1 the book changed, 2 a response came, 3 the timer
+    bid: int
+    bid_size: int  # 0: no bid
+    ask: int
+    ask_size: int  # 0: no ask
+    position: int  # as far as the responses have told us
+    n_orders: int  # rows in use in `orders`
+    bought: int  # lots bought by aggressors since the session began
+    sold: int
+    last_tick: int  # of the last trade
+    book_ns: int  # exchange time of the book that is seen
+    is_open: int  # 1 in the open phase: orders are rejected in any other
+    flatten_ns: int  # our time at which the engine takes over to end flat
+    orders: Int2D  # number, side, tick, lots left, tag, 1 while a cancel is on its way
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A compiled strategy with values for its parameters; call it with others to change them.
+
+    Attributes
+    ----------
+    name
+        Of the author's function.
+    function
+        What the engine calls: `engine.sheets.StrategyFunction`.
+    values
+        The parameters, an instance of the author's NamedTuple.
+    bounds
+        Inclusive range of each parameter.
+    on_book, timer_ns
+        Whether it is called when the book that it sees changes; the timer's spacing, 0 for none.
+    n_ints, n_floats
+        Size of its memory.
+    source
+        16 hex digits of the source that it was compiled from.
+    """
+
+    name: str
+    function: StrategyFunction
+    values: Any
+    bounds: Mapping[str, Bounds]
+    on_book: bool
+    timer_ns: int
+    n_ints: int
+    n_floats: int
+    source: str
+    doc: str
+
+    def __call__(self, **parameters: float) -> "Strategy":
+        """Return the same strategy with other parameter values; the rest keep theirs."""
+        for name in parameters:
+            if name not in self.bounds:
+                near = difflib.get_close_matches(name, self.bounds, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                known = ", ".join(self.bounds)
+                raise ConfigError(f"{self.name} parameter", name, f"one of {known}{hint}")
+        values = self.values._replace(**parameters)
+        _check_values(self.name, values, self.bounds)
+        return replace(self, values=values)
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters by name."""
+        return dict(self.values._asdict())
+
+    def encode(self) -> Float1D:
+        """Return the parameters in the form that kernels read (shape: parameters)."""
+        return np.array([float(value) for value in self.values])
+
+
+def _check_values(name: str, values: Any, bounds: Mapping[str, Bounds]) -> None:
+    kinds = _kinds(type(values))
+    for parameter, value in values._asdict().items():
+        kind, (low, high) = kinds[parameter], bounds[parameter]
+        is_number = isinstance(value, int | float) and (kind is bool or not isinstance(value, bool))
+        is_whole = is_number and (kind is float or value == int(value))
+        if not is_whole or not low <= value <= high:
+            expected = f"{kind.__name__} in [{low:g}, {high:g}]"
+            raise ConfigError(f"{name}.{parameter}", value, expected)
+
+
+def _kinds(params: type) -> dict[str, type]:
+    hints = get_type_hints(params, include_extras=True)
+    return {name: get_args(hint)[0] for name, hint in hints.items()}
+
+
+def _bounds(params: type) -> dict[str, Bounds]:
+    found = {}
+    for name, hint in get_type_hints(params, include_extras=True).items():
+        bounds = [extra for extra in get_args(hint)[1:] if isinstance(extra, Bounds)]
+        if not bounds or get_args(hint)[0] not in (int, float, bool):
+            raise ConfigError(
+                f"{params.__qualname__}.{name}", hint, "Annotated[int | float | bool, Bounds(...)]"
+            )
+        found[name] = bounds[0]
+    return found
+
+
+_ADAPTER = """\
+def adapter(ints, floats, view, params, working, requests):
+    _function(_Memory(ints, floats), _View({view}, working), _Params({params}), requests)
+    return requests[0, 0]
+"""
+
+
+def _adapter_source(params: type) -> str:
+    casts = {int: "int", float: "float", bool: "bool"}
+    kinds = _kinds(params).values()
+    arguments = [f"{casts[kind]}(params[{i}])" for i, kind in enumerate(kinds)]
+    view = ", ".join(f"view[{i}]" for i in range(len(sheets.ViewField)))
+    return _ADAPTER.format(view=view, params=", ".join(arguments))
+
+
+def _adapter_module(name: str, source: str, digest: str) -> ModuleType:
+    """Write the adapter where Numba can cache it, and import it."""
+    folder = CACHE_FOLDER / "adapters"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}_{digest}.py"
+    if not path.exists():
+        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_text(source)
+        draft.replace(path)
+    spec = importlib.util.spec_from_file_location(f"strategy_lab_adapter_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError("strategy", name, "importable")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _digest(function: Callable[..., Any], adapter: str) -> str:
+    """Return 16 hex digits over everything that the compiled adapter is made of."""
+    own_file = inspect.getsourcefile(function)
+    written = Path(own_file).read_text() if own_file else inspect.getsource(function)
+    here = Path(__file__).parent
+    api = [(here / name).read_text() for name in ("strategy.py", "requests.py")]
+    text = "\0".join([written, function.__qualname__, adapter, *api])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _compiled(function: Callable[..., Any], params: type, source: str, digest: str) -> Any:
+    names: dict[str, Any] = {"_Memory": Memory, "_View": View, "_Params": params}
+    if JIT_DISABLED:
+        exec(source, names | {"_function": function}, names)
+        return names["adapter"]
+    module = _adapter_module(function.__name__, source, digest)
+    names["_function"] = numba.njit(inline="never", error_model="numpy")(function)
+    vars(module).update(names)
+    compile_adapter = numba.njit(STRATEGY_SIGNATURE, cache=True, nogil=True, error_model="numpy")
+    return compile_adapter(module.adapter)
+
+
+def strategy(
+    params: type,
+    *,
+    on_book: bool = True,
+    timer_ns: int = 0,
+    ints: int = 8,
+    floats: int = 8,
+) -> Callable[[Callable[[Memory, View, Any, Int2D], None]], Strategy]:
+    """Make a strategy of a function ``(memory, view, params, requests) -> None``.
+
+    Parameters
+    ----------
+    params
+        NamedTuple class whose fields are ``Annotated[int | float | bool, Bounds(low, high)]``,
+        each with a default.
+    on_book
+        Call it whenever the book, the traded volume, the phase or the trust in it changes.
+    timer_ns
+        Call it at this spacing too, from the session's open; 0 for no timer.
+    ints, floats
+        Numbers it may keep from call to call.
+
+    It is also called on every response to its orders.
+    """
+
+    def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:
+        values, bounds = params(), _bounds(params)
+        _check_values(function.__name__, values, bounds)
+        source = _adapter_source(params)
+        digest = _digest(function, source)
+        return Strategy(
+            name=function.__name__,
+            function=_compiled(function, params, source, digest),
+            values=values,
+            bounds=bounds,
+            on_book=on_book,
+            timer_ns=timer_ns,
+            n_ints=ints,
+            n_floats=floats,
+            source=digest,
+            doc=inspect.getdoc(function) or "",
+        )
+
+    return made

@@ -1,4 +1,4 @@
-"""Several files as one table in memory, for a notebook: `read_ticks`."""
+"""Several files as one table in memory, for a notebook, or in order of time."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,11 +7,10 @@ import polars as pl
 
 from strategy_lab_core.data.files import is_folder, is_tick_file, open_ticks
 from strategy_lab_core.data.schemas import polars_schema
-from strategy_lab_core.data.tick_file import TickFile, unreadable
+from strategy_lab_core.data.tick_file import Source, TickFile, unreadable
 from strategy_lab_core.errors import ConfigError, FileError
 
 __all__ = ["read_ticks", "tick_files"]
-
 
 _EMPTY = pl.DataFrame(schema={"ts_recv": pl.Int64})
 
@@ -42,7 +41,7 @@ def tick_files(paths: Path | str | Iterable[Path | str]) -> list[TickFile]:
     Parameters are those of `read_ticks`; only the first rows of each file are read.
     """
     files = _distinct(paths).values()
-    first = {file.path: _first_ts(next(file.batches(1024, file_hash=""), _EMPTY)) for file in files}
+    first = {file.path: _first_ts(_first_rows(file)) for file in files}
     return sorted(files, key=lambda file: (first[file.path], file.path.name, file.path))
 
 
@@ -62,6 +61,11 @@ def _opened(path: Path) -> list[TickFile]:
         remedy = "name a folder with .dbn, .dbn.zst, .csv or .parquet files"
         raise FileError(path, "holds no tick file", remedy)
     return [open_ticks(file) for file in found]
+
+
+def _first_rows(file: TickFile) -> pl.DataFrame:
+    with Source(file.paths) as source:
+        return next(file.batches_of(source, 1024, file_hash=None), _EMPTY)
 
 
 def _first_ts(ticks: pl.DataFrame) -> int:

@@ -2,7 +2,10 @@
 
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import databento_dbn as dbn
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -91,6 +94,26 @@ def test_open_dbn__header_knows_the_symbols(tmp_path: Path) -> None:
     file = open_ticks(write(tmp_path / "a.dbn", dbn_bytes(ticks, TickSchema.MBO)))
     assert file.symbols == {1: "MNQH5", 7: "MNQZ4-MNQH5"}
     assert list(file.batches()) == []
+
+
+def test_open_dbn__mappings_from_ids_and_symbols_not_found(tmp_path: Path) -> None:
+    """Asked for by instrument id, the symbol is the other side of the mapping."""
+    days = {"start_date": DAY, "end_date": DAY + dt.timedelta(days=5)}
+    found = [SimpleNamespace(**days, symbol="MNQH5")]
+    lost = [SimpleNamespace(**days, symbol="")]
+    metadata: Any = dbn.Metadata
+    made = metadata(
+        dataset="GLBX.MDP3", start=0, stype_in=dbn.SType.INSTRUMENT_ID, schema=dbn.Schema.MBO,
+        stype_out=dbn.SType.RAW_SYMBOL, symbols=["42"], partial=[], not_found=["x"],
+        mappings=[SimpleNamespace(raw_symbol="42", intervals=found),
+                  SimpleNamespace(raw_symbol="x", intervals=lost)],
+    )  # fmt: skip
+    ticks = random_ticks(TickSchema.MBO, 3, 1, "A").with_columns(
+        instrument_id=pl.lit(42, pl.UInt32)
+    )
+    path = write(tmp_path / "a.dbn", bytes(made) + dbn_records.encode(ticks, TickSchema.MBO))
+    assert open_ticks(path).symbols == {42: "MNQH5"}
+    assert next(open_ticks(path).batches())["symbol"].to_list() == ["MNQH5"] * 3
 
 
 def test_open_dbn__undefined_receive_time_takes_the_symbol_of_the_event(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from strategy_lab_core.data.files import inspect
 from strategy_lab_core.data.schemas import polars_schema
-from strategy_lab_core.data.ticks import read_ticks
+from strategy_lab_core.data.ticks import read_ticks, tick_files
 from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.types import TickSchema
 from tests.naive import dbn_records
@@ -77,6 +77,14 @@ def test_read_ticks__a_folder_without_tick_files(
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(FileError, match=r"may not be read by this user; .*of a folder chmod"):
         read_ticks(tmp_path)
+
+
+def test_tick_files__in_order_of_time_whatever_the_schema(tmp_path: Path) -> None:
+    """Files without rows come first."""
+    write(tmp_path / "a.dbn", first_ts=20)
+    write(tmp_path / "b.csv", first_ts=10, schema=TickSchema.TRADES)
+    (tmp_path / "c.dbn").write_bytes(dbn_records.header("mbo", []))
+    assert [file.path.name for file in tick_files(tmp_path)] == ["c.dbn", "b.csv", "a.dbn"]
 
 
 @pytest.mark.real_data

@@ -4,6 +4,7 @@ Row groups are cut at a fixed number of rows, whatever the size of the batches t
 files lie and when they are whole is the lake's affair.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from strategy_lab_pipeline.errors import LakeError
 
-__all__ = ["ROW_GROUP_ROWS", "TableWriter"]
+__all__ = ["ROW_GROUP_ROWS", "TableWriter", "read_batches"]
 
 ROW_GROUP_ROWS = 1 << 18
 # Integers as differences: time stamps, sequences and order ids shrink to half of a dictionary's.
@@ -102,6 +103,14 @@ class TableWriter:
     ) -> None:
         if kind is None:
             self.close()
+
+
+def read_batches(path: Path, *, rows: int = ROW_GROUP_ROWS) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a table in order, `rows` at a time: memory stays flat."""
+    table = pl.scan_parquet(path)
+    total = table.select(pl.len()).collect().item()
+    for start in range(0, total, rows):
+        yield table.slice(start, rows).collect()
 
 
 def _difference(wanted: pl.Schema, found: pl.Schema) -> str:

@@ -52,7 +52,7 @@ def summarise(paths: Iterable[Path | str] | Path | str) -> list[dict[str, Any]]:
     text, None where a side is empty), bid_levels, ask_levels, live_orders (None where the feed
     has no orders), last_sequence, last_ts_recv (ns UTC), trades, volume (lots), unknown_orders
     (cancels and modifies of orders not in the book), event_ends, crossed_states (event ends with
-    bid >= ask), crossed_first_ts, crossed_last_ts (`ts_recv`, ns UTC, None without any),
+    bid >= ask), crossed_first_ts, crossed_last_ts (`ts_event`, ns UTC, None without any),
     crossed_outside_pre_open (by the calendar of the symbol's product; all where none is known).
     """
     found: dict[str, BookSummary] = {}
@@ -95,7 +95,7 @@ class BookSummary:
         if schema in BOOK_SCHEMAS:
             ends, crossed = self._apply(ticks, schema)
             counts["events"] += ends
-            self._note_crossed(column(ticks, "ts_event")[crossed], ts_recv[crossed])
+            self._note_crossed(column(ticks, "ts_event")[crossed])
 
     def _apply(self, ticks: Table, schema: TickSchema) -> tuple[int, Bool1D]:
         """Apply a batch to the book; return its event ends, and where one is crossed."""
@@ -127,12 +127,12 @@ class BookSummary:
         self._best = (best[0], best[1], best[2], best[3])
         self._levels = (levels[0], levels[1])
 
-    def _note_crossed(self, ts_event: Int1D, ts_recv: Int1D) -> None:
-        if not len(ts_recv):
+    def _note_crossed(self, ts_event: Int1D) -> None:
+        if not len(ts_event):
             return
         first, _ = self._crossed_ts
-        self._crossed_ts = (int(ts_recv[0]) if first is None else first, int(ts_recv[-1]))
-        self._counts["crossed"] += len(ts_recv)
+        self._crossed_ts = (int(ts_event[0]) if first is None else first, int(ts_event[-1]))
+        self._counts["crossed"] += len(ts_event)
         self._counts["outside"] += int(np.count_nonzero(~_in_pre_open(ts_event, self._calendar)))
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,0 +1,195 @@
+"""The command line `strategy-lab`: what to do is in the stages, how to show it is here.
+
+Exit codes: 0 done, 1 something failed or is not as it should be, 2 the call was wrong. With
+`--json` the answer goes to standard output as one JSON document and everything else to standard
+error.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from strategy_lab_core.errors import StrategyLabError
+from strategy_lab_pipeline import __version__
+from strategy_lab_pipeline.settings import Settings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From exchange ticks to evidence: order books, honest backtests, reports.",
+)
+people = Console(stderr=True)
+JSON = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+FILES = Annotated[list[Path], typer.Argument(help="Tick files or folders of them.")]
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    home: Annotated[
+        Path, typer.Option(envvar="STRATEGY_LAB_HOME", help="Folder of lake, database and runs.")
+    ] = Path(".strategy-lab"),
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Set the home folder for the command that follows."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    os.environ["STRATEGY_LAB_HOME"] = str(home.expanduser().resolve())
+
+
+def _settings() -> Settings:
+    return Settings()
+
+
+def _answer(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, sort_keys=False, default=str))
+    else:
+        show(value)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in rows[0] if rows else ["nothing yet"]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    return table
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Your own tick files instead of simulated ones.")
+    ] = None,
+    events: Annotated[
+        int, typer.Option(min=1_000, help="Events of each simulated session.")
+    ] = 120_000,
+    as_json: JSON = False,
+) -> None:
+    """Run the whole chain, from files to reports; a second time only what is missing."""
+    from strategy_lab_pipeline.work import work_through
+
+    summary = work_through(
+        _settings(), data=[data] if data else None, simulate=0 if data else events
+    )
+    _answer(summary.as_dict(), as_json, lambda _: summary.show(people))
+    raise typer.Exit(0 if summary.success else 1)
+
+
+@app.command()
+def ingest(files: FILES, as_json: JSON = False) -> None:
+    """Catalogue files and bring their sessions up to date, from raw ticks to order books."""
+    from strategy_lab_pipeline.work import work_through
+
+    summary = work_through(
+        _settings(),
+        data=files,
+        assets=("raw_ticks", "validated_ticks", "quarantined_ticks", "order_books"),
+    )
+    _answer(summary.as_dict(), as_json, lambda _: summary.show(people))
+    raise typer.Exit(0 if summary.success else 1)
+
+
+@app.command()
+def backtest(
+    experiment: Annotated[
+        Path | None, typer.Argument(help="An experiment file to add first.")
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Bring the backtests of every session up to date with the experiments."""
+    from strategy_lab_pipeline.work import add_experiment, work_through
+
+    settings = _settings()
+    if experiment is not None:
+        add_experiment(settings, experiment)
+    summary = work_through(settings)
+    _answer(summary.as_dict(), as_json, lambda _: summary.show(people))
+    raise typer.Exit(0 if summary.success else 1)
+
+
+@app.command()
+def report(as_json: JSON = False) -> None:
+    """Write every experiment's report anew where it is out of date, and say where it is."""
+    from strategy_lab_pipeline.work import work_through
+
+    summary = work_through(_settings(), assets=())
+    _answer(summary.as_dict(), as_json, lambda _: summary.show(people))
+    raise typer.Exit(0 if summary.success else 1)
+
+
+@app.command()
+def quality(
+    product: Annotated[str | None, typer.Option(help="Only this product.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only this session, YYYY-MM-DD.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Show what the rules found: counts, shares, the first rows, and broken files by name."""
+    from strategy_lab_pipeline.inquiry import quality_rows
+
+    rows = quality_rows(_settings(), product, session)
+    _answer(rows, as_json, lambda found: people.print(_table("data quality", found)))
+
+
+@app.command()
+def book(files: FILES, as_json: JSON = False) -> None:
+    """Replay files and show the last order book of each symbol, and how sound it is."""
+    from strategy_lab_core.book.summary import summarise
+
+    rows = summarise(files)
+    _answer(rows, as_json, lambda found: people.print(_table("order books", found)))
+
+
+@app.command()
+def status(as_json: JSON = False) -> None:
+    """Show what is there, what is missing, and what to do next."""
+    from strategy_lab_pipeline.inquiry import show_status, status_of
+
+    found = status_of(_settings())
+    _answer(found, as_json, lambda value: show_status(value, people))
+
+
+@app.command()
+def doctor(as_json: JSON = False) -> None:
+    """Check this machine and this home folder; repair what a crash left behind."""
+    from strategy_lab_pipeline.inquiry import examine
+
+    rows = examine(_settings())
+    _answer(rows, as_json, lambda found: people.print(_table("doctor", found)))
+    raise typer.Exit(0 if all(row["ok"] for row in rows) else 1)
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Start the Dagster UI and its daemon: sensor, schedule, run queue. Ctrl-C stops all."""
+    from strategy_lab_pipeline.launch import up as start
+
+    people.print(f"Dagster UI: http://{host}:{port}   (Ctrl-C stops everything)")
+    raise typer.Exit(start(_settings(), host=host, port=port))
+
+
+def main() -> None:
+    """Run the command line; our own errors are one line and exit code 1, never a traceback."""
+    try:
+        app()
+    except StrategyLabError as error:
+        people.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""The asset checks, one a rule: declared from the rules themselves, so that none is forgotten."""
+
+import dagster as dg
+
+from strategy_lab_pipeline.stages import backtests, books, validated
+
+__all__ = ["backtest_check_specs", "book_check_specs", "validated_check_specs"]
+
+
+def _specs(asset: str, rules: dict[str, str]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=reason) for name, reason in rules.items()
+    ]
+
+
+def validated_check_specs() -> list[dg.AssetCheckSpec]:
+    """Return the row rules, the state rules, the row balance and the two shares that block."""
+    return _specs("validated_ticks", validated.rules())
+
+
+def book_check_specs() -> list[dg.AssetCheckSpec]:
+    """Return the consistency figures of order books."""
+    return _specs("order_books", books.RULES)
+
+
+def backtest_check_specs() -> list[dg.AssetCheckSpec]:
+    """Return the engine's own accounts."""
+    return _specs("backtest_runs", backtests.RULES)

@@ -1,0 +1,76 @@
+"""Jobs: cataloguing files, the chain of one session, the reports."""
+
+import dagster as dg
+
+from strategy_lab_pipeline.defs.resources import WorkspaceResource
+from strategy_lab_pipeline.stages import catalogue
+
+__all__ = ["SESSION_ASSETS", "catalogue_landing", "session_chain", "write_reports"]
+
+SESSION_ASSETS = (
+    "raw_ticks",
+    "validated_ticks",
+    "quarantined_ticks",
+    "order_books",
+    "backtest_runs",
+)
+
+
+class FilesConfig(dg.Config):
+    """Which files to catalogue.
+
+    Parameters
+    ----------
+    paths
+        Files of the landing folder, relative to it or absolute inside it.
+    """
+
+    paths: list[str]
+
+
+@dg.op(pool="ticks")
+def catalogue_files(
+    context: dg.OpExecutionContext, config: FilesConfig, workspace: WorkspaceResource
+) -> None:
+    """Read each file once, to its end: hash, schema, rows by product and session."""
+    opened = workspace.open()
+    for name in config.paths:
+        path = opened.settings.inside_landing(name)
+        entry = catalogue.catalogue_file(opened, path)
+        context.log.info("%s: %s %s", path.name, entry.status, entry.reason)
+        context.log_event(
+            dg.AssetMaterialization(
+                "landing_files",
+                metadata={
+                    "file": path.name,
+                    "sha256": entry.sha256,
+                    "status": entry.status,
+                    "reason": entry.reason,
+                    "dagster/row_count": entry.rows,
+                },
+            )
+        )
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags={"strategy_lab/kind": "catalogue", "dagster/priority": "10"},
+)
+def catalogue_landing() -> None:
+    """Catalogue new files of the landing folder; the sensor then asks for their sessions."""
+    catalogue_files()
+
+
+session_chain = dg.define_asset_job(
+    "session_chain",
+    selection=list(SESSION_ASSETS),
+    description="From raw ticks to backtest runs: one session of one product.",
+    tags={"strategy_lab/kind": "session", "dagster/priority": "0"},
+)
+
+write_reports = dg.define_asset_job(
+    "write_reports",
+    selection=["reports"],
+    description="Every experiment's report, from the backtest runs that there are.",
+    tags={"strategy_lab/kind": "report", "dagster/priority": "5"},
+)

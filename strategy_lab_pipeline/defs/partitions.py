@@ -1,0 +1,75 @@
+"""Partitions: trading sessions (the Chicago date of the close) by product.
+
+Weekends and holidays are not partitions. A product without a session on a day that others trade
+materialises empty, with the reason.
+"""
+
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.errors import ConfigError
+from strategy_lab_pipeline.settings import Settings
+
+__all__ = ["partition_key", "parts", "session_by_product", "session_keys_between"]
+
+TIMEZONE = "America/Chicago"
+CALENDAR = "CME Globex Equity"
+
+
+def _holidays(first: date, last: date) -> list[datetime]:
+    traded = {session.key for session in session_calendar(CALENDAR).sessions(first, last)}
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    zone = ZoneInfo(TIMEZONE)
+    return [
+        datetime.combine(day, time(), zone)
+        for day in days
+        if day.weekday() < 5 and day not in traded
+    ]
+
+
+@cache
+def session_by_product() -> dg.MultiPartitionsDefinition:
+    """Return the partitions of every asset from raw ticks to backtest runs."""
+    settings = Settings()
+    first = settings.first_session
+    horizon = date(first.year + 30, 12, 31)
+    sessions = dg.DailyPartitionsDefinition(
+        start_date=datetime.combine(first, time()),
+        timezone=TIMEZONE,
+        end_offset=1,
+        exclusions=["0 0 * * 0,6", *_holidays(first, min(horizon, date(2035, 12, 31)))],
+    )
+    return dg.MultiPartitionsDefinition(
+        {"product": dg.StaticPartitionsDefinition(list(settings.products)), "session": sessions}
+    )
+
+
+def partition_key(product: str, session: date | str) -> dg.MultiPartitionKey:
+    """Return Dagster's key of one session of one product."""
+    return dg.MultiPartitionKey({"product": product, "session": str(session)})
+
+
+def parts(key: str) -> tuple[str, date]:
+    """Return product and session of a partition key, however the run was launched."""
+    parsed = session_by_product().get_partition_key_from_str(str(key))
+    dimensions = parsed.keys_by_dimension
+    return dimensions["product"], date.fromisoformat(dimensions["session"])
+
+
+def session_keys_between(first: date, last: date) -> list[date]:
+    """Return the sessions from `first` to `last`, both inclusive.
+
+    Raises
+    ------
+    ConfigError
+        The range is reversed; Dagster would take it silently and run something else.
+    """
+    if last < first:
+        raise ConfigError(
+            "sessions", f"{first}..{last}", "a range whose first is not after its last"
+        )
+    return [session.key for session in session_calendar(CALENDAR).sessions(first, last)]

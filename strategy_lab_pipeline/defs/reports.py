@@ -1,0 +1,33 @@
+"""Reports: one HTML and one JSON file an experiment, over all its sessions."""
+
+from typing import Any
+
+import dagster as dg
+
+from strategy_lab_pipeline.defs.describe import outcome_metadata, plot, records_table
+from strategy_lab_pipeline.defs.resources import WorkspaceResource
+from strategy_lab_pipeline.stages import reports as stage
+from strategy_lab_pipeline.stages.versions import code_version
+
+__all__ = ["reports"]
+
+
+@dg.asset(
+    deps=[dg.AssetDep("backtest_runs", partition_mapping=dg.AllPartitionMapping())],
+    group_name="research",
+    kinds={"html", "json"},
+    owners=["team:research"],
+    code_version=code_version("reports"),
+)
+def reports(
+    context: dg.AssetExecutionContext, workspace: WorkspaceResource
+) -> dg.MaterializeResult[Any]:
+    """One self-contained page an experiment: equity, fills, costs, data quality, provenance."""
+    result = stage.build(workspace.open(), run_id=context.run_id)
+    metadata = outcome_metadata(result.outcome)
+    metadata["experiments"] = records_table(result.summary)
+    for name, svg in result.charts.items():
+        metadata[name] = plot(svg, name)
+    return dg.MaterializeResult(
+        metadata=metadata, data_version=dg.DataVersion(result.outcome.data_version)
+    )

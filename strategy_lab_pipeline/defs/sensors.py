@@ -1,0 +1,82 @@
+"""The landing sensor: new and changed files become catalogue runs, then session runs, then reports.
+
+What is to be done is decided by comparing the catalogue with what is there (`stages.plan`), never
+by what the sensor remembers; run keys only keep a tick from asking twice. The cursor holds sizes
+and times of the last tick: a file that still grows is left alone.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from strategy_lab_pipeline.defs.jobs import catalogue_landing, session_chain, write_reports
+from strategy_lab_pipeline.defs.partitions import partition_key
+from strategy_lab_pipeline.defs.resources import WorkspaceResource
+from strategy_lab_pipeline.stages import catalogue, plan
+from strategy_lab_pipeline.stages.workspace import Workspace
+
+__all__ = ["landing_sensor"]
+
+MAX_REQUESTS = 25  # a tick; the next one asks for the rest
+IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dg.sensor(
+    jobs=[catalogue_landing, session_chain, write_reports],
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def landing_sensor(
+    context: dg.SensorEvaluationContext, workspace: WorkspaceResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for what new files in the landing folder, or changed code, have left to do."""
+    opened = workspace.open()
+    seen: dict[str, list[int]] = json.loads(context.cursor or "{}")
+    now = {str(file.path): [file.size, file.mtime_ns] for file in catalogue.landing_files(opened)}
+    stable = [Path(name) for name, stamp in now.items() if seen.get(name) == stamp]
+    requests = [*_catalogue_requests(opened, stable), *_session_requests(opened)][:MAX_REQUESTS]
+    if not requests and not _busy(context):
+        requests = list(_report_requests(opened))
+    return dg.SensorResult(
+        run_requests=requests,
+        cursor=json.dumps(now, sort_keys=True),
+        skip_reason=None if requests else "nothing new in the landing folder, nothing out of date",
+    )
+
+
+def _busy(context: dg.SensorEvaluationContext) -> bool:
+    records = context.instance.get_run_records(
+        dg.RunsFilter(job_name="session_chain", statuses=IN_PROGRESS), limit=1
+    )
+    return bool(records)
+
+
+def _catalogue_requests(workspace: Workspace, stable: list[Path]) -> Iterator[dg.RunRequest]:
+    for file in catalogue.uncatalogued(workspace, stable):
+        yield dg.RunRequest(
+            job_name="catalogue_landing",
+            run_key=f"{file.path.name}:{file.size}:{file.mtime_ns}",
+            run_config={"ops": {"catalogue_files": {"config": {"paths": [str(file.path)]}}}},
+        )
+
+
+def _session_requests(workspace: Workspace) -> Iterator[dg.RunRequest]:
+    for partition in plan.stale_partitions(workspace):
+        yield dg.RunRequest(
+            job_name="session_chain",
+            run_key=f"{partition.product}|{partition.session}:{partition.wanted}",
+            partition_key=partition_key(partition.product, partition.session),
+            tags={"strategy_lab/kind": "session"},
+        )
+
+
+def _report_requests(workspace: Workspace) -> Iterator[dg.RunRequest]:
+    wanted = plan.stale_reports(workspace)
+    if wanted is not None:
+        yield dg.RunRequest(job_name="write_reports", run_key=f"reports:{wanted}")

@@ -1,0 +1,167 @@
+"""Questions about a home folder, answered without running anything: quality, status, doctor."""
+
+import os
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from strategy_lab_pipeline import launch
+from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages import plan, reports
+from strategy_lab_pipeline.stages.experiments import experiment_files, read_experiment
+from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
+
+__all__ = ["examine", "quality_rows", "show_status", "status_of"]
+
+MIN_FREE_BYTES = 5_000_000_000
+
+
+def quality_rows(
+    settings: Settings, product: str | None, session: str | None
+) -> list[dict[str, Any]]:
+    """Return what each rule found in each partition, worst first inside a partition."""
+    workspace = open_workspace(settings)
+    findings = workspace.store.quality(product=product, session=session)
+    rows = [
+        {
+            "product": row.product,
+            "session": row.session,
+            "rule": row.rule,
+            "severity": row.severity,
+            "result": _result(row.applicable, row.passed),
+            "rows": row.rows,
+            "share": round(row.share, 6),
+            "reason": row.reason,
+        }
+        for row in findings
+    ]
+    return rows + [
+        {
+            "product": "-",
+            "session": "-",
+            "rule": "whole_file",
+            "severity": "error",
+            "result": "failed",
+            "rows": None,
+            "share": None,
+            "reason": file.reason,
+        }
+        for file in workspace.store.broken_files()
+    ]
+
+
+def _result(applicable: bool, passed: bool) -> str:
+    if not applicable:
+        return "not applicable"
+    return "passed" if passed else "failed"
+
+
+def status_of(settings: Settings) -> dict[str, Any]:
+    """Return what is there, what is missing and what to do next."""
+    workspace = open_workspace(settings)
+    stale = plan.stale_partitions(workspace)
+    known = workspace.store.all_partitions()
+    found: dict[str, Any] = {
+        "home": str(settings.home),
+        "files": workspace.store.count_files(),
+        "partitions": [_partition(workspace, *key, stale) for key in sorted(known)],
+        "broken_files": [file.reason for file in workspace.store.broken_files()],
+        "experiments": [path.stem for path in experiment_files(settings)],
+        "reports": [str(path) for path in reports.report_paths(workspace)],
+    }
+    found["next"] = _next_steps(found, bool(stale), plan.stale_reports(workspace) is not None)
+    return found
+
+
+def _partition(
+    workspace: Workspace, product: str, session: str, stale: list[plan.StalePartition]
+) -> dict[str, Any]:
+    missing = {(item.product, str(item.session)): item.assets for item in stale}.get(
+        (product, session), ()
+    )
+    row: dict[str, Any] = {"product": product, "session": session}
+    for asset in plan.CHAIN:
+        current = workspace.store.current(asset, product, session)
+        state = "missing" if current is None else "there"
+        row[asset] = "out of date" if asset in missing and current is not None else state
+    row["label"] = workspace.store.session_label(product, session)
+    return row
+
+
+def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list[str]:
+    if not found["partitions"]:
+        return ["strategy-lab demo", "strategy-lab ingest FILES"]
+    steps = []
+    if found["broken_files"]:
+        steps.append("look at the broken files above: fetch them again, or move them away")
+    if stale:
+        steps.append("strategy-lab backtest   (brings every session up to date)")
+    if stale_reports:
+        steps.append("strategy-lab report")
+    return steps or ["nothing: everything is up to date; `strategy-lab up` opens the Dagster UI"]
+
+
+def show_status(found: dict[str, Any], console: Console) -> None:
+    """Print `status_of` for people."""
+    from rich.table import Table
+
+    console.print(f"home {found['home']}: {found['files']} files", highlight=False)
+    table = Table(header_style="bold")
+    for name in ("product", "session", "label", *plan.CHAIN):
+        table.add_column(name)
+    for row in found["partitions"]:
+        cells = [row["product"], row["session"], row["label"], *(row[a] for a in plan.CHAIN)]
+        table.add_row(*(str(cell) for cell in cells))
+    console.print(table)
+    for reason in found["broken_files"]:
+        console.print(f"[red]broken[/] {reason}", soft_wrap=True)
+    for path in found["reports"]:
+        console.print(f"report: {path}", soft_wrap=True, highlight=False)
+    for step in found["next"]:
+        console.print(f"next: {step}", soft_wrap=True, highlight=False)
+
+
+def examine(settings: Settings) -> list[dict[str, Any]]:
+    """Check machine and home folder, one row a check; repair what dead processes left behind."""
+    rows = [
+        _row("python", (3, 11) <= sys.version_info[:2] <= (3, 13), sys.version.split()[0]),
+        _row("dagster", condition=True, found=version("dagster")),
+        _row("home", os.access(_existing(settings.home), os.W_OK), str(settings.home)),
+    ]
+    free = shutil.disk_usage(_existing(settings.home)).free
+    rows.append(_row("disk", free > MIN_FREE_BYTES, f"{free / 1e9:.1f} GB free, 5 are wanted"))
+    workspace = open_workspace(settings)
+    rows.append(_row("database", condition=True, found=workspace.store.revision()))
+    with launch.open_instance(settings) as instance:
+        repaired = launch.repair(instance)
+    swept = workspace.lake.sweep(workspace.store.known_versions)
+    rows.append(_row("dead runs", condition=True, found=f"{len(repaired.failed_runs)} repaired"))
+    rows.append(_row("pool slots", condition=True, found=f"{len(repaired.freed_pools)} freed"))
+    rows.append(_row("stale files", condition=True, found=f"{len(swept)} folders removed"))
+    rows.extend(_experiments(settings))
+    return rows
+
+
+def _experiments(settings: Settings) -> list[dict[str, Any]]:
+    rows = []
+    for path in experiment_files(settings):
+        try:
+            read_experiment(path)
+        except ValueError as error:
+            rows.append(_row(f"experiment {path.name}", condition=False, found=str(error)))
+        else:
+            rows.append(_row(f"experiment {path.name}", condition=True, found="well-formed"))
+    return rows
+
+
+def _row(check: str, condition: bool, found: str) -> dict[str, Any]:
+    return {"check": check, "ok": condition, "found": found}
+
+
+def _existing(path: Path) -> Path:
+    """Return the nearest folder above `path` that exists."""
+    return path if path.exists() else _existing(path.parent)

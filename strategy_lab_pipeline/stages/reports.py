@@ -1,0 +1,198 @@
+"""`reports`: one HTML page and one JSON file an experiment, over all its sessions.
+
+Everything in them comes from published versions, so that the provenance table can name each of
+them, down to the hashes of the source files.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from strategy_lab_core.report.charts import drawdown_chart, equity_chart, to_svg
+from strategy_lab_core.report.content import ReportData, SessionReport
+from strategy_lab_core.report.html import render_html, render_json
+from strategy_lab_core.report.tables import equity_curve
+from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages.books import quotes
+from strategy_lab_pipeline.stages.outcome import Outcome
+from strategy_lab_pipeline.stages.publish import current_outcome, publish
+from strategy_lab_pipeline.stages.workspace import Workspace
+
+__all__ = ["Reports", "build", "config_of", "inputs_of", "report_paths"]
+
+NOWHERE = "-"  # product and session of an asset without partitions
+CHAIN = ("raw_ticks", "validated_ticks", "order_books", "backtest_runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The published reports, a row for each experiment, pictures by title."""
+
+    outcome: Outcome
+    summary: tuple[Mapping[str, Any], ...]
+    charts: Mapping[str, str]
+
+
+def inputs_of(workspace: Workspace) -> dict[str, str]:
+    """Return what the reports are made from: every current backtest partition."""
+    return {
+        f"backtest_runs:{product}:{session}": outcome.data_version
+        for product, session in workspace.store.all_partitions()
+        if (outcome := current_outcome(workspace, "backtest_runs", product, session))
+    }
+
+
+def config_of(_: Workspace) -> dict[str, Any]:
+    """Return the settings that decide what comes out: none."""
+    return {}
+
+
+def report_paths(workspace: Workspace) -> list[Path]:
+    """Return the current pages, by experiment."""
+    found = current_outcome(workspace, "reports", NOWHERE, NOWHERE)
+    return sorted(found.path.glob("*.html")) if found else []
+
+
+def build(workspace: Workspace, *, run_id: str) -> Reports:
+    """Write every experiment's report."""
+    data = _collect(workspace)
+    outcome = publish(
+        workspace,
+        "reports",
+        NOWHERE,
+        NOWHERE,
+        inputs=inputs_of(workspace),
+        config=config_of(workspace),
+        build=lambda draft: _write(draft, data),
+        run_id=run_id,
+    )
+    charts = {}
+    for name, one in data.items():
+        curve = equity_curve(one.sessions)
+        charts[f"equity of {name}"] = to_svg(equity_chart(curve))
+        charts[f"drawdown of {name}"] = to_svg(drawdown_chart(curve))
+    return Reports(outcome, tuple(_row(name, one) for name, one in data.items()), charts)
+
+
+def _write(draft: Draft, data: Mapping[str, ReportData]) -> dict[str, Any]:
+    for name, one in data.items():
+        draft.text(f"{name}.html", render_html(one))
+        draft.text(f"{name}.json", render_json(one))
+    return {"rows": len(data), "experiments": sorted(data)}
+
+
+def _row(name: str, data: ReportData) -> dict[str, Any]:
+    net = sum(int(session.metrics["net_profit_e6"]) for session in data.sessions)
+    return {
+        "experiment": name,
+        "sessions": len(data.sessions),
+        "partial": sum(session.label == "partial" for session in data.sessions),
+        "net profit": f"{net / data.money_scale:,.2f} {data.currency}",
+    }
+
+
+def _collect(workspace: Workspace) -> dict[str, ReportData]:
+    """Return what each experiment's report is made of, experiments and sessions in order."""
+    found: dict[str, list[tuple[Mapping[str, Any], Outcome]]] = {}
+    partitions = sorted(workspace.store.all_partitions(), key=lambda key: key[::-1])
+    for product, session in partitions:
+        runs = current_outcome(workspace, "backtest_runs", product, session)
+        if runs is not None:
+            for run in _runs(runs):
+                found.setdefault(run["experiment"], []).append((run, runs))
+    return {name: _data(workspace, found[name]) for name in sorted(found)}
+
+
+def _runs(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    for run in json.loads((outcome.path / "runs.json").read_text(encoding="utf-8")):
+        if run["error"] is None:
+            yield run
+
+
+def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -> ReportData:
+    first = runs[0][0]
+    assumptions = [text for run, _ in runs for text in run["assumptions"]]
+    return ReportData(
+        experiment=first["config"],
+        sessions=[_session(workspace, run, outcome) for run, outcome in runs],
+        assumptions=list(dict.fromkeys(assumptions)),
+        provenance=[row for _, outcome in runs for row in _provenance(workspace, outcome)],
+        currency=first["currency"],
+        money_scale=first["money_scale"],
+    )
+
+
+def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> SessionReport:
+    tables = {
+        name: pl.read_parquet(outcome.path / f"{run['experiment']}-{name}.parquet")
+        for name in ("orders", "fills", "equity")
+    }
+    books = current_outcome(workspace, "order_books", outcome.product, outcome.session)
+    prices = quotes(books) if books else pl.DataFrame(schema={"ts": pl.Int64})
+    return SessionReport(
+        key=outcome.session,
+        product=outcome.product,
+        symbol=run["symbol"],
+        label=run["label"],
+        multiplier=run["multiplier"],
+        quality=_quality(workspace, outcome.product, outcome.session),
+        prices=prices,
+        metrics=run["metrics"],
+        **tables,
+    )
+
+
+def _quality(workspace: Workspace, product: str, session: str) -> dict[str, Any]:
+    validated = current_outcome(workspace, "validated_ticks", product, session)
+    quarantined = current_outcome(workspace, "quarantined_ticks", product, session)
+    rules = workspace.store.quality(product=product, session=session, asset="validated_ticks")
+    bad = quarantined.rows if quarantined else 0
+    return {
+        "rows": bad + (validated.rows if validated else 0),
+        "quarantined": bad,
+        "unreliable_share": validated.details.get("untrusted_share", 0.0) if validated else 0.0,
+        "rules": [
+            {
+                "rule": row.rule,
+                "severity": row.severity,
+                "applicable": row.applicable,
+                "rows": row.rows,
+                "reason": row.reason,
+            }
+            for row in rules
+        ],
+    }
+
+
+def _provenance(workspace: Workspace, runs: Outcome) -> Iterator[dict[str, Any]]:
+    """Yield a row for each published input of a run, the source files first."""
+    product, session = runs.product, runs.session
+    yield {
+        "asset": "landing_files",
+        "product": product,
+        "session": session,
+        "version": NOWHERE,
+        "inputs": {},
+        "files": [
+            {"name": Path(file.path).name, "sha256": file.sha256, "rows": file.rows}
+            for file in workspace.store.whole_files_for(product, session)
+        ],
+    }
+    for asset in CHAIN:
+        outcome = current_outcome(workspace, asset, product, session)
+        if outcome is not None:
+            yield {
+                "asset": asset,
+                "product": product,
+                "session": session,
+                "version": outcome.version,
+                "inputs": dict(outcome.inputs),
+                "files": [
+                    {"name": file["name"], "sha256": file["sha256"], "rows": file["rows"]}
+                    for file in outcome.files
+                ],
+            }

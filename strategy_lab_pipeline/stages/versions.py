@@ -1,0 +1,55 @@
+"""Versions: what a partition was made from decides whether it is up to date.
+
+A version's key hashes the data versions of its inputs, the code that makes it and the
+configuration. Dagster has no launch mode for this: the comparison is ours.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import strategy_lab_core
+from strategy_lab_core._jit import source_digest
+
+__all__ = ["code_version", "digest", "input_key"]
+
+_CORE = Path(strategy_lab_core.__file__).parent
+_STAGES = Path(__file__).parent
+# The parts of core that a stage runs, by what it must not: later layers do not age earlier assets.
+_WITHOUT = {
+    "raw_ticks": ("engine", "strategies", "report"),
+    "validated_ticks": ("engine", "strategies", "report"),
+    "quarantined_ticks": ("engine", "strategies", "report"),
+    "order_books": ("engine", "strategies", "report"),
+    "backtest_runs": ("report",),
+    "reports": (),
+}
+_STAGE_FILES = {
+    "raw_ticks": "raw.py",
+    "validated_ticks": "validated.py",
+    "quarantined_ticks": "validated.py",
+    "order_books": "books.py",
+    "backtest_runs": "backtests.py",
+    "reports": "reports.py",
+}
+
+
+def digest(value: Any) -> str:
+    """Return 16 hex digits of a JSON value, independent of the order of its keys."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def code_version(asset: str) -> str:
+    """Return 16 hex digits that change when the code that makes `asset` does."""
+    stage = (_STAGES / _STAGE_FILES[asset]).read_text()
+    return digest([source_digest(_CORE, without=_WITHOUT[asset]), stage])
+
+
+def input_key(asset: str, inputs: Mapping[str, str], config: Any) -> str:
+    """Return the version key of `asset` made from `inputs` (name to data version) and `config`."""
+    return digest([asset, code_version(asset), dict(inputs), config])

@@ -1,0 +1,197 @@
+"""The work of `demo`, `ingest`, `backtest` and `report`: catalogue, then run what is out of date.
+
+One path for all of them; they differ in the files that they begin with and in how far they go.
+"""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_pipeline import launch
+from strategy_lab_pipeline.progress import steps
+from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages import catalogue, plan
+from strategy_lab_pipeline.stages.experiments import experiment_files
+from strategy_lab_pipeline.stages.plan import CHAIN
+from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
+
+__all__ = ["Summary", "add_experiment", "work_through"]
+
+ROOT = Path(__file__).parent.parent
+DEMO_SESSIONS = (date(2025, 1, 13), date(2025, 1, 15))  # Monday to Wednesday
+DEMO_SEED = 7
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a call did: counts, what failed with its reason, where the reports are."""
+
+    catalogued: list[dict[str, str]] = field(default_factory=list)
+    ran: list[dict[str, Any]] = field(default_factory=list)
+    up_to_date: int = 0
+    reports: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def success(self) -> bool:
+        """Whether every file was whole and every run succeeded."""
+        whole = all(file["status"] != "broken" for file in self.catalogued)
+        return whole and all(run["success"] for run in self.ran)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary for `--json`."""
+        return {"success": self.success, **asdict(self)}
+
+    def show(self, console: Console) -> None:
+        """Print the summary for people."""
+        for note in self.notes:
+            console.print(f"[yellow]note[/] {note}", highlight=False, soft_wrap=True)
+        for file in self.catalogued:
+            if file["status"] != "whole":
+                console.print(f"[red]{file['status']}[/] {file['reason']}", soft_wrap=True)
+        for run in self.ran:
+            for failure in run["failures"]:
+                where = f"{run['product']} {run['session']}"
+                console.print(f"[red]failed[/] {where}: {failure}", soft_wrap=True)
+        done = sum(run["success"] for run in self.ran)
+        console.print(
+            f"{len(self.catalogued)} files catalogued, {done} of {len(self.ran)} runs done, "
+            f"{self.up_to_date} partitions were up to date"
+        )
+        for path in self.reports:
+            console.print(f"report: {path}", soft_wrap=True, highlight=False)
+
+
+def work_through(
+    settings: Settings,
+    *,
+    data: Sequence[Path] | None = None,
+    simulate: int = 0,
+    assets: Sequence[str] = CHAIN,
+) -> Summary:
+    """Catalogue `data` (else the landing folder), run what is out of date, write the reports.
+
+    Parameters
+    ----------
+    data
+        Files or folders; read where they lie.
+    simulate
+        Events of each simulated session to write into the landing folder first, where they are
+        missing; 0 for none.
+    assets
+        How far each partition goes; reports are written only after backtests.
+    """
+    workspace = open_workspace(settings)
+    summary = Summary()
+    with launch.open_instance(settings) as instance:
+        repaired = launch.repair(instance)
+        workspace.lake.sweep(workspace.store.known_versions)
+        if repaired.failed_runs:
+            summary.notes.append(f"{len(repaired.failed_runs)} runs left by a crash marked failed")
+        if simulate:
+            _simulate(workspace, simulate, summary)
+        _catalogue(workspace, data or [settings.landing], summary)
+        if "backtest_runs" in assets:
+            _ensure_experiments(workspace, summary)
+        _run_sessions(workspace, instance, assets, summary)
+        if "backtest_runs" in assets or not assets:
+            _run_reports(workspace, instance, summary)
+    return summary
+
+
+def add_experiment(settings: Settings, path: Path) -> Path:
+    """Copy an experiment file into the home folder after checking it."""
+    from strategy_lab_pipeline.stages.experiments import read_experiment
+
+    read_experiment(path)
+    target = settings.experiments / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.resolve() != target.resolve():
+        shutil.copyfile(path, target)
+    return target
+
+
+def _simulate(workspace: Workspace, events: int, summary: Summary) -> None:
+    from strategy_lab_core.data.simulate import write_sessions
+
+    first, last = DEMO_SESSIONS
+    sessions = session_calendar("CME Globex Equity").sessions(first, last)
+    marker = workspace.settings.landing / "simulated.yaml"
+    wanted = {
+        "seed": DEMO_SEED,
+        "events": events,
+        "sessions": [str(session.key) for session in sessions],
+    }
+    if marker.is_file() and yaml.safe_load(marker.read_text()) == wanted:
+        return
+    with steps("simulating MNQ sessions", total=1) as progress:
+        write_sessions(
+            workspace.settings.landing, sessions, seed=DEMO_SEED, events_per_session=events
+        )
+        progress.advance()
+    draft = marker.with_suffix(".tmp")
+    draft.write_text(yaml.safe_dump(wanted))
+    draft.replace(marker)
+    summary.notes.append(f"simulated {len(sessions)} MNQ sessions with a few deliberate faults")
+
+
+def _ensure_experiments(workspace: Workspace, summary: Summary) -> None:
+    """Give a home folder without experiments the example, once for each product that it has."""
+    settings = workspace.settings
+    if experiment_files(settings):
+        return
+    example = yaml.safe_load((ROOT / "examples" / "imbalance.yaml").read_text(encoding="utf-8"))
+    settings.experiments.mkdir(parents=True, exist_ok=True)
+    for product in sorted({product for product, _ in workspace.store.all_partitions()}):
+        name = f"imbalance_{product.lower()}"
+        changed = example | {"name": name, "product": product, "allow_partial": True}
+        target = settings.experiments / f"{name}.yaml"
+        draft = target.with_suffix(".tmp")
+        draft.write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
+        draft.replace(target)
+        summary.notes.append(f"no experiments yet: the example became {target}")
+
+
+def _catalogue(workspace: Workspace, paths: Iterable[Path], summary: Summary) -> None:
+    readable, unreadable = catalogue.readable_paths(paths)
+    for reason in unreadable:
+        summary.catalogued.append({"file": "", "status": "broken", "reason": reason})
+    todo = catalogue.uncatalogued(workspace, catalogue.tick_files(readable))
+    with steps("reading new files to their end", total=len(todo)) as progress:
+        for file in todo:
+            entry = catalogue.catalogue_file(workspace, file.path)
+            summary.catalogued.append(
+                {"file": entry.path, "status": entry.status, "reason": entry.reason}
+            )
+            progress.advance(file.path.name)
+
+
+def _run_sessions(
+    workspace: Workspace, instance: Any, assets: Sequence[str], summary: Summary
+) -> None:
+    stale = plan.stale_partitions(workspace)
+    work = [(partition, [a for a in partition.assets if a in assets]) for partition in stale]
+    work = [(partition, chosen) for partition, chosen in work if chosen]
+    summary.up_to_date = len(workspace.store.all_partitions()) - len(work)
+    with steps("running sessions", total=len(work)) as progress:
+        for partition, chosen in work:
+            run = launch.run_session(instance, partition.product, partition.session, chosen)
+            summary.ran.append(asdict(run))
+            progress.advance(f"{partition.product} {partition.session}")
+
+
+def _run_reports(workspace: Workspace, instance: Any, summary: Summary) -> None:
+    from strategy_lab_pipeline.stages import reports
+
+    if plan.stale_reports(workspace) is not None:
+        with steps("writing reports", total=1) as progress:
+            summary.ran.append(asdict(launch.run_reports(instance)))
+            progress.advance()
+    summary.reports = [str(path) for path in reports.report_paths(workspace)]

@@ -5,17 +5,16 @@ book as it stands at that record; when they are called is decided in `simulator`
 optimistic in one way: nobody reacts to our orders.
 """
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.engine.market import (
     Market,
     best_level,
     is_within,
+    list_orders,
+    listed_order,
     lots_at_tick,
     next_arrival,
     next_level,
-    order_id_of,
-    orders_at,
-    size_of,
 )
 from strategy_lab_core.engine.orders import answer, end_order, fill_order, remaining, rest
 from strategy_lab_core.engine.queue import lots_for_us
@@ -41,7 +40,7 @@ __all__ = [
 ]
 
 
-@kernel
+@hot_kernel
 def watched(sets: Sets, k: int, side: int, tick: int) -> bool:
     """Say whether an order of ours on `side` rests at `tick` or where it would trade first."""
     if side > 0:
@@ -49,7 +48,7 @@ def watched(sets: Sets, k: int, side: int, tick: int) -> bool:
     return bool(sets.totals[k]["best_ask"] <= tick)
 
 
-@kernel
+@hot_kernel
 def _best_resting(sets: Sets, k: int, side: int, tick: int) -> int:
     """Return our first order on `side` in price-time priority, at `tick` or better; -1 if none."""
     best = -1
@@ -63,7 +62,7 @@ def _best_resting(sets: Sets, k: int, side: int, tick: int) -> int:
     return best
 
 
-@kernel
+@hot_kernel
 def fill_through(
     sets: Sets, k: int, side: int, tick: int, lots: int, now_ns: int, cursor: Int1D
 ) -> int:
@@ -82,7 +81,7 @@ def fill_through(
     return lots
 
 
-@kernel
+@hot_kernel
 def fill_in_queue(
     sets: Sets,
     k: int,
@@ -111,7 +110,7 @@ def fill_in_queue(
         i += 1
 
 
-@kernel
+@hot_kernel
 def fill_from_arrival(
     sets: Sets,
     k: int,
@@ -130,20 +129,20 @@ def fill_from_arrival(
             add_used(sets, k, order_id, lots - left)
 
 
-@kernel
+@hot_kernel
 def _unused_before(market: Market, sets: Sets, k: int, side: int, tick: int, enough: int) -> int:
     """Return the unused lots that a `side` order finds strictly before `tick`, up to `enough`."""
     total = 0
     level = best_level(market, -side)
     while total < enough and is_within(market, level, side, tick - side):
-        for slot in orders_at(market, -side, level):
-            order_id, size = order_id_of(market, slot), size_of(market, slot)
+        for i in range(list_orders(market, -side, level)):
+            order_id, size = listed_order(market, i)
             total += max(size - used_lots(sets, k, order_id), 0)
         level = next_level(market, -side, level)
     return total
 
 
-@kernel
+@hot_kernel
 def _take_level(
     market: Market,
     sets: Sets,
@@ -155,16 +154,16 @@ def _take_level(
 ) -> None:
     """Trade an incoming order with the unused lots displayed at one level, oldest first."""
     tick = market.level_tick[level]
-    for slot in orders_at(market, -sets.orders[k, order]["side"], level):
-        order_id = order_id_of(market, slot)
-        unused = size_of(market, slot) - used_lots(sets, k, order_id)
+    for i in range(list_orders(market, -sets.orders[k, order]["side"], level)):
+        order_id, size = listed_order(market, i)
+        unused = size - used_lots(sets, k, order_id)
         lots = min(unused, remaining(sets, k, order))
         if lots > 0:
             add_used(sets, k, order_id, lots)
             fill_order(sets, k, order, lots, tick, False, now_ns, cursor)
 
 
-@kernel
+@hot_kernel
 def _take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
     """Walk the other side of the book up to the order's limit."""
     side, limit = sets.orders[k, order]["side"], sets.orders[k, order]["tick"]
@@ -174,7 +173,7 @@ def _take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: I
         level = next_level(market, -side, level)
 
 
-@kernel
+@hot_kernel
 def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
     """Say whether an incoming order would reach an order of ours on the other side."""
     side = sets.orders[k, order]["side"]
@@ -185,7 +184,7 @@ def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
     return bool(_unused_before(market, sets, k, side, own, size) < size)
 
 
-@kernel
+@hot_kernel
 def _refused(
     market: Market, sets: Sets, k: int, order: int, is_open: bool, is_trusted: bool
 ) -> int:
@@ -206,7 +205,7 @@ def _refused(
     return EndReason.WORKING
 
 
-@kernel
+@hot_kernel
 def accept_new(
     market: Market,
     sets: Sets,
@@ -237,7 +236,7 @@ def accept_new(
     rest(sets, k, order, next_arrival(market), ahead)
 
 
-@kernel
+@hot_kernel
 def accept_cancel(sets: Sets, k: int, order: int, now_ns: int) -> None:
     """Handle a cancel's arrival: it comes too late where the order is already over."""
     if sets.orders[k, order]["end_reason"] != EndReason.WORKING:

@@ -10,19 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.engine.state import NEVER
-from strategy_lab_core.types import Int1D, Int2D
+from strategy_lab_core.types import Int2D
 
 __all__ = [
+    "End",
     "Feed",
     "Seen",
     "deliver",
-    "draft_row",
     "next_delivery_ns",
     "push",
     "quiet_feed",
-    "seen_row",
 ]
 
 
@@ -67,7 +66,7 @@ def quiet_feed(capacity: int) -> Feed:
     )
 
 
-@kernel
+@hot_kernel
 def push(feed: Feed) -> bool:
     """Send the draft on its way if it differs from the last row in more than its times."""
     draft, pushed, counts = feed.ends[End.DRAFT], feed.ends[End.PUSHED], feed.ends[End.COUNTS]
@@ -75,13 +74,15 @@ def push(feed: Feed) -> bool:
     for i in range(Seen.BID, len(draft)):
         is_news = is_news or draft[i] != pushed[i]
     if is_news:
-        pushed[:] = draft
-        feed.ring[counts[1] % len(feed.ring)] = draft
+        place = counts[1] % len(feed.ring)
+        for i in range(len(draft)):
+            pushed[i] = draft[i]
+            feed.ring[place, i] = draft[i]
         counts[1] += 1
     return bool(is_news)
 
 
-@kernel
+@hot_kernel
 def next_delivery_ns(feed: Feed) -> int:
     """Return the local time of the next delivery, or NEVER."""
     delivered, pushed = feed.ends[End.COUNTS, 0], feed.ends[End.COUNTS, 1]
@@ -90,23 +91,11 @@ def next_delivery_ns(feed: Feed) -> int:
     return int(feed.ring[delivered % len(feed.ring), Seen.LOCAL_NS])
 
 
-@kernel
+@hot_kernel
 def deliver(feed: Feed) -> None:
     """Take the next row out of the ring: it is what the strategy sees from now on."""
     delivered = feed.ends[End.COUNTS, 0]
-    feed.ends[End.SEEN] = feed.ring[delivered % len(feed.ring)]
+    place = delivered % len(feed.ring)
+    for i in range(feed.ends.shape[1]):
+        feed.ends[End.SEEN, i] = feed.ring[place, i]
     feed.ends[End.COUNTS, 0] = delivered + 1
-
-
-@kernel
-def seen_row(feed: Feed) -> Int1D:
-    """Return the row that the strategy sees now (fields of `Seen`)."""
-    row: Int1D = feed.ends[End.SEEN]
-    return row
-
-
-@kernel
-def draft_row(feed: Feed) -> Int1D:
-    """Return the row to write before `push`."""
-    row: Int1D = feed.ends[End.DRAFT]
-    return row

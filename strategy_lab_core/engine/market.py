@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.book.l3_kernels import (
     ARRIVAL,
     ID,
@@ -30,13 +30,13 @@ __all__ = [
     "best_level",
     "is_full",
     "is_within",
+    "list_orders",
+    "listed_order",
     "lots_at_level",
     "lots_at_tick",
+    "market_of",
     "next_arrival",
     "next_level",
-    "order_id_of",
-    "orders_at",
-    "size_of",
 ]
 
 
@@ -45,9 +45,10 @@ class Market(NamedTuple):
 
     book: L3State
     level_tick: Int1D  # price of each level in ticks, ascending
+    scratch: Int1D  # room for the slots of one level's orders
 
 
-@kernel
+@hot_kernel
 def apply_row(market: Market, rows: MboRows, row: int) -> None:
     """Apply one recorded row to the book."""
     apply_record(
@@ -62,19 +63,19 @@ def apply_row(market: Market, rows: MboRows, row: int) -> None:
     )
 
 
-@kernel
+@hot_kernel
 def is_full(market: Market) -> bool:
     """Say whether the order table needs to grow before the next event."""
     return bool(market.book.meta[LIVE] >= len(market.book.orders) >> 2)
 
 
-@kernel
+@hot_kernel
 def next_arrival(market: Market) -> int:
     """Return the arrival number that the next order will get: whoever has less is ahead of it."""
     return int(market.book.meta[NEXT_ARRIVAL])
 
 
-@kernel
+@hot_kernel
 def arrival_of(market: Market, order_id: int) -> int:
     """Return an order's arrival number, -1 where it is not in the book."""
     slot = find_order(market.book.orders, order_id)
@@ -83,7 +84,7 @@ def arrival_of(market: Market, order_id: int) -> int:
     return int(market.book.orders[slot, ARRIVAL])
 
 
-@kernel
+@hot_kernel
 def best_level(market: Market, side: int) -> int:
     """Return the best level of a side, -1 where nobody is there."""
     if side > 0:
@@ -92,7 +93,7 @@ def best_level(market: Market, side: int) -> int:
     return int(level) if level < len(market.level_tick) else -1
 
 
-@kernel
+@hot_kernel
 def next_level(market: Market, side: int, level: int) -> int:
     """Return the next worse level of a side that has orders, -1 where there is none."""
     row = 0 if side > 0 else 1
@@ -102,19 +103,19 @@ def next_level(market: Market, side: int, level: int) -> int:
     return level if level < len(market.level_tick) else -1
 
 
-@kernel
+@hot_kernel
 def is_within(market: Market, level: int, side: int, limit_tick: int) -> bool:
     """Say whether an incoming order on `side` with this limit may trade at `level` (-1: no)."""
     return level >= 0 and bool(side * market.level_tick[level] <= side * limit_tick)
 
 
-@kernel
+@hot_kernel
 def lots_at_level(market: Market, side: int, level: int) -> int:
     """Return the displayed lots of a side at a level."""
     return int(market.book.lots[0 if side > 0 else 1, level])
 
 
-@kernel
+@hot_kernel
 def lots_at_tick(market: Market, side: int, tick: int) -> int:
     """Return the displayed lots of a side at any price, 0 where the book has no such level."""
     level = int(np.searchsorted(market.level_tick, tick))
@@ -123,25 +124,37 @@ def lots_at_tick(market: Market, side: int, tick: int) -> int:
     return lots_at_level(market, side, level)
 
 
-@kernel
-def orders_at(market: Market, side: int, level: int) -> Int1D:
-    """Return the slots of a level's orders, the oldest first.
+@hot_kernel
+def list_orders(market: Market, side: int, level: int) -> int:
+    """Write the slots of a level's orders into `scratch`, the oldest first; return their number.
 
     Looks through the whole table: called only where an order of ours takes liquidity.
     """
-    orders = market.book.orders
+    orders, slots = market.book.orders, market.scratch
     place = 2 * level + (0 if side > 0 else 1)
-    slots = np.flatnonzero(orders[:, PLACE] == place)
-    return slots[np.argsort(orders[slots, ARRIVAL])]
+    in_level = market.book.counts[place & 1, level]
+    found = 0
+    for slot in range(len(orders)):
+        if orders[slot, PLACE] != place:
+            continue
+        i = found
+        while i > 0 and orders[slots[i - 1], ARRIVAL] > orders[slot, ARRIVAL]:
+            slots[i] = slots[i - 1]
+            i -= 1
+        slots[i] = slot
+        found += 1
+        if found == in_level:
+            break
+    return found
 
 
-@kernel
-def order_id_of(market: Market, slot: int) -> int:
-    """Return the venue's id of the order in a slot."""
-    return int(market.book.orders[slot, ID])
+@hot_kernel
+def listed_order(market: Market, i: int) -> tuple[int, int]:
+    """Return the venue's id and the displayed lots of the `i`-th order in `scratch`."""
+    slot = market.scratch[i]
+    return int(market.book.orders[slot, ID]), int(market.book.orders[slot, LOTS])
 
 
-@kernel
-def size_of(market: Market, slot: int) -> int:
-    """Return the displayed lots of the order in a slot."""
-    return int(market.book.orders[slot, LOTS])
+def market_of(book: L3State, level_tick: Int1D) -> Market:
+    """Return the market of a book whose grid knows every price of the session."""
+    return Market(book, level_tick, np.zeros(len(book.orders), np.int64))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.book.l3_kernels import SNAPSHOT
 from strategy_lab_core.engine.exchange import (
     fill_from_arrival,
@@ -16,7 +16,7 @@ from strategy_lab_core.engine.exchange import (
     fill_through,
     watched,
 )
-from strategy_lab_core.engine.feed import Feed, Seen, draft_row, push
+from strategy_lab_core.engine.feed import End, Feed, Seen, push
 from strategy_lab_core.engine.market import (
     Market,
     apply_row,
@@ -51,7 +51,7 @@ def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     return cursor
 
 
-@kernel
+@hot_kernel
 def is_open_at(world: World, now_ns: int) -> bool:
     """Say whether orders match at an exchange time not before the last event."""
     place = world.cursor[Cursor.PHASE]
@@ -62,7 +62,7 @@ def is_open_at(world: World, now_ns: int) -> bool:
     return bool(place >= 0 and phases[place, 1] == Phase.OPEN)
 
 
-@kernel
+@hot_kernel
 def _play_trade(world: World, sets: Sets, k: int, row: int, is_live: bool, now_ns: int) -> None:
     """Fill orders of ours that a trade went through; its fills follow as rows."""
     tape, cursor = world.tape, world.cursor
@@ -85,7 +85,7 @@ def _play_trade(world: World, sets: Sets, k: int, row: int, is_live: bool, now_n
         )
 
 
-@kernel
+@hot_kernel
 def _play_fill(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
     """Give us the lots of a recorded fill of a resting order where we stood before it."""
     rows = world.tape.rows
@@ -99,7 +99,7 @@ def _play_fill(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
     fill_in_queue(sets, k, side, tick, arrival, lots, now_ns, world.cursor)
 
 
-@kernel
+@hot_kernel
 def _play_change(world: World, sets: Sets, k: int, row: int, is_live: bool, now_ns: int) -> None:
     """Change the book: who newly arrives at or through our price trades with us."""
     rows = world.tape.rows
@@ -115,7 +115,7 @@ def _play_change(world: World, sets: Sets, k: int, row: int, is_live: bool, now_
         fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, world.cursor)
 
 
-@kernel
+@hot_kernel
 def _play_row(world: World, sets: Sets, k: int, row: int, is_open: bool, now_ns: int) -> None:
     rows = world.tape.rows
     is_live = is_open and world.tape.is_trusted[row]
@@ -130,12 +130,12 @@ def _play_row(world: World, sets: Sets, k: int, row: int, is_open: bool, now_ns:
         _play_change(world, sets, k, row, is_live, now_ns)
 
 
-@kernel
+@hot_kernel
 def _publish(world: World, row: int, is_open: bool) -> None:
     """Send the book at an event's end on its way to us, and keep the quote for the accounts."""
     market, cursor, feed = world.market, world.cursor, world.feed
     bid, ask = best_level(market, 1), best_level(market, -1)
-    news = draft_row(feed)
+    news = feed.ends[End.DRAFT]
     news[Seen.LOCAL_NS] = world.tape.local_ns[row]
     news[Seen.EXCHANGE_NS] = world.tape.event_ns[row]
     news[Seen.BID] = market.level_tick[bid] if bid >= 0 else 0
@@ -153,7 +153,7 @@ def _publish(world: World, row: int, is_open: bool) -> None:
         cursor[Cursor.MARK_ASK] = news[Seen.ASK]
 
 
-@kernel
+@hot_kernel
 def play_event(world: World, sets: Sets, k: int) -> None:
     """Play the rows of the next recorded event."""
     tape, cursor = world.tape, world.cursor

@@ -11,8 +11,8 @@ import numba
 from strategy_lab_core._jit import JIT_DISABLED
 from strategy_lab_core.engine import simulator
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.feed import Seen, quiet_feed, seen_row
-from strategy_lab_core.engine.market import Market
+from strategy_lab_core.engine.feed import End, Seen, quiet_feed
+from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
 from strategy_lab_core.engine.recorded import World, start_cursor
 from strategy_lab_core.engine.rules import headroom, rules_of
@@ -83,7 +83,7 @@ def run_pass(
     flatten_ns = session.session.close_ns - config.flatten_seconds * NS_PER_SECOND
     world = World(
         tape=session.tape,
-        market=Market(session.book.state, session.level_tick),
+        market=market_of(session.book.state, session.level_tick),
         feed=quiet_feed(session.in_flight),
         cursor=start_cursor(
             end_ns=session.end_ns, flatten_ns=flatten_ns, call_on_book=strategy.on_book
@@ -114,7 +114,7 @@ def run_pass(
             sets = with_used_room(with_room(sets, room), room)
         elif status == simulator.Status.BOOK_FULL:
             session.book.reserve(2 * session.book.live_orders)
-            world = world._replace(market=Market(session.book.state, session.level_tick))
+            world = world._replace(market=market_of(session.book.state, session.level_tick))
     simulator.finish(world, sets, 0)
     return Outcome(world, sets)
 
@@ -125,7 +125,7 @@ def _advance(name: str, arguments: tuple[Any, ...]) -> int:
     try:
         return int(advance(*arguments))
     except Exception as error:
-        seen_ns = int(seen_row(arguments[0].feed)[Seen.LOCAL_NS])
+        seen_ns = int(arguments[0].feed.ends[End.SEEN, Seen.LOCAL_NS])
         raise SimulationError(
             f"strategy {name!r} raised {error!r} on the book that it saw at {seen_ns} ns"
         ) from error
@@ -139,8 +139,10 @@ def _signature(arguments: tuple[Any, ...]) -> Any:
 
 @cache
 def _compiled(signature: Any) -> Any:
-    # Only with its signature given is a function that takes a function cached on disk.
-    return numba.njit(signature, cache=True, nogil=True, error_model="numpy")(simulator.advance)
+    # Only with its signature given is a function that takes a function cached on disk. The options
+    # are those of `_jit.hot_kernel`.
+    options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+    return numba.njit(signature, **options)(simulator.advance)
 
 
 def _set_clocks(

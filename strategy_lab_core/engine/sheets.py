@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numba
 import numpy as np
 
-from strategy_lab_core._jit import JIT_DISABLED, kernel
+from strategy_lab_core._jit import JIT_DISABLED, hot_kernel
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.rules import REQUESTS_PER_CALL
 from strategy_lab_core.engine.state import Listed, Sets
@@ -86,7 +86,7 @@ class Sheets(NamedTuple):
     ints: Int2D
     floats: Float2D
     params: Float2D
-    view: Int2D
+    views: Int2D
     working: Int2D  # (set, row, field)
     requests: Int2D  # (set, row, field)
 
@@ -98,13 +98,13 @@ def blank_sheets(params: Float2D, *, n_ints: int, n_floats: int, max_open_orders
         ints=np.zeros((n_sets, n_ints), np.int64),
         floats=np.zeros((n_sets, n_floats)),
         params=np.ascontiguousarray(params, np.float64),
-        view=np.zeros((n_sets, len(ViewField)), np.int64),
+        views=np.zeros((n_sets, len(ViewField)), np.int64),
         working=np.zeros((n_sets, max_open_orders, WORKING_WIDTH), np.int64),
         requests=np.zeros((n_sets, 1 + REQUESTS_PER_CALL, REQUEST_WIDTH), np.int64),
     )
 
 
-@kernel
+@hot_kernel
 def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
     orders = sets.orders
     for i in range(sets.totals[k]["live"]):
@@ -118,12 +118,12 @@ def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
         row[5] = orders[k, order]["cancel_sent"]
 
 
-@kernel
+@hot_kernel
 def write_view(
     sheets: Sheets, sets: Sets, k: int, seen: Int1D, now_ns: int, wake: int, flatten_ns: int
 ) -> None:
     """Write what set `k` knows at local time `now_ns`, and clear its request sheet."""
-    view = sheets.view[k]
+    view = sheets.views[k]
     view[ViewField.NOW_NS] = now_ns
     view[ViewField.WAKE] = wake
     view[ViewField.BID] = seen[Seen.BID]

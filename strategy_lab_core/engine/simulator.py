@@ -7,10 +7,10 @@ inside one. The loop stops to ask for larger arrays and goes on where it was.
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.engine.desk import cancel_all, handle_requests, hear, send_new
 from strategy_lab_core.engine.exchange import accept_cancel, accept_new
-from strategy_lab_core.engine.feed import Seen, deliver, next_delivery_ns, seen_row
+from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
@@ -40,7 +40,7 @@ class Step(IntEnum):
     TIMER = 5
 
 
-@kernel
+@hot_kernel
 def _next_own(world: World, sets: Sets, k: int) -> tuple[int, int]:
     """Return time and kind of the next thing that is not a recorded event."""
     totals = sets.totals[k]
@@ -61,7 +61,7 @@ def _next_own(world: World, sets: Sets, k: int) -> tuple[int, int]:
     return when, step
 
 
-@kernel
+@hot_kernel
 def _call(
     world: World,
     sets: Sets,
@@ -72,23 +72,23 @@ def _call(
     wake: int,
 ) -> None:
     """Call the strategy, unless its book is not to be trusted or the engine is flattening."""
-    seen = seen_row(world.feed)
+    seen = world.feed.ends[End.SEEN]
     flatten_ns = world.cursor[Cursor.FLATTEN_NS]
     if now_ns >= flatten_ns or seen[Seen.IS_TRUSTED] == 0:
         return
     write_view(sheets, sets, k, seen, now_ns, wake, flatten_ns)
     world.cursor[Cursor.CALLS] += 1
     strategy(
-        sheets.ints[k], sheets.floats[k], sheets.view[k], sheets.params[k], sheets.working[k],
+        sheets.ints[k], sheets.floats[k], sheets.views[k], sheets.params[k], sheets.working[k],
         sheets.requests[k],
     )  # fmt: skip
     handle_requests(sets, k, sheets.requests[k], seen, now_ns)
 
 
-@kernel
+@hot_kernel
 def _close_position(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Send the market order that ends flat, once per attempt, when no order of ours is alive."""
-    seen = seen_row(world.feed)
+    seen = world.feed.ends[End.SEEN]
     position = sets.totals[k]["known_position"]
     can_trade = seen[Seen.IS_TRUSTED] == 1 and seen[Seen.IS_OPEN] == 1
     if (
@@ -103,17 +103,17 @@ def _close_position(world: World, sets: Sets, k: int, now_ns: int) -> None:
     send_new(sets, k, OrderKind.MARKET, side, 0, abs(position), 0, now_ns)
 
 
-@kernel
+@hot_kernel
 def _flatten(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Cancel everything, then close the position; tried again every second."""
     sets.totals[k]["next_flatten_ns"] += NS_PER_SECOND
     sets.totals[k]["may_close"] = 1
-    if seen_row(world.feed)[Seen.IS_TRUSTED] == 1:
+    if world.feed.ends[End.SEEN][Seen.IS_TRUSTED] == 1:
         cancel_all(sets, k, now_ns)
     _close_position(world, sets, k, now_ns)
 
 
-@kernel
+@hot_kernel
 def _sample_until(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Sample the grid point before `now_ns`, if one has passed and the account has changed."""
     grid_ns = sets.totals[k]["next_sample_ns"]
@@ -131,7 +131,7 @@ def _sample_until(world: World, sets: Sets, k: int, now_ns: int) -> None:
         sample(sets, k, grid_ns, world.cursor)
 
 
-@kernel
+@hot_kernel
 def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Let the next message of ours act at the exchange."""
     n = sets.totals[k]["arrived"]
@@ -145,7 +145,7 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     accept_new(world.market, sets, k, order, now_ns, is_open, is_trusted, world.cursor)
 
 
-@kernel
+@hot_kernel
 def _take_step(
     world: World,
     sets: Sets,
@@ -175,7 +175,7 @@ def _take_step(
         _call(world, sets, sheets, strategy, k, now_ns, Wake.TIMER)
 
 
-@kernel
+@hot_kernel
 def _has_room(sets: Sets, k: int, headroom: int) -> bool:
     totals = sets.totals[k]
     room = min(
@@ -216,7 +216,7 @@ def advance(
         play_event(world, sets, k)
 
 
-@kernel
+@hot_kernel
 def finish(world: World, sets: Sets, k: int) -> None:
     """End the session: what rests or travels expires; sample the account once more."""
     end_ns = world.cursor[Cursor.END_NS]

@@ -112,7 +112,8 @@ def session_tape(
     if len(ticks) == 0:
         raise DataError("a session without rows can't be simulated")
     event_end = _event_ends(column(ticks, "flags"))
-    book = L3Book(orders=4 * int(np.diff(event_end, prepend=-1).max()))
+    # Room for the longest event at once: the table is only looked at between two events.
+    book = L3Book(orders=int(np.diff(event_end, prepend=-1).max()))
     if seed is not None:
         book.feed(book.rows(seed))
     rows = book.rows(ticks)

@@ -7,13 +7,13 @@ Open addressing, at most half full; nothing is ever removed within a session.
 
 import numpy as np
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.engine.state import Sets
 
 __all__ = ["add_used", "used_lots", "with_used_room"]
 
 
-@kernel
+@hot_kernel
 def _place(sets: Sets, k: int, key: int) -> int:
     used = sets.used[k]
     mask = len(used) - 1
@@ -23,13 +23,13 @@ def _place(sets: Sets, k: int, key: int) -> int:
     return int(place)
 
 
-@kernel
+@hot_kernel
 def used_lots(sets: Sets, k: int, order_id: int) -> int:
     """Return how many lots of a displayed order have served set `k`."""
     return int(sets.used[k, _place(sets, k, order_id + 1)]["lots"])
 
 
-@kernel
+@hot_kernel
 def add_used(sets: Sets, k: int, order_id: int, lots: int) -> None:
     """Note that `lots` more of a displayed order have served set `k`."""
     place = _place(sets, k, order_id + 1)

@@ -12,7 +12,7 @@ import numpy as np
 from strategy_lab_core.book import l3_kernels as kernels
 from strategy_lab_core.book.grid import PriceGrid
 from strategy_lab_core.book.hashing import capacity_for
-from strategy_lab_core.book.l3_kernels import ARRIVAL, ID, LOTS, PLACE, L3State, MboRows
+from strategy_lab_core.book.l3_kernels import ARRIVAL, ID, LOTS, PLACE, L3State, MboRows, Window
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, Int2D, IntAny
 
@@ -83,7 +83,7 @@ class L3Book:
 
     def __init__(self, *, orders: int = 1024) -> None:
         self.grid = PriceGrid()
-        self.state = _empty_state(capacity_for(orders), 0, np.zeros(7, np.int64))
+        self.state = _empty_state(capacity_for(orders), 0, np.zeros(kernels.META_SIZE, np.int64))
 
     def start_empty(self) -> None:
         """Take the book as it stands (nothing, at first) for known: no seed is needed."""
@@ -149,7 +149,7 @@ class L3Book:
         broken = np.zeros(len(rows.action), np.uint16)
         row = 0
         while (row := kernels.apply_rows(self.state, rows, row, broken)) < len(broken):
-            self.reserve(2 * self.live_orders + 1)
+            self._grow()
         return broken
 
     def replay(self, rows: MboRows, *, depth: int, every: bool) -> Books:
@@ -166,20 +166,21 @@ class L3Book:
         """
         n_rows = len(rows.action)
         n_books = n_rows if every else int(np.count_nonzero(rows.flags & kernels.LAST))
-        shape = (n_books, 2 * depth)
-        levels, sizes, counts = (
-            np.empty(shape, dtype) for dtype in (np.int32, np.uint32, np.uint32)
-        )
+        books = np.empty((n_books, 6 * depth), np.uint32)
         at = np.empty(n_books, np.int64)
         broken = np.zeros(n_rows, np.uint16)
         started = 0 if self.started else _first_start(rows)
+        window = Window(np.zeros(2 * depth, np.int64), np.zeros(6 * depth, np.uint32))
+        self._touch_all()
         row = written = 0
         while row < n_rows:
             row, written = kernels.replay_rows(
-                self.state, rows, row, every, written, broken, at, levels, sizes, counts
+                self.state, rows, row, every, written, broken, at, window, books
             )
             if row < n_rows:
-                self.reserve(2 * self.live_orders + 1)
+                self._grow()
+        levels, sizes, counts = (books[:, 2 * depth * k : 2 * depth * (k + 1)] for k in range(3))
+        levels = np.where(levels == kernels.NO_CELL, -1, levels.astype(np.int64))
         return Books(at, self.grid.price_of(levels), sizes, counts, broken, started)
 
     def depth(self, side: int) -> Depth:
@@ -201,6 +202,13 @@ class L3Book:
             arrival=live[:, ARRIVAL].copy(),
         )
 
+    def _grow(self) -> None:
+        self._rebuild(2 * len(self.state.orders), np.arange(self.state.lots.shape[1]), 0)
+
+    def _touch_all(self) -> None:
+        self.state.meta[kernels.TOUCHED : kernels.TOUCHED + 2] = kernels.ALL_TOUCHED
+        self.state.meta[kernels.FARTHEST : kernels.FARTHEST + 2] = kernels.NOTHING_TOUCHED
+
     def _rebuild(self, capacity: int, moved: Int1D, levels: int) -> None:
         """Move everything to arrays of `capacity` slots and at least `levels` levels."""
         old = self.state
@@ -214,6 +222,7 @@ class L3Book:
         if old.best[1] < old.lots.shape[1]:
             new.best[1] = moved[old.best[1]]
         self.state = new
+        self._touch_all()
 
 
 def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:

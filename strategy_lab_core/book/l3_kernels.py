@@ -12,26 +12,33 @@ from strategy_lab_core.book.rules import StateRule
 from strategy_lab_core.types import Action, Int1D, Int2D, IntAny, RecordFlag, Side
 
 __all__ = [
+    "ALL_TOUCHED",
     "ARRIVAL",
     "BID_LEVELS",
     "CLEAR",
+    "FARTHEST",
     "ID",
     "LAST",
     "LIVE",
     "LOTS",
+    "META_SIZE",
     "MODE",
     "NEXT_ARRIVAL",
+    "NOTHING_TOUCHED",
+    "NO_CELL",
     "PLACE",
     "SNAPSHOT",
     "STARTED",
+    "TOUCHED",
     "L3State",
     "MboRows",
+    "Window",
     "apply_record",
     "apply_rows",
     "find_order",
     "reinsert",
     "replay_rows",
-    "write_levels",
+    "write_book",
 ]
 
 # Columns of an order table.
@@ -44,11 +51,21 @@ MODE = 2  # what the last row was: 0 a market event, 1 a clear, 2 a snapshot's
 SNAPSHOT_TS = 3  # ts_recv of the last snapshot row
 STARTED = 4  # 1 after the first seed, clear or snapshot
 BID_LEVELS = 5  # levels with orders; asks follow at 6
+TOUCHED = 7  # nearness of the best bid level changed since the last written book; asks at 8
+FARTHEST = 9  # nearness of the worst bid level changed since then; asks at 10
+META_SIZE = 11
+
+# Nearness of a level to the touch: the level for bids, its complement for asks; larger is better.
+NOTHING_TOUCHED, ALL_TOUCHED = -(2**62), 2**62
+_NOWHERE = -(2**61)  # nearness of a place without a level: worse than any, but not nothing
+NO_CELL = 2**32 - 1  # the level in a written book where there is none
 
 # Numba has no arithmetic on enum members: plain integers for the bits.
 SNAPSHOT = int(RecordFlag.SNAPSHOT)
 LAST = int(RecordFlag.LAST)
 CLEAR = int(Action.CLEAR)
+_TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
+_BID, _ASK = int(Side.BID), int(Side.ASK)
 _UNKNOWN_ORDER = int(StateRule.UNKNOWN_ORDER)
 _OVER_CANCEL = int(StateRule.OVER_CANCEL)
 _DUPLICATE_ORDER = int(StateRule.DUPLICATE_ORDER)
@@ -107,9 +124,18 @@ def _free_slot(orders: Int2D, slot: int) -> None:
 
 
 @inlined
+def _touch(state: L3State, side: int, level: int) -> None:
+    """Note that a level changed."""
+    near = level ^ -side
+    state.meta[TOUCHED + side] = max(state.meta[TOUCHED + side], near)
+    state.meta[FARTHEST + side] = min(state.meta[FARTHEST + side], near)
+
+
+@inlined
 def _enter_level(state: L3State, place: int, lots: int) -> None:
     """Count one more order of `lots` at a place."""
     side, level = place & 1, place >> 1
+    _touch(state, side, level)
     state.lots[side, level] += lots
     state.counts[side, level] += 1
     if state.counts[side, level] == 1:
@@ -124,6 +150,7 @@ def _enter_level(state: L3State, place: int, lots: int) -> None:
 def _leave_level(state: L3State, place: int, lots: int) -> None:
     """Count one order of `lots` less at a place; find the next best level where it was the last."""
     side, level = place & 1, place >> 1
+    _touch(state, side, level)
     state.lots[side, level] -= lots
     state.counts[side, level] -= 1
     if state.counts[side, level] > 0:
@@ -138,6 +165,13 @@ def _leave_level(state: L3State, place: int, lots: int) -> None:
         while level < state.counts.shape[1] and state.counts[1, level] == 0:
             level += 1
     state.best[side] = level
+
+
+@inlined
+def _shrink_level(state: L3State, place: int, lots: int) -> None:
+    """Take lots from a place without changing its orders."""
+    _touch(state, place & 1, place >> 1)
+    state.lots[place & 1, place >> 1] -= lots
 
 
 @inlined
@@ -174,18 +208,16 @@ def _clear(state: L3State) -> None:
     state.meta[LIVE] = 0
     state.meta[BID_LEVELS] = 0
     state.meta[BID_LEVELS + 1] = 0
+    state.meta[TOUCHED] = ALL_TOUCHED
+    state.meta[TOUCHED + 1] = ALL_TOUCHED
 
 
 @inlined
 def _place_of(side: int, level: int, lots: int) -> int:
     """Return the place of an add or modify, -1 where it is malformed."""
-    if level < 0 or lots <= 0:
+    if level < 0 or lots <= 0 or side not in (_BID, _ASK):
         return -1
-    if side == Side.BID:
-        return 2 * level
-    if side == Side.ASK:
-        return 2 * level + 1
-    return -1
+    return 2 * level + int(side == _ASK)
 
 
 @inlined
@@ -218,7 +250,7 @@ def _cancel(state: L3State, lots: int, order_id: int) -> int:
     left = orders[slot, LOTS] - lots
     if left > 0:
         place = orders[slot, PLACE]
-        state.lots[place & 1, place >> 1] -= lots
+        _shrink_level(state, place, lots)
         orders[slot, LOTS] = left
         return 0
     _leave_level(state, orders[slot, PLACE], orders[slot, LOTS])
@@ -235,7 +267,7 @@ def _modify(state: L3State, place: int, lots: int, order_id: int) -> int:
         return _MODIFY_OF_UNKNOWN
     orders = state.orders
     if orders[slot, PLACE] == place and lots <= orders[slot, LOTS]:
-        state.lots[place & 1, place >> 1] += lots - orders[slot, LOTS]
+        _shrink_level(state, place, orders[slot, LOTS] - lots)
         orders[slot, LOTS] = lots
     else:
         _move(state, slot, place, lots)
@@ -312,14 +344,18 @@ def apply_record(
 
 @inlined
 def _apply_row(state: L3State, rows: MboRows, row: int) -> int:
+    action, flags = int(rows.action[row]), int(rows.flags[row])
+    if action in (_TRADE, _FILL) and not flags & SNAPSHOT:
+        state.meta[MODE] = 0  # nothing more to read
+        return 0
     return apply_record(
         state,
-        int(rows.action[row]),
+        action,
         int(rows.side[row]),
         int(rows.level[row]),
         int(rows.size[row]),
         int(rows.order_id[row]),
-        int(rows.flags[row]),
+        flags,
         int(rows.ts_recv[row]),
     )
 
@@ -330,40 +366,74 @@ def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int
 
     Returns the first row that was not applied.
     """
-    limit = len(state.orders) >> 2
-    for row in range(first, len(rows.action)):
+    limit = len(state.orders) >> 1
+    for row in range(max(first, 0), len(rows.action)):  # `max`: LLVM sees no negative index
         if state.meta[LIVE] >= limit:
             return row
         broken[row] = _apply_row(state, rows, row)
     return len(rows.action)
 
 
+class Window(NamedTuple):
+    """The best levels as they were last written: bids, then asks."""
+
+    near: Int1D  # nearness, int64 (shape: 2 * depth)
+    cells: IntAny  # levels, then lots, then orders, uint32 (shape: 6 * depth)
+
+
 @inlined
-def write_levels(state: L3State, depth: int, levels: IntAny, sizes: IntAny, counts: IntAny) -> None:
-    """Write the `depth` best levels of bids, then asks (arrays of shape: 2 * depth)."""
-    level = state.best[0]
-    for place in range(depth):
-        while level >= 0 and state.counts[0, level] == 0:
-            level -= 1
-        if level < 0:
-            levels[place], sizes[place], counts[place] = -1, 0, 0
+def _rewrite_side(state: L3State, side: int, place: int, level: int, window: Window) -> None:
+    """Write the levels of one side anew, from `level` on, to the places from `place` on."""
+    width = len(window.near)
+    end = (width >> 1) * (1 + side)
+    step = 2 * side - 1
+    known = state.counts.shape[1]
+    while place < end:
+        while 0 <= level < known and state.counts[side, level] == 0:
+            level += step
+        if 0 <= level < known:
+            window.near[place] = level ^ -side
+            window.cells[place] = level
+            window.cells[place + width] = state.lots[side, level]
+            window.cells[place + 2 * width] = state.counts[side, level]
+            level += step
         else:
-            levels[place] = level
-            sizes[place] = state.lots[0, level]
-            counts[place] = state.counts[0, level]
-            level -= 1
-    level = state.best[1]
-    end = state.counts.shape[1]
-    for place in range(depth, 2 * depth):
-        while level < end and state.counts[1, level] == 0:
-            level += 1
-        if level >= end:
-            levels[place], sizes[place], counts[place] = -1, 0, 0
-        else:
-            levels[place] = level
-            sizes[place] = state.lots[1, level]
-            counts[place] = state.counts[1, level]
-            level += 1
+            window.near[place] = _NOWHERE
+            window.cells[place] = NO_CELL
+            window.cells[place + width] = 0
+            window.cells[place + 2 * width] = 0
+        place += 1
+
+
+@inlined
+def _refresh_side(state: L3State, side: int, window: Window) -> None:
+    """Bring one side of the window up to date with what was touched since the last time."""
+    near, far = state.meta[TOUCHED + side], state.meta[FARTHEST + side]
+    state.meta[TOUCHED + side], state.meta[FARTHEST + side] = NOTHING_TOUCHED, ALL_TOUCHED
+    width = len(window.near)
+    depth = width >> 1
+    begin = side * depth
+    place = begin
+    for other in range(begin, begin + depth):  # counts instead of searching: no branch to miss
+        place += int(window.near[other] > near)
+    if place == begin + depth:
+        return
+    level = near ^ -side
+    if near == far and window.near[place] == near and state.counts[side, level] > 0:
+        window.cells[place + width] = state.lots[side, level]
+        window.cells[place + 2 * width] = state.counts[side, level]
+        return
+    best = state.best[side] ^ -side
+    _rewrite_side(state, side, place, min(near, best) ^ -side, window)
+
+
+@inlined
+def write_book(state: L3State, window: Window, row: int, books: IntAny) -> None:
+    """Write the best levels to one row of `books` (uint32, shape: rows, 6 * depth)."""
+    _refresh_side(state, 0, window)
+    _refresh_side(state, 1, window)
+    for cell in range(len(window.cells)):
+        books[row, cell] = window.cells[cell]
 
 
 @hot_kernel
@@ -375,24 +445,22 @@ def replay_rows(
     written: int,
     broken: IntAny,
     at: IntAny,
-    levels: IntAny,
-    sizes: IntAny,
-    counts: IntAny,
+    window: Window,
+    books: IntAny,
 ) -> tuple[int, int]:
     """Apply rows like `apply_rows`, writing the best levels at event ends or after every record.
 
-    `at` receives the row of each written book; `levels`, `sizes` and `counts` have the shape
-    (books, 2 * depth). Returns the first row not applied and the number of books written so far.
+    `at` receives the row of each written book, `books` the book itself. Returns the first row not
+    applied and the number of books written so far.
     """
-    limit = len(state.orders) >> 2
-    depth = levels.shape[1] >> 1
-    for row in range(first, len(rows.action)):
+    limit = len(state.orders) >> 1
+    for row in range(max(first, 0), len(rows.action)):
         if state.meta[LIVE] >= limit:
             return row, written
         broken[row] = _apply_row(state, rows, row)
         if every or rows.flags[row] & LAST:
             at[written] = row
-            write_levels(state, depth, levels[written], sizes[written], counts[written])
+            write_book(state, window, written, books)
             written += 1
     return len(rows.action), written
 

@@ -7,6 +7,7 @@ every assumption that flatters the result.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from strategy_lab_core.book.validate import validate
 from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.columns import Table
 from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument, Product
@@ -17,7 +18,7 @@ from strategy_lab_core.engine.run import Costs, RunnableStrategy, run_pass
 from strategy_lab_core.engine.selection import select
 from strategy_lab_core.engine.state import Cursor
 from strategy_lab_core.engine.tape import SessionTape, session_tape
-from strategy_lab_core.errors import ConfigError, InstrumentError
+from strategy_lab_core.errors import DataError, InstrumentError
 from strategy_lab_core.types import PRICE_SCALE
 
 __all__ = ["BacktestResult", "backtest", "costs_of"]
@@ -92,7 +93,7 @@ def backtest(
     Parameters
     ----------
     ticks
-        Validated `mbo` rows of one session, any number of instruments.
+        `mbo` rows of one session, any number of instruments; validated here where they are not.
     strategy
         Compiled strategy with its parameter values.
     config
@@ -112,19 +113,24 @@ def backtest(
     """
     config = config or BacktestConfig()
     chosen = select(ticks, session=session, instrument=instrument, products=products)
+    instrument_id = chosen.instrument.instrument_id
+    phases = phase_intervals(chosen.session, status, instrument_id=instrument_id)
+    rows = chosen.ticks
+    if "book_state" not in rows.columns:
+        known = {instrument_id: chosen.instrument}
+        rows = validate(rows, instruments=known, phases=phases, seed=seed).valid
     tape = session_tape(
-        chosen.ticks,
+        rows,
         chosen.session,
-        phase_intervals(chosen.session, status, instrument_id=chosen.instrument.instrument_id),
+        phases,
         tick_size=chosen.instrument.tick_size,
         latency=config.latency,
         seed=seed,
     )
     if not tape.is_complete and not config.allow_partial:
-        raise ConfigError(
-            "allow_partial",
-            False,
-            f"True to run on {chosen.session.key}: its rows do not reach from open to close",
+        raise DataError(
+            f"the session {chosen.session.key} is partial, its rows do not reach from open to "
+            "close; set allow_partial to run on it anyway"
         )
     costs = costs_of(chosen.instrument, config.fees)
     outcome = run_pass(tape, strategy, config, costs)

@@ -21,6 +21,11 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
         raise ConfigError(name, value, f"a whole number in [{low}, {high}]")
 
 
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(name, value, "true or false")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyConfig:
     """How long messages take, constant over the session.
@@ -118,6 +123,7 @@ class MarketOrderConfig:
 
     def __post_init__(self) -> None:
         _check_range("market_orders.protection_ticks", self.protection_ticks, 0, 1_000_000)
+        _check_flag("market_orders.cancel_remainder", self.cancel_remainder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +155,7 @@ class BacktestConfig:
         _check_range("flatten_seconds", self.flatten_seconds, 0, 86_400)
         _check_range("sample_seconds", self.sample_seconds, 1, 86_400)
         _check_range("seed", self.seed, 0, 2**63 - 1)
+        _check_flag("allow_partial", self.allow_partial)
 
     def digest(self) -> str:
         """Return 16 hex digits that depend on the settings' values alone."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.l3_kernels import MboRows
+from strategy_lab_core.book.replay import seeded_book
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.engine.config import LatencyConfig
@@ -112,10 +113,9 @@ def session_tape(
     if len(ticks) == 0:
         raise DataError("a session without rows can't be simulated")
     event_end = _event_ends(column(ticks, "flags"))
+    book = seeded_book(int(column(ticks, "instrument_id")[0]), seed)
     # Room for the longest event at once: the table is only looked at between two events.
-    book = L3Book(orders=int(np.diff(event_end, prepend=-1).max()))
-    if seed is not None:
-        book.feed(book.rows(seed))
+    book.reserve(int(np.diff(event_end, prepend=-1).max()))
     rows = book.rows(ticks)
     event_ns, local_ns, repair_ns = _clocks(ticks, rows, event_end, latency)
     is_last = np.zeros(len(event_ns), np.bool_)

@@ -1,18 +1,18 @@
-"""An experiment: one strategy with its parameters and settings on the sessions of one product.
+"""What one experiment is: a strategy with its parameters, a product, costs, latency and limits.
 
-Read from a mapping such as a YAML file gives; unknown keys are refused with the key that was
-meant. Where files lie is not known here.
+Parsed from the mapping that an experiment file holds; every key that is not known is refused with
+the one that was probably meant. Files, dates and sessions are not known here.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
 from strategy_lab_core.data.exact_yaml import refuse_unknown, scaled
-from strategy_lab_core.data.instruments import MONEY_SCALE, products
+from strategy_lab_core.data.instruments import MONEY_SCALE
 from strategy_lab_core.engine.config import (
     BacktestConfig,
     FeeConfig,
@@ -21,53 +21,47 @@ from strategy_lab_core.engine.config import (
     MarketOrderConfig,
 )
 from strategy_lab_core.errors import ConfigError
-from strategy_lab_core.strategies.imbalance import imbalance
+from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
 
-__all__ = ["STRATEGIES", "Experiment", "experiment_from_dict"]
+__all__ = ["Experiment", "experiment_from_dict"]
 
-STRATEGIES: Mapping[str, Strategy] = {"imbalance": imbalance}
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,59}", re.ASCII)
-_SECTIONS: Mapping[str, type] = {
-    "latency": LatencyConfig,
-    "limits": LimitsConfig,
-    "market_orders": MarketOrderConfig,
-}
-_FEES = ("maker", "taker")
+PartT = TypeVar("PartT", LatencyConfig, LimitsConfig, MarketOrderConfig)
+
+_TEXTS = ("name", "product", "strategy", "description")
+_PARTS = ("latency", "fees", "limits", "market_orders")
 _PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed")
-_REQUIRED = ("name", "product", "strategy")
-_KEYS = (*_REQUIRED, "description", "parameters", "capital", "fees", *_SECTIONS, *_PLAIN)
+_KEYS = (*_TEXTS, "parameters", "capital", *_PARTS, *_PLAIN)
+_REQUIRED = ("name", "product", "strategy", "capital")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Experiment:
-    """What is run, and on what.
+    """One experiment.
 
-    Parameters
+    Attributes
     ----------
-    name
-        Lower-case letters, digits and underscores: the name of its files and reports.
+    name, description
+        For people; the name is part of file names.
     product
-        Product code.
+        Root symbol, such as MNQ.
     strategy
-        Compiled, with its parameter values.
-    config
-        Latency, fees, limits and the rest.
+        Compiled, with the experiment's parameters.
     capital_e6
-        Declared fixed capital in 1e-6 of the currency, the base of every return.
-    description
-        For people.
+        Fixed capital that returns are counted on, 1e-6 of the product's currency.
+    config
+        Latency, fees, limits.
     """
 
     name: str
     product: str
     strategy: Strategy
-    config: BacktestConfig
     capital_e6: int
+    config: BacktestConfig
     description: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything that decides the result, in plain values, defaults included."""
+        """Return everything that decides a result, in plain types, for provenance."""
         return {
             "name": self.name,
             "description": self.description,
@@ -80,63 +74,80 @@ class Experiment:
         }
 
     def digest(self) -> str:
-        """Return 16 hex digits that change with anything that decides the result."""
-        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
+        """Return 16 hex digits that change with everything but name and description."""
+        content = {key: value for key, value in self.as_dict().items() if key not in _LABELS}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def experiment_from_dict(raw: Mapping[str, Any]) -> Experiment:
-    """Return the experiment that a mapping describes.
+_LABELS = ("name", "description")
 
-    Raises
-    ------
-    ConfigError
-        Names the key, the rule, the value found and, for a misspelt key, what was meant.
+
+def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
+    """Return the experiment that a mapping describes; `ConfigError` names the key that is wrong.
+
+    Decimals are expected as `Decimal` or text (`data.exact_yaml.read_yaml` gives them so).
     """
-    refuse_unknown("experiment key", list(raw), _KEYS)
+    refuse_unknown("key", content, _KEYS)
     for key in _REQUIRED:
-        if key not in raw:
-            raise ConfigError(key, None, "given: every experiment needs it")
-    name = raw["name"]
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError("name", name, "lower-case letters, digits and underscores, at most 60")
-    refuse_unknown("product", [raw["product"]], list(products()))
-    refuse_unknown("strategy", [raw["strategy"]], list(STRATEGIES))
-    parameters = {
-        key: value if isinstance(value, bool | int) else float(value)
-        for key, value in _mapping(raw, "parameters").items()
-    }
+        if key not in content:
+            raise ConfigError(key, None, "given")
+    texts = {key: _text(key, content[key]) for key in _TEXTS if key in content}
+    if not texts["name"].replace("_", "").replace("-", "").isalnum():
+        raise ConfigError("name", texts["name"], "letters, digits, _ and -")
+    capital_e6 = scaled("capital", content["capital"], MONEY_SCALE)
+    if capital_e6 <= 0:
+        raise ConfigError("capital", content["capital"], "larger than 0")
+    strategy = load_strategy(texts["strategy"])
     return Experiment(
-        name=name,
-        product=raw["product"],
-        strategy=STRATEGIES[raw["strategy"]](**parameters),
-        config=_config(raw),
-        capital_e6=scaled("capital", raw.get("capital", 10_000), MONEY_SCALE),
-        description=str(raw.get("description", "")),
+        name=texts["name"],
+        product=texts["product"],
+        strategy=strategy(**_parameters(strategy, _mapping("parameters", content))),
+        capital_e6=capital_e6,
+        config=_config(content),
+        description=texts.get("description", ""),
     )
 
 
-def _config(raw: Mapping[str, Any]) -> BacktestConfig:
-    sections = {key: _section(raw, key, kind) for key, kind in _SECTIONS.items() if key in raw}
-    plain = {key: raw[key] for key in _PLAIN if key in raw}
-    return BacktestConfig(**sections, **plain, fees=_fees(raw))
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(key, value, "text")
+    return value
 
 
-def _section(raw: Mapping[str, Any], key: str, kind: type) -> Any:
-    given = _mapping(raw, key)
-    refuse_unknown(f"{key} key", list(given), [field.name for field in fields(kind)])
+def _mapping(key: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    value = content.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(key, value, "a mapping of names to values")
+    return value
+
+
+def _parameters(strategy: Strategy, given: Mapping[str, Any]) -> dict[str, float]:
+    """Return numbers for the parameters; a strategy's parameters are not money and may be float."""
+    refuse_unknown("parameters", given, tuple(strategy.bounds))
+    return {
+        name: float(value) if isinstance(value, Decimal) else value for name, value in given.items()
+    }
+
+
+def _part(kind: type[PartT], key: str, content: Mapping[str, Any]) -> PartT:
+    given = _mapping(key, content)
+    refuse_unknown(key, given, [field.name for field in fields(kind)])
     return kind(**given)
 
 
-def _fees(raw: Mapping[str, Any]) -> FeeConfig:
-    given = _mapping(raw, "fees")
-    refuse_unknown("fees key", list(given), _FEES)
-    money = {f"{key}_e6": scaled(f"fees.{key}", given[key], MONEY_SCALE) for key in given}
-    return FeeConfig(**money)
+def _fees(given: Mapping[str, Any]) -> FeeConfig:
+    refuse_unknown("fees", given, ("maker", "taker"))
+    return FeeConfig(
+        **{f"{name}_e6": scaled(f"fees.{name}", rate, MONEY_SCALE) for name, rate in given.items()}
+    )
 
 
-def _mapping(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = raw.get(key) or {}
-    if not isinstance(value, Mapping):
-        raise ConfigError(key, value, "a mapping of keys and values")
-    return value
+def _config(content: Mapping[str, Any]) -> BacktestConfig:
+    return BacktestConfig(
+        latency=_part(LatencyConfig, "latency", content),
+        fees=_fees(_mapping("fees", content)),
+        limits=_part(LimitsConfig, "limits", content),
+        market_orders=_part(MarketOrderConfig, "market_orders", content),
+        **{key: content[key] for key in _PLAIN if key in content},
+    )

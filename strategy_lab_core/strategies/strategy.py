@@ -84,6 +84,10 @@ class Strategy:
         Size of its memory.
     source
         16 hex digits of the source that it was compiled from.
+    module
+        Where it was written.
+    doc
+        Its docstring.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Strategy:
     n_ints: int
     n_floats: int
     source: str
+    module: str
     doc: str
 
     def __call__(self, **parameters: float) -> "Strategy":
@@ -242,6 +247,7 @@ def strategy(
             n_ints=ints,
             n_floats=floats,
             source=digest,
+            module=function.__module__,
             doc=inspect.getdoc(function) or "",
         )
 

@@ -20,6 +20,8 @@ __all__ = ["CACHE_FOLDER", "JIT_DISABLED", "hot_kernel", "inlined", "kernel", "s
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_njit: Any = numba.njit  # its published types leave out the options for hot loops
+
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
@@ -51,7 +53,7 @@ numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
 
 def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` in nopython mode, without the GIL and cached on disk."""
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(func)
+    compiled: Any = _njit(cache=True, nogil=True, error_model="numpy")(func)
     return compiled  # type: ignore[no-any-return]
 
 
@@ -62,7 +64,7 @@ def hot_kernel(func: Callable[P, R]) -> Callable[P, R]:
     costs many times the work itself, and most of the compile time. Such a function must not make
     arrays (views of its arguments are fine) nor return them.
     """
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(func)
+    compiled: Any = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(func)
     return compiled  # type: ignore[no-any-return]
 
 
@@ -72,5 +74,5 @@ def inlined(func: Callable[P, R]) -> Callable[P, R]:
     For the steps of such a loop: a NamedTuple of arrays crosses a real call as some fifty numbers.
     """
     options = {"cache": True, "nogil": True, "error_model": "numpy"}
-    compiled: Any = numba.njit(**options, _nrt=False, forceinline=True)(func)
+    compiled: Any = _njit(**options, _nrt=False, forceinline=True)(func)
     return compiled  # type: ignore[no-any-return]

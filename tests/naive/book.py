@@ -29,6 +29,7 @@ class Record:
     order_id: int = 0
     flags: int = 0
     ts_recv: int = 0
+    ts_event: int = 0  # 0: that of ts_recv
 
 
 @dataclass

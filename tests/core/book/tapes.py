@@ -48,21 +48,26 @@ def _timed(blocks: list[list[Record]]) -> list[Record]:
 
 
 def to_table(records: list[Record], *, instrument_id: int = 7) -> Table:
-    """Return records as a market-by-order table, sequence = row number."""
+    """Return records as a canonical market-by-order table, sequence = row number."""
     n_rows = len(records)
     price = [EMPTY_PRICE if r.price is None else r.price for r in records]
     return table(
         {
-            "ts_event": np.array([r.ts_recv for r in records], np.int64),
             "ts_recv": np.array([r.ts_recv for r in records], np.int64),
+            "ts_event": np.array([r.ts_event or r.ts_recv for r in records], np.int64),
             "instrument_id": np.full(n_rows, instrument_id, np.uint32),
-            "symbol": np.full(n_rows, "XYZ"),
-            "sequence": np.arange(n_rows, dtype=np.uint32),
+            "publisher_id": np.ones(n_rows, np.uint16),
             "action": np.array([ord(r.action) for r in records], np.uint8),
             "side": np.array([ord(r.side) for r in records], np.uint8),
             "price": np.array(price, np.int64),
             "size": np.array([r.size for r in records], np.uint32),
             "order_id": np.array([r.order_id for r in records], np.uint64),
             "flags": np.array([r.flags for r in records], np.uint8),
+            "channel_id": np.zeros(n_rows, np.uint8),
+            "ts_in_delta": np.zeros(n_rows, np.int32),
+            "sequence": np.arange(n_rows, dtype=np.uint32),
+            "symbol": np.full(n_rows, f"S{instrument_id}"),
+            "file_hash": np.full(n_rows, "0" * 64),
+            "row": np.arange(n_rows),
         }
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strategy_lab_core.data.checks import QUARANTINE_COLUMNS, row_rules
-from strategy_lab_core.data.schemas import LETTER, ColumnSpec, columns_of
+from strategy_lab_core.data.schemas import LETTER, STATE_COLUMNS, ColumnSpec, columns_of
 from strategy_lab_core.types import BookState, Phase, RecordFlag, TickSchema
 
 __all__ = ["main", "render"]
@@ -30,7 +30,11 @@ _DEEPER = tuple(f"_{level:02d}" for level in range(1, 10))
 def render() -> str:
     """Return the page."""
     tables = (_table(schema) for schema in TickSchema)
-    return "\n".join([_HEAD, *tables, _quarantine(), _rules(), _codes()])
+    added = (
+        _added("Validated ticks", "of schemas with a book", STATE_COLUMNS),
+        _added("Quarantined ticks", "of every schema", QUARANTINE_COLUMNS),
+    )
+    return "\n".join([_HEAD, *tables, *added, _rules(), _codes()])
 
 
 def _table(schema: TickSchema) -> str:
@@ -57,13 +61,13 @@ def _range(column: ColumnSpec) -> str:
     return f"from {column.low}" if column.high is None else f"{column.low} to {column.high}"
 
 
-def _quarantine() -> str:
+def _added(title: str, which: str, columns: Iterable[ColumnSpec]) -> str:
     lines = [
-        "## Quarantined ticks",
+        f"## {title}",
         "",
-        "The columns of their schema, and:",
+        f"The columns of their schema, and, {which}:",
         "",
-        *_columns(QUARANTINE_COLUMNS),
+        *_columns(columns),
     ]
     return "\n".join([*lines, ""])
 

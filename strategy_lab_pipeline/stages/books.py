@@ -15,7 +15,7 @@ import polars as pl
 
 from strategy_lab_core.book.changes import BookWriter
 from strategy_lab_core.data.calendar import Session, phase_intervals
-from strategy_lab_core.data.schemas import LETTER
+from strategy_lab_core.data.schemas import LETTER, MAX_TS_NS
 from strategy_lab_core.types import BookState, Phase, TickSchema
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
@@ -201,9 +201,12 @@ def quotes(outcome: Outcome, instrument_id: int | None = None) -> pl.DataFrame:
         return pl.DataFrame(schema={"ts": pl.Int64, "bid": pl.Int64, "ask": pl.Int64})
     path = max(sizes, key=lambda found: (sizes[found], found.name))
     every = max(1, sizes[path] // CHART_POINTS)
+    hours = session_of(outcome.product, date.fromisoformat(outcome.session))
+    begin, end = (hours.pre_open_ns, hours.close_ns) if hours else (0, MAX_TS_NS)
     return (
         pl.scan_parquet(path)
         .filter(
+            pl.col("ts_event").is_between(begin, end),
             pl.col("book_state") == int(BookState.TRUSTED),
             pl.col("bid_px") < pl.col("ask_px"),
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from strategy_lab_core.book.seeds import SeedBuilder
 
+from strategy_lab_core.book.seeds import SeedBuilder
 from strategy_lab_core.data.calendar import Session, session_calendar
 from strategy_lab_core.data.files import open_ticks
 from strategy_lab_core.data.instruments import product_of, products

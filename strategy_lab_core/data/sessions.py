@@ -7,16 +7,19 @@ restates an order of earlier days, so its `ts_recv` counts.
 import numpy as np
 import polars as pl
 
-from strategy_lab_core.data.calendar import Session, SessionCalendar
-from strategy_lab_core.types import Int1D, RecordFlag
+from strategy_lab_core.data.calendar import Session
+from strategy_lab_core.types import NS_PER_SECOND, Int1D, RecordFlag
 
-__all__ = ["index_times", "rows_in_session", "session_days"]
+__all__ = ["index_times", "rows_in_session"]
+
+_DAY_NS = 24 * 3600 * NS_PER_SECOND
 
 
 def index_times(batch: pl.DataFrame) -> Int1D:
     """Return the time in ns by which each row is put into a session.
 
-    `ts_event`, but `ts_recv` for snapshot rows and where `ts_event` is not a time.
+    `ts_event`, but `ts_recv` for snapshot rows and where `ts_event` is not a time or more than a
+    day away: a broken clock must not move a row into a far-off session.
     """
     event, receive = pl.col("ts_event"), pl.col("ts_recv")
     snapshot = (
@@ -24,7 +27,10 @@ def index_times(batch: pl.DataFrame) -> Int1D:
         if "flags" in batch.columns
         else pl.lit(value=False)
     )
+    far = (receive > 0) & ~(event - receive).is_between(-_DAY_NS, _DAY_NS)
     by_receipt = snapshot.fill_null(value=False) | event.is_null() | (event <= 0)
+    if "flags" in batch.columns:  # reference records are repeated long after their event
+        by_receipt = by_receipt | far.fill_null(value=False)
     chosen = pl.when(by_receipt).then(_receipt_or_event(receive, event)).otherwise(event)
     return batch.select(chosen.fill_null(0).cast(pl.Int64)).to_series().to_numpy()
 
@@ -32,11 +38,6 @@ def index_times(batch: pl.DataFrame) -> Int1D:
 def _receipt_or_event(receive: pl.Expr, event: pl.Expr) -> pl.Expr:
     """Return `ts_recv`, or `ts_event` where nothing was recorded as received."""
     return pl.when(receive.is_null() | (receive <= 0)).then(event).otherwise(receive)
-
-
-def session_days(batch: pl.DataFrame, calendar: SessionCalendar) -> Int1D:
-    """Return each row's session key as days since 1970-01-01."""
-    return calendar.session_keys(index_times(batch))
 
 
 def rows_in_session(batch: pl.DataFrame, session: Session) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.simulate import write_sessions
 from tests.pipeline.daemon import Daemon, running
 
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(540), pytest.mark.xdist_group("daemon")]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900), pytest.mark.xdist_group("daemon")]
 
 STATS = """query($key: AssetKeyInput!){assetNodeOrError(assetKey: $key){... on AssetNode{
   partitionStats{numMaterialized numFailed}
@@ -22,6 +22,15 @@ BACKFILL = """mutation($params: LaunchBackfillParams!){
     __typename ... on LaunchBackfillSuccess{backfillId} ... on PythonError{message}}}"""
 BACKFILL_STATUS = """query($id: String!){partitionBackfillOrError(backfillId: $id){
   ... on PartitionBackfill{status}}}"""
+
+
+def _home(folder: Path) -> Path:
+    """Return a home folder with the example experiment and an empty landing folder."""
+    home = folder / "home"
+    (home / "landing").mkdir(parents=True)
+    (home / "experiments").mkdir()
+    shutil.copy(Path(__file__).parents[2] / "examples" / "imbalance.yaml", home / "experiments")
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +53,8 @@ def _materialised(daemon: Daemon, asset: str) -> int:
 
 def test_up__runs_dropped_files_and_a_backfill(sessions: Path, tmp_path: Path) -> None:
     """Dropped files reach backtests by the sensor; a backfill of ten partitions then completes."""
-    home = tmp_path / "home"
+    home = _home(tmp_path)
     landing = home / "landing"
-    landing.mkdir(parents=True)
-    (home / "experiments").mkdir()
-    shutil.copy(Path(__file__).parents[2] / "examples" / "imbalance.yaml", home / "experiments")
     files = sorted(sessions.glob("*.dbn.zst"))
     with running(home) as daemon:
         for file in files:
@@ -56,7 +62,7 @@ def test_up__runs_dropped_files_and_a_backfill(sessions: Path, tmp_path: Path) -
         daemon.wait(
             "ten sessions by the sensor",
             lambda: _materialised(daemon, "backtest_runs") >= 10,
-            seconds=300,
+            seconds=400,
         )
         raw = _stats(daemon, "raw_ticks")
         assert {entry["partition"] for entry in raw["assetMaterializations"]} >= {
@@ -81,3 +87,27 @@ def test_up__runs_dropped_files_and_a_backfill(sessions: Path, tmp_path: Path) -
                 == "COMPLETED_SUCCESS"
             ),
         )
+
+
+def test_up__runs_on_postgresql(sessions: Path, tmp_path: Path, postgres_url: str) -> None:
+    """The same chain with Dagster's state and our results in PostgreSQL, one session of it."""
+    home = _home(tmp_path)
+    url = postgres_url.replace("postgresql://", "postgresql+psycopg2://", 1)
+    template = Path(__file__).parents[2] / "deploy" / "dagster.postgres.yaml"
+    environment = {
+        "STRATEGY_LAB_DATABASE_URL": url,
+        "DAGSTER_PG_URL": url,
+        "STRATEGY_LAB_DAGSTER_YAML": str(template),
+    }
+    with running(home, **environment) as daemon:
+        for file in sorted(sessions.glob("*.dbn.zst"))[:2]:
+            shutil.copy(file, home / "landing")
+        daemon.wait(
+            "a session by the sensor",
+            lambda: _materialised(daemon, "backtest_runs") >= 1,
+            seconds=300,
+        )
+        keys = [e["partition"] for e in _stats(daemon, "raw_ticks")["assetMaterializations"]]
+    assert "MNQ|2025-01-06" in keys
+    assert not (home / "strategy_lab.db").exists()
+    assert not list((home / "dagster").rglob("*.db"))

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.book.l2 import Levels
-from strategy_lab_core.book.replay import KEY_COLUMNS, BookFeed, level_table
+from strategy_lab_core.book.replay import KEY_COLUMNS, BookFeed, FeedBooks, level_table
 from strategy_lab_core.data.columns import Table, column, table
 from strategy_lab_core.errors import ConfigError, DataError
 from strategy_lab_core.types import EMPTY_PRICE, Bool1D, Int1D, Int2D, IntAny, Side
@@ -31,7 +31,7 @@ class _Changes(NamedTuple):
     orders: IntAny
 
 
-@kernel
+@inlined
 def _find(prices: Int2D, row: int, first: int, depth: int, price: int) -> int:
     for place in range(first, first + depth):
         if prices[row, place] == price:
@@ -39,7 +39,18 @@ def _find(prices: Int2D, row: int, first: int, depth: int, price: int) -> int:
     return -1
 
 
-@kernel
+@inlined
+def _note(out: _Changes, n: int, event: int, side: int, price: int, size: int, orders: int) -> int:
+    """Write one change; return the number of changes."""
+    out.event[n] = event
+    out.side[n] = side
+    out.price[n] = price
+    out.size[n] = size
+    out.orders[n] = orders
+    return n + 1
+
+
+@hot_kernel
 def _diff(
     prices: Int2D, sizes: IntAny, counts: IntAny, full: Bool1D, first_event: int, out: _Changes
 ) -> int:
@@ -47,42 +58,42 @@ def _diff(
 
     Returns the number of changes.
     """
-    depth = prices.shape[1] // 2
+    depth = prices.shape[1] >> 1
     n = 0
     for row in range(1, len(prices)):
+        event = first_event + row - 1
         for place in range(2 * depth):
-            first = 0 if place < depth else depth
-            side = _BID if place < depth else _ASK
-            price = prices[row, place]
+            first, side = (0, _BID) if place < depth else (depth, _ASK)
+            price, gone = prices[row, place], prices[row - 1, place]
             if price != EMPTY_PRICE:
-                old = _find(prices, row - 1, first, depth, price)
-                same = old >= 0 and sizes[row - 1, old] == sizes[row, place]
-                same = same and counts[row - 1, old] == counts[row, place]
-                if full[row] or not same:
-                    out.event[n] = first_event + row - 1
-                    out.side[n] = side
-                    out.price[n] = price
-                    out.size[n] = sizes[row, place]
-                    out.orders[n] = counts[row, place]
-                    n += 1
-            gone = prices[row - 1, place]
-            if full[row] or gone == EMPTY_PRICE:
+                old = place if gone == price else _find(prices, row - 1, first, depth, price)
+                changed = full[row] or old < 0
+                if not changed:
+                    changed = sizes[row - 1, old] != sizes[row, place]
+                    changed |= counts[row - 1, old] != counts[row, place]
+                if changed:
+                    n = _note(out, n, event, side, price, sizes[row, place], counts[row, place])
+            if gone in (price, EMPTY_PRICE) or full[row]:
                 continue
             if _find(prices, row, first, depth, gone) < 0:
-                out.event[n] = first_event + row - 1
-                out.side[n] = side
-                out.price[n] = gone
-                out.size[n] = 0
-                out.orders[n] = 0
-                n += 1
+                n = _note(out, n, event, side, gone, 0, 0)
     return n
 
 
-@kernel
-def _put(prices: Int2D, sizes: IntAny, counts: IntAny, row: int, first: int, change: Int1D) -> None:
+@inlined
+def _put(
+    prices: Int2D,
+    sizes: IntAny,
+    counts: IntAny,
+    row: int,
+    first: int,
+    price: int,
+    size: int,
+    orders: int,
+) -> None:
     """Insert or replace one level of a side that begins at `first`; bids descend, asks ascend."""
     depth = prices.shape[1] // 2
-    price, sign = change[0], 1 if first == 0 else -1
+    sign = 1 if first == 0 else -1
     place = first
     while (
         place < first + depth
@@ -97,10 +108,10 @@ def _put(prices: Int2D, sizes: IntAny, counts: IntAny, row: int, first: int, cha
             prices[row, move] = prices[row, move - 1]
             sizes[row, move] = sizes[row, move - 1]
             counts[row, move] = counts[row, move - 1]
-    prices[row, place], sizes[row, place], counts[row, place] = price, change[1], change[2]
+    prices[row, place], sizes[row, place], counts[row, place] = price, size, orders
 
 
-@kernel
+@inlined
 def _remove(prices: Int2D, sizes: IntAny, counts: IntAny, row: int, first: int, price: int) -> None:
     depth = prices.shape[1] // 2
     place = _find(prices, row, first, depth, price)
@@ -114,17 +125,19 @@ def _remove(prices: Int2D, sizes: IntAny, counts: IntAny, row: int, first: int, 
     prices[row, last], sizes[row, last], counts[row, last] = EMPTY_PRICE, 0, 0
 
 
-@kernel
+@hot_kernel
 def _expand(
     changes: _Changes, full: Bool1D, first_event: int, prices: Int2D, sizes: IntAny, counts: IntAny
 ) -> None:
     """Write the book of each event; removals of an event go before its insertions."""
     depth = prices.shape[1] // 2
-    change = np.zeros(3, np.int64)
     n = 0
     for row in range(len(prices)):
         if row > 0 and not full[row]:
-            prices[row], sizes[row], counts[row] = prices[row - 1], sizes[row - 1], counts[row - 1]
+            for place in range(2 * depth):
+                prices[row, place] = prices[row - 1, place]
+                sizes[row, place] = sizes[row - 1, place]
+                counts[row, place] = counts[row - 1, place]
         begin = n
         while n < len(changes.event) and changes.event[n] == first_event + row:
             if changes.size[n] == 0:
@@ -134,12 +147,16 @@ def _expand(
         for i in range(begin, n):
             if changes.size[i] > 0:
                 first = 0 if changes.side[i] == _BID else depth
-                change[0], change[1], change[2] = (
+                _put(
+                    prices,
+                    sizes,
+                    counts,
+                    row,
+                    first,
                     changes.price[i],
                     changes.size[i],
                     changes.orders[i],
                 )
-                _put(prices, sizes, counts, row, first, change)
 
 
 class BookWriter:
@@ -183,24 +200,24 @@ class BookWriter:
         levels
             A row per changed level among the best: event, side, price, size, count (0: it left).
         """
-        wide, _ = self._feed.feed(ticks)
-        levels = _levels_of(wide)
-        events = np.arange(self._events, self._events + len(wide))
-        full = np.zeros(len(wide) + 1, np.bool_)
+        books = self._feed.books(ticks)
+        levels, n_events = books.levels, len(books.at)
+        events = np.arange(self._events, self._events + n_events)
+        full = np.zeros(n_events + 1, np.bool_)
         full[1:] = events % self._full_every == 0
         stacked = self._with_last(levels)
-        room = 2 * levels.prices.shape[1] * len(wide) + 1
+        room = 2 * levels.prices.shape[1] * n_events + 1
         out = _Changes(
             np.empty(room, np.int64), np.empty(room, np.uint8), np.empty(room, np.int64),
             np.empty(room, np.uint32), np.empty(room, np.uint32),
         )  # fmt: skip
         n = _diff(*stacked, full, self._events, out)
-        if len(wide):
-            self._last = Levels(*(part[-1:] for part in levels))
-        self._events += len(wide)
+        if n_events:
+            self._last = Levels(*(part[-1:].copy() for part in levels))
+        self._events += n_events
         pairs = zip(_LEVEL_COLUMNS, out, strict=True)
         changed = table({name: values[:n] for name, values in pairs})
-        return _bbo(wide, events, full[1:]), changed
+        return _bbo(ticks, books, events, full[1:]), changed
 
     def _with_last(self, levels: Levels) -> Levels:
         width = levels.prices.shape[1]
@@ -212,25 +229,22 @@ class BookWriter:
         return Levels(*(np.ascontiguousarray(np.concatenate(pair)) for pair in pairs))
 
 
-def _levels_of(wide: Table) -> Levels:
-    depth = sum(name.startswith("bid_px_") for name in wide.columns)
-    names = [f"{side}_{{}}_{level:02d}" for side in ("bid", "ask") for level in range(depth)]
-
-    def stack(what: str) -> IntAny:
-        found = [column(wide, name.format(what), null=EMPTY_PRICE) for name in names]
-        return np.ascontiguousarray(np.stack(found, axis=1))
-
-    return Levels(stack("px"), stack("sz").astype(np.uint32), stack("ct").astype(np.uint32))
-
-
-def _bbo(wide: Table, events: Int1D, full: Bool1D) -> Table:
-    best = wide.select(*KEY_COLUMNS, "book_state", *(f"{name}_00" for name in _BEST))
-    named = best.rename({f"{name}_00": name for name in _BEST})
-    return table({"event": events}).hstack(named).hstack(table({"full": full}))
+def _bbo(ticks: Table, books: FeedBooks, events: Int1D, full: Bool1D) -> Table:
+    key = ticks.select(KEY_COLUMNS)[books.at]
+    depth = books.levels.prices.shape[1] // 2
+    best = {"book_state": books.states}
+    for side, place in (("bid", 0), ("ask", depth)):
+        for what, values in zip(("px", "sz", "ct"), books.levels, strict=True):
+            best[f"{side}_{what}"] = np.ascontiguousarray(values[:, place])
+    prices = ("bid_px", "ask_px")
+    return (
+        table({"event": events})
+        .hstack(key)
+        .hstack(table(best | {"full": full}, empty_as_null=prices))
+    )
 
 
 _LEVEL_COLUMNS = ("event", "side", "price", "size", "count")
-_BEST = ("bid_px", "bid_sz", "bid_ct", "ask_px", "ask_sz", "ask_ct")
 
 
 def expand(bbo: Table, levels: Table, *, depth: int = 10) -> Table:

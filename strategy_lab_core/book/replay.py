@@ -5,7 +5,7 @@ books is in `changes`.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from strategy_lab_core.data.columns import Table, column, concat, table
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import Bool1D, Int1D, IntAny, RecordFlag
 
-__all__ = ["BookFeed", "by_instrument", "level_names", "replay"]
+__all__ = ["KEY_COLUMNS", "BookFeed", "FeedBooks", "by_instrument", "level_names", "replay"]
 
 KEY_COLUMNS = (
     "ts_event", "ts_recv", "instrument_id", "symbol", "sequence", "action", "side", "flags",
@@ -78,6 +78,14 @@ def by_instrument(ticks: Table) -> Iterator[tuple[int, Int1D]]:
         yield int(instrument_id), np.flatnonzero(ids == instrument_id)
 
 
+class FeedBooks(NamedTuple):
+    """Books of a batch (shape: books)."""
+
+    at: Int1D  # row of the batch that each follows
+    levels: Levels
+    states: IntAny  # BookState, uint8
+
+
 class BookFeed:
     """Replays one instrument batch by batch: `replay` for a stream.
 
@@ -99,6 +107,12 @@ class BookFeed:
 
     def feed(self, ticks: Table) -> tuple[Table, Int1D]:
         """Return the books of a batch of this instrument, and the row that each follows."""
+        books = self.books(ticks)
+        wide = table({"book_state": books.states}).hstack(level_table(books.levels))
+        return ticks.select(KEY_COLUMNS)[books.at].hstack(wide), books.at
+
+    def books(self, ticks: Table) -> FeedBooks:
+        """Return the books of a batch of this instrument as arrays."""
         flags = column(ticks, "flags")
         restated = book_depth(ticks)
         if self._judge is None:
@@ -112,9 +126,7 @@ class BookFeed:
             rows = self._book.rows(ticks)
             books = self._book.replay(rows, depth=self._depth, every=self._every)
             levels, broken = Levels(books.prices, books.sizes, books.counts), books.broken
-        states = self._states(ticks, broken)[at]
-        key = ticks.select(KEY_COLUMNS)[at]
-        return key.hstack(table({"book_state": states}).hstack(level_table(levels))), at
+        return FeedBooks(at, levels, self._states(ticks, broken)[at])
 
     def _states(self, ticks: Table, broken: IntAny) -> IntAny:
         if "book_state" in ticks.columns:

@@ -15,6 +15,7 @@ from strategy_lab_pipeline.defs.jobs import catalogue_landing, session_chain, wr
 from strategy_lab_pipeline.defs.partitions import partition_key
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import catalogue, plan
+from strategy_lab_pipeline.stages.versions import digest
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["landing_sensor"]
@@ -58,11 +59,15 @@ def _busy(context: dg.SensorEvaluationContext) -> bool:
 
 
 def _catalogue_requests(workspace: Workspace, stable: list[Path]) -> Iterator[dg.RunRequest]:
-    for file in catalogue.uncatalogued(workspace, stable):
+    """Ask for one run that reads all new files: a run costs seconds before its first byte."""
+    files = catalogue.uncatalogued(workspace, stable)
+    if files:
+        stamps = [(str(file.path), file.size, file.mtime_ns) for file in files]
+        paths = [str(file.path) for file in files]
         yield dg.RunRequest(
             job_name="catalogue_landing",
-            run_key=f"{file.path.name}:{file.size}:{file.mtime_ns}",
-            run_config={"ops": {"catalogue_files": {"config": {"paths": [str(file.path)]}}}},
+            run_key=f"catalogue:{digest(stamps)}",
+            run_config={"ops": {"catalogue_files": {"config": {"paths": paths}}}},
         )
 
 

@@ -1,0 +1,67 @@
+"""A strategy without sense: it asks for anything at any time, the same for the same seed."""
+
+from typing import Annotated, NamedTuple
+
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.strategies.requests import (
+    buy_limit,
+    buy_market,
+    cancel,
+    sell_limit,
+    sell_market,
+)
+from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
+from strategy_lab_core.types import Int2D
+
+__all__ = ["monkey"]
+
+
+class MonkeyParams(NamedTuple):
+    """How often it acts, how far from the best price, how much nonsense."""
+
+    seed: Annotated[int, Bounds(1, 10**9)] = 1
+    act_every: Annotated[int, Bounds(1, 100)] = 3
+    reach: Annotated[int, Bounds(1, 20)] = 3
+    max_lots: Annotated[int, Bounds(1, 20)] = 5
+    nonsense: Annotated[bool, Bounds(0, 1)] = False
+
+
+@kernel
+def _ask(view: View, p: MonkeyParams, draw: int, tag: int, requests: Int2D) -> None:
+    lots = 1 + (draw // 7) % p.max_lots
+    offset = (draw // 11) % (2 * p.reach) - p.reach
+    kind = (draw // 13) % 10
+    if kind < 4:
+        buy_limit(requests, view.bid + offset, lots, tag)
+    elif kind < 7:
+        sell_limit(requests, view.ask + offset, lots, tag)
+    elif kind == 7:
+        buy_market(requests, lots)
+    elif kind == 8:
+        sell_market(requests, lots)
+    elif view.n_orders > 0:
+        cancel(requests, view.orders[draw % view.n_orders, 0])
+
+
+@kernel
+def _ask_nonsense(view: View, lots: int, requests: Int2D) -> None:
+    buy_limit(requests, -(2**60), lots)
+    sell_limit(requests, view.ask, -3)
+    cancel(requests, 10**9)
+    for _ in range(20):
+        sell_market(requests, 10**12)
+
+
+@strategy(MonkeyParams, timer_ns=250_000_000)
+def monkey(memory: Memory, view: View, p: MonkeyParams, requests: Int2D) -> None:
+    """Draw a request, or several, from a small generator of its own."""
+    if memory.ints[0] == 0:
+        memory.ints[0] = p.seed
+    for turn in range(2):
+        memory.ints[0] = (memory.ints[0] * 1_103_515_245 + 12_345) % 2_147_483_648
+        draw = memory.ints[0] >> 8
+        if draw % p.act_every != 0:
+            continue
+        _ask(view, p, draw, turn, requests)
+        if p.nonsense and draw % 5 == 0:
+            _ask_nonsense(view, 1, requests)

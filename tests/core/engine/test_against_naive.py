@@ -1,0 +1,114 @@
+"""The engine against the slow one: order for order, fill for fill, refusal for refusal."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategy_lab_core.engine.backtest import BacktestResult, backtest
+from strategy_lab_core.engine.config import (
+    BacktestConfig,
+    LatencyConfig,
+    LimitsConfig,
+    MarketOrderConfig,
+)
+from tests.core.engine.monkeys import monkey
+from tests.core.engine.tapes import MNQ, START_NS, TICK, TICK_VALUE, random_rows, session_until
+from tests.core.engine.tapes import to_table as ticks_of
+from tests.naive.engine import NaiveEngine, Row
+
+SECOND = 1_000_000_000
+MILLI = 1_000_000
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> BacktestConfig:
+    """Draw settings from no latency at all to more than the gaps between events."""
+    times = st.sampled_from([0, 1, MILLI, 5 * MILLI, 40 * MILLI])
+    return BacktestConfig(
+        latency=LatencyConfig(
+            order_ns=draw(times), response_ns=draw(times), feed_offset_ns=draw(times)
+        ),
+        limits=LimitsConfig(
+            max_position=draw(st.integers(1, 8)),
+            max_order_size=draw(st.integers(1, 5)),
+            max_open_orders=draw(st.integers(1, 6)),
+            max_messages_per_second=draw(st.sampled_from([3, 20, 1000])),
+            max_distance_ticks=draw(st.sampled_from([2, 100])),
+        ),
+        market_orders=MarketOrderConfig(
+            protection_ticks=draw(st.integers(0, 4)), cancel_remainder=draw(st.booleans())
+        ),
+        flatten_seconds=draw(st.integers(0, 4)),
+        allow_partial=True,
+    )
+
+
+def run_both(
+    rows: list[Row], strategy: Any, config: BacktestConfig, close_ns: int, *, halts: Any = ()
+) -> tuple[BacktestResult, NaiveEngine]:
+    """Run the engine and the naive one on the same tape."""
+    session = replace(session_until(close_ns), halts=halts)
+    fast = backtest(ticks_of(rows), strategy, config, session=session, instrument=MNQ)
+    phases = [(session.previous_close_ns, 0), (session.pre_open_ns, 1), (session.open_ns, 2)]
+    for start, end in halts:
+        phases += [(start, 3), (end, 2)]
+    end_ns = int(fast.equity["ts"][-1])
+    hours = (session.open_ns, close_ns - config.flatten_seconds * SECOND, end_ns)
+    slow = NaiveEngine(
+        rows,
+        strategy,
+        config,
+        hours=hours,
+        phases=[*phases, (close_ns, 0)],
+        tick_value=TICK_VALUE,
+        maker_fee=MNQ.product.fee_maker,
+        taker_fee=MNQ.product.fee_taker,
+    )
+    return fast, slow.run()
+
+
+def assert_same(fast: BacktestResult, slow: NaiveEngine) -> None:
+    """Compare every order, fill and refusal."""
+    assert fast.orders.drop("average_price").rows() == [order.row(TICK) for order in slow.orders]
+    columns = ["order_id", "ts_exchange", "ts_local", "price", "size", "liquidity"]
+    fills = fast.fills.select(*columns, "position_after").rows()
+    assert fills == [fill.row(TICK) for fill in slow.fills]
+    assert fast.equity["cash"][-1] == slow.cash
+    refused = {
+        name.removeprefix("n_refused_"): count
+        for name, count in fast.metrics.items()
+        if name.startswith("n_refused_") and count
+    }
+    assert refused == slow.refused
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    n_events=st.integers(5, 120),
+    wild=st.booleans(),
+    config=configs(),
+    params=st.tuples(st.integers(1, 10**6), st.integers(1, 6), st.integers(1, 5)),
+    nonsense=st.booleans(),
+    cut=st.integers(0, 3),
+)
+def test_engine__agrees_with_the_naive_one(
+    seed: int,
+    n_events: int,
+    wild: bool,
+    config: BacktestConfig,
+    params: tuple[int, int, int],
+    nonsense: bool,
+    cut: int,
+) -> None:
+    """Random sessions, random requests, any latency, closes before and after the last row."""
+    rows = random_rows(seed, n_events, wild=wild)
+    last_ns = rows[-1].ts_event
+    close_ns = max(last_ns - cut * SECOND, START_NS + 1) + 2 * SECOND
+    halts = ((START_NS + SECOND, START_NS + 2 * SECOND),) if seed % 3 == 0 else ()
+    actor = monkey(seed=params[0], act_every=params[1], reach=params[2], nonsense=nonsense)
+
+    fast, slow = run_both(rows, actor, config, close_ns, halts=halts)
+
+    assert_same(fast, slow)

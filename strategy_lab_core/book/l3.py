@@ -12,7 +12,7 @@ import numpy as np
 from strategy_lab_core.book import l3_kernels as kernels
 from strategy_lab_core.book.grid import PriceGrid
 from strategy_lab_core.book.hashing import capacity_for
-from strategy_lab_core.book.l3_kernels import ARRIVAL, ID, LOTS, PLACE, L3State, MboRows, Window
+from strategy_lab_core.book.l3_kernels import ORDER, L3State, MboRows, Window
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, Int2D, IntAny
 
@@ -102,7 +102,7 @@ class L3Book:
     def reserve(self, orders: int) -> None:
         """Make room for `orders` live orders at a load of at most a quarter."""
         if capacity_for(orders) > len(self.state.orders):
-            self._rebuild(capacity_for(orders), np.arange(self.state.lots.shape[1]), 0)
+            self._rebuild(capacity_for(orders), np.arange(self._levels), 0)
 
     def rows(self, ticks: Table) -> MboRows:
         """Return the kernel columns of a market-by-order table of this instrument."""
@@ -129,7 +129,7 @@ class L3Book:
     ) -> MboRows:
         """Return columns (shape: rows) in the kernels' widths, entering new prices in the grid."""
         levels, moved = self.grid.extend(np.ascontiguousarray(price, np.int64))
-        known = self.state.lots.shape[1]
+        known = self._levels
         if moved is not None or len(self.grid) > known:
             self._rebuild(
                 len(self.state.orders), np.arange(known) if moved is None else moved, len(self.grid)
@@ -185,25 +185,30 @@ class L3Book:
 
     def depth(self, side: int) -> Depth:
         """Return all levels of one side (0 bid, 1 ask), best first."""
-        levels = np.flatnonzero(self.state.counts[side])
+        levels = np.flatnonzero(self.state.counts[side::2])
         levels = levels[::-1] if side == 0 else levels
-        sizes, counts = self.state.lots[side, levels], self.state.counts[side, levels]
+        places = 2 * levels + side
+        sizes, counts = self.state.lots[places], self.state.counts[places]
         return Depth(self.grid.price_of(levels), sizes, counts)
 
     def orders(self) -> Orders:
         """Return the live orders by arrival: per level that is their priority."""
-        live = self.state.orders[self.state.orders[:, PLACE] >= 0]
-        live = live[np.argsort(live[:, ARRIVAL])]
+        live = self.state.orders[self.state.orders["place"] >= 0]
+        live = live[np.argsort(live["arrival"])]
         return Orders(
-            order_id=np.ascontiguousarray(live[:, ID]).view(np.uint64),
-            side=np.where(live[:, PLACE] & 1, ord("A"), ord("B")).astype(np.uint8),
-            price=self.grid.price_of(live[:, PLACE] >> 1),
-            size=live[:, LOTS].copy(),
-            arrival=live[:, ARRIVAL].copy(),
+            order_id=np.ascontiguousarray(live["order_id"]).view(np.uint64),
+            side=np.where(live["place"] & 1, ord("A"), ord("B")).astype(np.uint8),
+            price=self.grid.price_of(live["place"] >> 1),
+            size=live["lots"].copy(),
+            arrival=live["arrival"].copy(),
         )
 
+    @property
+    def _levels(self) -> int:
+        return len(self.state.counts) // 2
+
     def _grow(self) -> None:
-        self._rebuild(2 * len(self.state.orders), np.arange(self.state.lots.shape[1]), 0)
+        self._rebuild(2 * len(self.state.orders), np.arange(self._levels), 0)
 
     def _touch_all(self) -> None:
         self.state.meta[kernels.TOUCHED : kernels.TOUCHED + 2] = kernels.ALL_TOUCHED
@@ -211,27 +216,29 @@ class L3Book:
 
     def _rebuild(self, capacity: int, moved: Int1D, levels: int) -> None:
         """Move everything to arrays of `capacity` slots and at least `levels` levels."""
-        old = self.state
-        new = _empty_state(capacity, max(levels, old.lots.shape[1]), old.meta)
+        old, old_levels = self.state, self._levels
+        new = _empty_state(capacity, max(levels, old_levels), old.meta)
         kernels.reinsert(old.orders, new.orders, moved)
         kernels.reinsert(old.before, new.before, moved)
-        new.lots[:, moved] = old.lots
-        new.counts[:, moved] = old.counts
+        for side in (0, 1):
+            new.lots[2 * moved + side] = old.lots[side::2]
+            new.counts[2 * moved + side] = old.counts[side::2]
         if old.best[0] >= 0:
             new.best[0] = moved[old.best[0]]
-        if old.best[1] < old.lots.shape[1]:
+        if old.best[1] < old_levels:
             new.best[1] = moved[old.best[1]]
         self.state = new
         self._touch_all()
 
 
 def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:
-    tables = np.full((2, capacity, 4), -1, np.int64)
+    orders = np.zeros(capacity, ORDER)
+    orders["place"] = -1
     return L3State(
-        orders=tables[0],
-        before=tables[1],
-        lots=np.zeros((2, levels), np.int64),
-        counts=np.zeros((2, levels), np.int64),
+        orders=orders,
+        before=orders.copy(),
+        lots=np.zeros(2 * levels, np.int64),
+        counts=np.zeros(2 * levels, np.int64),
         best=np.array([-1, levels], np.int64),
         meta=meta,
     )

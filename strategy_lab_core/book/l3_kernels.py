@@ -6,27 +6,26 @@ of the feed seen as int64, levels are ranks of a `PriceGrid`. Nothing here knows
 
 from typing import NamedTuple
 
+import numpy as np
+
 from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.book.hashing import home_slot
 from strategy_lab_core.book.rules import StateRule
-from strategy_lab_core.types import Action, Int1D, Int2D, IntAny, RecordFlag, Side
+from strategy_lab_core.types import Action, Int1D, IntAny, RecordFlag, Records, Side
 
 __all__ = [
     "ALL_TOUCHED",
-    "ARRIVAL",
     "BID_LEVELS",
     "CLEAR",
     "FARTHEST",
-    "ID",
     "LAST",
     "LIVE",
-    "LOTS",
     "META_SIZE",
     "MODE",
     "NEXT_ARRIVAL",
     "NOTHING_TOUCHED",
     "NO_CELL",
-    "PLACE",
+    "ORDER",
     "SNAPSHOT",
     "STARTED",
     "TOUCHED",
@@ -41,8 +40,15 @@ __all__ = [
     "write_book",
 ]
 
-# Columns of an order table.
-ID, PLACE, LOTS, ARRIVAL = 0, 1, 2, 3  # PLACE = 2 * level + side (0 bid, 1 ask), -1 in a free slot
+# One slot of an order table.
+ORDER = np.dtype(
+    [
+        ("order_id", np.int64),  # the feed's uint64 seen as int64
+        ("place", np.int64),  # 2 * level + side (0 bid, 1 ask), -1 in a free slot
+        ("lots", np.int64),
+        ("arrival", np.int64),  # per place, a smaller number is nearer the front
+    ]
+)
 
 # Entries of `L3State.meta`.
 NEXT_ARRIVAL = 0  # arrival number of the next order: a smaller number is nearer the front
@@ -57,6 +63,7 @@ META_SIZE = 11
 
 # Nearness of a level to the touch: the level for bids, its complement for asks; larger is better.
 NOTHING_TOUCHED, ALL_TOUCHED = -(2**62), 2**62
+_POSITIVE = 0x7FFFFFFF  # shows LLVM that an index is not negative: no code for indexes from the end
 _NOWHERE = -(2**61)  # nearness of a place without a level: worse than any, but not nothing
 NO_CELL = 2**32 - 1  # the level in a written book where there is none
 
@@ -75,10 +82,10 @@ _MODIFY_OF_UNKNOWN = int(StateRule.MODIFY_OF_UNKNOWN)
 class L3State(NamedTuple):
     """The book of one instrument; arrays are int64."""
 
-    orders: Int2D  # live orders, open addressing (shape: capacity, 4)
-    before: Int2D  # the orders that the last clear or snapshot removed (shape: capacity, 4)
-    lots: Int2D  # displayed lots (shape: side, level)
-    counts: Int2D  # orders (shape: side, level)
+    orders: Records  # live orders, `ORDER`, open addressing (shape: capacity)
+    before: Records  # the orders that the last clear or snapshot removed (same shape)
+    lots: Int1D  # displayed lots by place (shape: 2 * levels)
+    counts: Int1D  # orders by place (shape: 2 * levels)
     best: Int1D  # best level of each side; -1 without bids, the number of levels without asks
     meta: Int1D  # counters, see the constants above
 
@@ -96,37 +103,45 @@ class MboRows(NamedTuple):
 
 
 @inlined
-def find_order(orders: Int2D, order_id: int) -> int:
+def find_order(orders: Records, order_id: int) -> int:
     """Return the slot of an order, or ``-1 - slot`` of the free slot where it would go."""
     mask = len(orders) - 1
     slot = home_slot(order_id, mask)
-    while orders[slot, PLACE] >= 0:
-        if orders[slot, ID] == order_id:
+    while orders[slot]["place"] >= 0:
+        if orders[slot]["order_id"] == order_id:
             return slot
-        slot = (slot + 1) & mask
+        slot = (slot + 1) & mask & _POSITIVE
     return -1 - slot
 
 
 @inlined
-def _free_slot(orders: Int2D, slot: int) -> None:
-    """Remove the order in `slot`, moving back the orders that had to step over it."""
-    mask = len(orders) - 1
-    hole = slot
-    probe = (slot + 1) & mask
-    while orders[probe, PLACE] >= 0:
-        home = home_slot(orders[probe, ID], mask)
-        if ((probe - home) & mask) >= ((probe - hole) & mask):
-            for field in range(4):
-                orders[hole, field] = orders[probe, field]
-            hole = probe
-        probe = (probe + 1) & mask
-    orders[hole, PLACE] = -1
+def _copy(source: Records, at: int, target: Records, to: int) -> None:
+    target[to]["order_id"] = source[at]["order_id"]
+    target[to]["place"] = source[at]["place"]
+    target[to]["lots"] = source[at]["lots"]
+    target[to]["arrival"] = source[at]["arrival"]
 
 
 @inlined
-def _touch(state: L3State, side: int, level: int) -> None:
+def _free_slot(orders: Records, slot: int) -> None:
+    """Remove the order in `slot`, moving back the orders that had to step over it."""
+    mask = len(orders) - 1
+    hole = slot
+    probe = (slot + 1) & mask & _POSITIVE
+    while orders[probe]["place"] >= 0:
+        home = home_slot(orders[probe]["order_id"], mask)
+        if ((probe - home) & mask) >= ((probe - hole) & mask):
+            _copy(orders, probe, orders, hole)
+            hole = probe
+        probe = (probe + 1) & mask & _POSITIVE
+    orders[hole]["place"] = -1
+
+
+@inlined
+def _touch(state: L3State, place: int) -> None:
     """Note that a level changed."""
-    near = level ^ -side
+    side = place & 1
+    near = (place >> 1) ^ -side
     state.meta[TOUCHED + side] = max(state.meta[TOUCHED + side], near)
     state.meta[FARTHEST + side] = min(state.meta[FARTHEST + side], near)
 
@@ -134,11 +149,12 @@ def _touch(state: L3State, side: int, level: int) -> None:
 @inlined
 def _enter_level(state: L3State, place: int, lots: int) -> None:
     """Count one more order of `lots` at a place."""
-    side, level = place & 1, place >> 1
-    _touch(state, side, level)
-    state.lots[side, level] += lots
-    state.counts[side, level] += 1
-    if state.counts[side, level] == 1:
+    place &= _POSITIVE
+    _touch(state, place)
+    state.lots[place] += lots
+    state.counts[place] += 1
+    if state.counts[place] == 1:
+        side, level = place & 1, place >> 1
         state.meta[BID_LEVELS + side] += 1
         if side == 0:
             state.best[0] = max(state.best[0], level)
@@ -149,38 +165,40 @@ def _enter_level(state: L3State, place: int, lots: int) -> None:
 @inlined
 def _leave_level(state: L3State, place: int, lots: int) -> None:
     """Count one order of `lots` less at a place; find the next best level where it was the last."""
-    side, level = place & 1, place >> 1
-    _touch(state, side, level)
-    state.lots[side, level] -= lots
-    state.counts[side, level] -= 1
-    if state.counts[side, level] > 0:
+    place &= _POSITIVE
+    _touch(state, place)
+    state.lots[place] -= lots
+    state.counts[place] -= 1
+    if state.counts[place] > 0:
         return
+    side = place & 1
     state.meta[BID_LEVELS + side] -= 1
-    if state.best[side] != level:
+    if state.best[side] != place >> 1:
         return
     if side == 0:
-        while level >= 0 and state.counts[0, level] == 0:
-            level -= 1
+        while place >= 0 and state.counts[place] == 0:
+            place -= 2
     else:
-        while level < state.counts.shape[1] and state.counts[1, level] == 0:
-            level += 1
-    state.best[side] = level
+        while place < len(state.counts) and state.counts[place] == 0:
+            place += 2
+    state.best[side] = place >> 1
 
 
 @inlined
 def _shrink_level(state: L3State, place: int, lots: int) -> None:
     """Take lots from a place without changing its orders."""
-    _touch(state, place & 1, place >> 1)
-    state.lots[place & 1, place >> 1] -= lots
+    place &= _POSITIVE
+    _touch(state, place)
+    state.lots[place] -= lots
 
 
 @inlined
 def _insert(state: L3State, slot: int, order_id: int, place: int, lots: int, arrival: int) -> None:
     orders = state.orders
-    orders[slot, ID] = order_id
-    orders[slot, PLACE] = place
-    orders[slot, LOTS] = lots
-    orders[slot, ARRIVAL] = arrival
+    orders[slot]["order_id"] = order_id
+    orders[slot]["place"] = place
+    orders[slot]["lots"] = lots
+    orders[slot]["arrival"] = arrival
     state.meta[LIVE] += 1
     _enter_level(state, place, lots)
 
@@ -196,15 +214,13 @@ def _next_arrival(state: L3State) -> int:
 def _clear(state: L3State) -> None:
     """Empty the book; a snapshot that follows finds its orders in `before`."""
     for slot in range(len(state.orders)):
-        for field in range(4):
-            state.before[slot, field] = state.orders[slot, field]
-        state.orders[slot, PLACE] = -1
-    for side in range(2):
-        for level in range(state.counts.shape[1]):
-            state.lots[side, level] = 0
-            state.counts[side, level] = 0
+        _copy(state.orders, slot, state.before, slot)
+        state.orders[slot]["place"] = -1
+    for place in range(len(state.counts)):
+        state.lots[place] = 0
+        state.counts[place] = 0
     state.best[0] = -1
-    state.best[1] = state.counts.shape[1]
+    state.best[1] = len(state.counts) >> 1
     state.meta[LIVE] = 0
     state.meta[BID_LEVELS] = 0
     state.meta[BID_LEVELS + 1] = 0
@@ -234,11 +250,11 @@ def _add(state: L3State, place: int, lots: int, order_id: int) -> int:
 def _move(state: L3State, slot: int, place: int, lots: int) -> None:
     """Give an order a new place and size, at the back of the queue."""
     orders = state.orders
-    _leave_level(state, orders[slot, PLACE], orders[slot, LOTS])
+    _leave_level(state, orders[slot]["place"], orders[slot]["lots"])
     _enter_level(state, place, lots)
-    orders[slot, PLACE] = place
-    orders[slot, LOTS] = lots
-    orders[slot, ARRIVAL] = _next_arrival(state)
+    orders[slot]["place"] = place
+    orders[slot]["lots"] = lots
+    orders[slot]["arrival"] = _next_arrival(state)
 
 
 @inlined
@@ -247,13 +263,13 @@ def _cancel(state: L3State, lots: int, order_id: int) -> int:
     if slot < 0:
         return _UNKNOWN_ORDER
     orders = state.orders
-    left = orders[slot, LOTS] - lots
+    left = orders[slot]["lots"] - lots
     if left > 0:
-        place = orders[slot, PLACE]
+        place = orders[slot]["place"]
         _shrink_level(state, place, lots)
-        orders[slot, LOTS] = left
+        orders[slot]["lots"] = left
         return 0
-    _leave_level(state, orders[slot, PLACE], orders[slot, LOTS])
+    _leave_level(state, orders[slot]["place"], orders[slot]["lots"])
     _free_slot(orders, slot)
     state.meta[LIVE] -= 1
     return _OVER_CANCEL if left < 0 else 0
@@ -266,9 +282,9 @@ def _modify(state: L3State, place: int, lots: int, order_id: int) -> int:
         _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
         return _MODIFY_OF_UNKNOWN
     orders = state.orders
-    if orders[slot, PLACE] == place and lots <= orders[slot, LOTS]:
-        _shrink_level(state, place, orders[slot, LOTS] - lots)
-        orders[slot, LOTS] = lots
+    if orders[slot]["place"] == place and lots <= orders[slot]["lots"]:
+        _shrink_level(state, place, orders[slot]["lots"] - lots)
+        orders[slot]["lots"] = lots
     else:
         _move(state, slot, place, lots)
     return 0
@@ -279,13 +295,13 @@ def _snapshot_add(state: L3State, place: int, lots: int, order_id: int) -> None:
     """Enter an order of a snapshot: unchanged orders keep their arrival number."""
     slot = find_order(state.orders, order_id)
     if slot >= 0:  # a repeated order id replaces
-        if state.orders[slot, PLACE] != place or state.orders[slot, LOTS] != lots:
+        if state.orders[slot]["place"] != place or state.orders[slot]["lots"] != lots:
             _move(state, slot, place, lots)
         return
     before = state.before
     old = find_order(before, order_id)
-    if old >= 0 and before[old, PLACE] == place and before[old, LOTS] == lots:
-        _insert(state, -1 - slot, order_id, place, lots, before[old, ARRIVAL])
+    if old >= 0 and before[old]["place"] == place and before[old]["lots"] == lots:
+        _insert(state, -1 - slot, order_id, place, lots, before[old]["arrival"])
     else:
         _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
 
@@ -382,27 +398,26 @@ class Window(NamedTuple):
 
 
 @inlined
-def _rewrite_side(state: L3State, side: int, place: int, level: int, window: Window) -> None:
-    """Write the levels of one side anew, from `level` on, to the places from `place` on."""
+def _rewrite_side(state: L3State, side: int, cell: int, level: int, window: Window) -> None:
+    """Write the levels of one side anew, from `level` on, to the cells from `cell` on."""
     width = len(window.near)
-    end = (width >> 1) * (1 + side)
-    step = 2 * side - 1
-    known = state.counts.shape[1]
-    while place < end:
-        while 0 <= level < known and state.counts[side, level] == 0:
-            level += step
-        if 0 <= level < known:
-            window.near[place] = level ^ -side
-            window.cells[place] = level
-            window.cells[place + width] = state.lots[side, level]
-            window.cells[place + 2 * width] = state.counts[side, level]
-            level += step
+    step = 4 * side - 2
+    place = 2 * level + side
+    while cell < (width >> 1) * (1 + side):
+        while 0 <= place < len(state.counts) and state.counts[place] == 0:
+            place += step
+        if 0 <= place < len(state.counts):
+            window.near[cell] = (place >> 1) ^ -side
+            window.cells[cell] = place >> 1
+            window.cells[cell + width] = state.lots[place]
+            window.cells[cell + 2 * width] = state.counts[place]
+            place += step
         else:
-            window.near[place] = _NOWHERE
-            window.cells[place] = NO_CELL
-            window.cells[place + width] = 0
-            window.cells[place + 2 * width] = 0
-        place += 1
+            window.near[cell] = _NOWHERE
+            window.cells[cell] = NO_CELL
+            window.cells[cell + width] = 0
+            window.cells[cell + 2 * width] = 0
+        cell += 1
 
 
 @inlined
@@ -413,23 +428,42 @@ def _refresh_side(state: L3State, side: int, window: Window) -> None:
     width = len(window.near)
     depth = width >> 1
     begin = side * depth
-    place = begin
+    cell = begin
     for other in range(begin, begin + depth):  # counts instead of searching: no branch to miss
-        place += int(window.near[other] > near)
-    if place == begin + depth:
+        cell += int(window.near[other] > near)
+    if cell == begin + depth:
         return
-    level = near ^ -side
-    if near == far and window.near[place] == near and state.counts[side, level] > 0:
-        window.cells[place + width] = state.lots[side, level]
-        window.cells[place + 2 * width] = state.counts[side, level]
+    place = 2 * (near ^ -side) + side
+    if near == far and window.near[cell] == near and state.counts[place] > 0:
+        window.cells[cell + width] = state.lots[place]
+        window.cells[cell + 2 * width] = state.counts[place]
         return
     best = state.best[side] ^ -side
-    _rewrite_side(state, side, place, min(near, best) ^ -side, window)
+    _rewrite_side(state, side, cell, min(near, best) ^ -side, window)
+
+
+@inlined
+def _write_best(state: L3State, side: int, row: int, books: IntAny) -> None:
+    """Write the best level of one side: cheaper than keeping a window of one level."""
+    level = state.best[side]
+    if 0 <= level < len(state.counts) >> 1:
+        place = (2 * level + side) & _POSITIVE
+        books[row, side] = level
+        books[row, 2 + side] = state.lots[place]
+        books[row, 4 + side] = state.counts[place]
+    else:
+        books[row, side] = NO_CELL
+        books[row, 2 + side] = 0
+        books[row, 4 + side] = 0
 
 
 @inlined
 def write_book(state: L3State, window: Window, row: int, books: IntAny) -> None:
     """Write the best levels to one row of `books` (uint32, shape: rows, 6 * depth)."""
+    if len(window.near) == 2:  # one level a side
+        _write_best(state, 0, row, books)
+        _write_best(state, 1, row, books)
+        return
     _refresh_side(state, 0, window)
     _refresh_side(state, 1, window)
     for cell in range(len(window.cells)):
@@ -466,12 +500,11 @@ def replay_rows(
 
 
 @hot_kernel
-def reinsert(old: Int2D, new: Int2D, moved: Int1D) -> None:
+def reinsert(old: Records, new: Records, moved: Int1D) -> None:
     """Enter all orders of one table in another (empty) one, moving their levels by `moved`."""
     for slot in range(len(old)):
-        place = old[slot, PLACE]
+        place = old[slot]["place"]
         if place >= 0:
-            free = -1 - find_order(new, old[slot, ID])
-            for field in range(4):
-                new[free, field] = old[slot, field]
-            new[free, PLACE] = 2 * moved[place >> 1] + (place & 1)
+            free = -1 - find_order(new, old[slot]["order_id"])
+            _copy(old, slot, new, free)
+            new[free]["place"] = 2 * moved[place >> 1] + (place & 1)

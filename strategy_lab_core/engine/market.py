@@ -10,12 +10,8 @@ import numpy as np
 
 from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.book.l3_kernels import (
-    ARRIVAL,
-    ID,
     LIVE,
-    LOTS,
     NEXT_ARRIVAL,
-    PLACE,
     L3State,
     MboRows,
     apply_record,
@@ -81,7 +77,7 @@ def arrival_of(market: Market, order_id: int) -> int:
     slot = find_order(market.book.orders, order_id)
     if slot < 0:
         return -1
-    return int(market.book.orders[slot, ARRIVAL])
+    return int(market.book.orders[slot]["arrival"])
 
 
 @hot_kernel
@@ -98,7 +94,7 @@ def next_level(market: Market, side: int, level: int) -> int:
     """Return the next worse level of a side that has orders, -1 where there is none."""
     row = 0 if side > 0 else 1
     level -= side
-    while 0 <= level < len(market.level_tick) and market.book.counts[row, level] == 0:
+    while 0 <= level < len(market.level_tick) and market.book.counts[2 * level + row] == 0:
         level -= side
     return level if level < len(market.level_tick) else -1
 
@@ -112,7 +108,7 @@ def is_within(market: Market, level: int, side: int, limit_tick: int) -> bool:
 @hot_kernel
 def lots_at_level(market: Market, side: int, level: int) -> int:
     """Return the displayed lots of a side at a level."""
-    return int(market.book.lots[0 if side > 0 else 1, level])
+    return int(market.book.lots[2 * level + (0 if side > 0 else 1)])
 
 
 @hot_kernel
@@ -132,13 +128,13 @@ def list_orders(market: Market, side: int, level: int) -> int:
     """
     orders, slots = market.book.orders, market.scratch
     place = 2 * level + (0 if side > 0 else 1)
-    in_level = market.book.counts[place & 1, level]
+    in_level = market.book.counts[place]
     found = 0
     for slot in range(len(orders)):
-        if orders[slot, PLACE] != place:
+        if orders[slot]["place"] != place:
             continue
         i = found
-        while i > 0 and orders[slots[i - 1], ARRIVAL] > orders[slot, ARRIVAL]:
+        while i > 0 and orders[slots[i - 1]]["arrival"] > orders[slot]["arrival"]:
             slots[i] = slots[i - 1]
             i -= 1
         slots[i] = slot
@@ -152,7 +148,7 @@ def list_orders(market: Market, side: int, level: int) -> int:
 def listed_order(market: Market, i: int) -> tuple[int, int]:
     """Return the venue's id and the displayed lots of the `i`-th order in `scratch`."""
     slot = market.scratch[i]
-    return int(market.book.orders[slot, ID]), int(market.book.orders[slot, LOTS])
+    return int(market.book.orders[slot]["order_id"]), int(market.book.orders[slot]["lots"])
 
 
 def market_of(book: L3State, level_tick: Int1D) -> Market:

@@ -433,11 +433,12 @@ def _refresh_side(state: L3State, side: int, window: Window) -> None:
         cell += int(window.near[other] > near)
     if cell == begin + depth:
         return
-    place = 2 * (near ^ -side) + side
-    if near == far and window.near[cell] == near and state.counts[place] > 0:
-        window.cells[cell + width] = state.lots[place]
-        window.cells[cell + 2 * width] = state.counts[place]
-        return
+    if near == far and window.near[cell] == near:
+        place = 2 * (near ^ -side) + side
+        if state.counts[place] > 0:
+            window.cells[cell + width] = state.lots[place]
+            window.cells[cell + 2 * width] = state.counts[place]
+            return
     best = state.best[side] ^ -side
     _rewrite_side(state, side, cell, min(near, best) ^ -side, window)
 

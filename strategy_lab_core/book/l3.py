@@ -27,24 +27,38 @@ class Books:
     ----------
     at
         Row in the batch after which each book stood (shape: books).
-    prices
-        1e-9, `EMPTY_PRICE` where no level is (shape: books, 2 * depth; bids, then asks).
-    sizes
-        Lots (same shape).
-    counts
-        Orders (same shape).
+    cells
+        Levels, then lots, then orders, of bids and then asks: uint32 (shape: books, 6 * depth).
+    grid_prices
+        Price of each level, 1e-9 (shape: levels).
     broken
         `StateRule` bits of every row of the batch, the book's own rules only (shape: rows).
-    started
-        Row from which on the book had a seed, clear or snapshot; the number of rows if never.
     """
 
     at: IntAny
-    prices: Int2D
-    sizes: IntAny
-    counts: IntAny
+    cells: IntAny
+    grid_prices: Int1D
     broken: IntAny
-    started: int
+
+    @property
+    def prices(self) -> Int2D:
+        """Return prices, 1e-9, `EMPTY_PRICE` where no level is (shape: books, 2 * depth)."""
+        padded = np.append(self.grid_prices, EMPTY_PRICE)
+        return padded[np.minimum(self._part(0), len(self.grid_prices))]
+
+    @property
+    def sizes(self) -> IntAny:
+        """Return lots, uint32 (shape: books, 2 * depth)."""
+        return self._part(1)
+
+    @property
+    def counts(self) -> IntAny:
+        """Return orders, uint32 (shape: books, 2 * depth)."""
+        return self._part(2)
+
+    def _part(self, part: int) -> IntAny:
+        width = self.cells.shape[1] // 3
+        return self.cells[:, part * width : (part + 1) * width]
 
 
 class Depth(NamedTuple):
@@ -169,7 +183,6 @@ class L3Book:
         books = np.empty((n_books, 6 * depth), np.uint32)
         at = np.empty(n_books, np.int64)
         broken = np.zeros(n_rows, np.uint16)
-        started = 0 if self.started else _first_start(rows)
         window = Window(np.zeros(2 * depth, np.int64), np.zeros(6 * depth, np.uint32))
         self._touch_all()
         row = written = 0
@@ -179,9 +192,7 @@ class L3Book:
             )
             if row < n_rows:
                 self._grow()
-        levels, sizes, counts = (books[:, 2 * depth * k : 2 * depth * (k + 1)] for k in range(3))
-        levels = np.where(levels == kernels.NO_CELL, -1, levels.astype(np.int64))
-        return Books(at, self.grid.price_of(levels), sizes, counts, broken, started)
+        return Books(at, books, self.grid.prices, broken)
 
     def depth(self, side: int) -> Depth:
         """Return all levels of one side (0 bid, 1 ask), best first."""
@@ -242,8 +253,3 @@ def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:
         best=np.array([-1, levels], np.int64),
         meta=meta,
     )
-
-
-def _first_start(rows: MboRows) -> int:
-    starts = np.flatnonzero((rows.action == kernels.CLEAR) | (rows.flags & kernels.SNAPSHOT > 0))
-    return int(starts[0]) if len(starts) else len(rows.action)

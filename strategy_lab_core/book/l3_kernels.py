@@ -16,7 +16,6 @@ from strategy_lab_core.types import Action, Int1D, IntAny, RecordFlag, Records, 
 __all__ = [
     "ALL_TOUCHED",
     "BID_LEVELS",
-    "CLEAR",
     "FARTHEST",
     "LAST",
     "LIVE",
@@ -70,7 +69,6 @@ NO_CELL = 2**32 - 1  # the level in a written book where there is none
 # Numba has no arithmetic on enum members: plain integers for the bits.
 SNAPSHOT = int(RecordFlag.SNAPSHOT)
 LAST = int(RecordFlag.LAST)
-CLEAR = int(Action.CLEAR)
 _TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
 _BID, _ASK = int(Side.BID), int(Side.ASK)
 _UNKNOWN_ORDER = int(StateRule.UNKNOWN_ORDER)

@@ -1,0 +1,1 @@
+"""Speed and memory of the core, as ratios to a calibration loop."""

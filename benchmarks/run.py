@@ -1,0 +1,111 @@
+"""Time every stage beside the calibration loop, measure its peak memory, write build/bench.json.
+
+``make bench``, or ``python -m benchmarks.run --rows 7000000 --repeat 5``. Stage and calibration
+alternate in one process, so that the load of the machine meets both; peak memory is that of a
+process of its own for each stage. Absolute times differ between machines by more than the code.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.stages import STAGES, Prepared, calibrate, prepare
+from benchmarks.tape import ROWS
+
+BUILD = Path(__file__).parent.parent / "build"
+GOALS_CAL = {"l3_book_tob": 4.5, "l3_book_mbp10": 9.0}
+GOALS_S = {"read_dbn": 1.0, "row_checks": 0.10}
+WARM_ROWS = 20_000
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the wall time of one call."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def measure(stage: str, prepared: Prepared, repeat: int) -> dict[str, float]:
+    """Return the figures of a stage: seconds, rows per second, ratio to the calibration loop."""
+    work = STAGES[stage][1](prepared)
+    times, yardstick = [], []
+    for _ in range(repeat):
+        yardstick.append(min(seconds(lambda: calibrate(prepared)) for _ in range(3)))
+        times.append(seconds(work))
+    n_rows = len(prepared.columns["action"])
+    return {
+        "min_s": min(times),
+        "median_s": statistics.median(times),
+        "rows_per_s": n_rows / min(times),
+        "cal": min(times) / min(yardstick),
+        "cal_median": statistics.median(times) / statistics.median(yardstick),
+        "calibration_min_s": min(yardstick),
+    }
+
+
+def peak_mb(stage: str, rows: int) -> float:
+    """Return the peak memory of a process that does the stage once, in MB."""
+    command = [sys.executable, "-m", "benchmarks.run", "--peak", stage, "--rows", str(rows)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def print_peak(stage: str, rows: int) -> None:
+    """Do a stage once and print this process's peak memory in MB."""
+    STAGES[stage][1](prepare(BUILD / "bench", rows))()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def goal_of(stage: str) -> str:
+    """Return the goal of a stage in words."""
+    if stage in GOALS_CAL:
+        return f"{GOALS_CAL[stage]} Cal"
+    return f"{GOALS_S[stage]} s" if stage in GOALS_S else "-"
+
+
+def report(figures: dict[str, dict[str, float]], rows: int) -> None:
+    """Print the table and write build/bench.json."""
+    print(f"{rows:,} rows; times are minimum / median; Cal is the calibration loop\n")
+    print(f"{'stage':14} {'seconds':>15} {'M rows/s':>9} {'Cal':>13} {'peak MB':>8}  goal")
+    for stage, found in figures.items():
+        print(
+            f"{stage:14} {found['min_s']:7.3f} /{found['median_s']:6.3f} "
+            f"{found['rows_per_s'] / 1e6:9.1f} {found['cal']:6.2f} /{found['cal_median']:5.2f} "
+            f"{found['peak_mb']:8.0f}  {goal_of(stage)}"
+        )
+    flat = {f"{stage}_{name}": value for stage, found in figures.items()
+            for name, value in found.items()}  # fmt: skip
+    BUILD.mkdir(exist_ok=True)
+    text = json.dumps({"rows": rows} | flat, indent=2, sort_keys=True)
+    (BUILD / "bench.json").write_text(text + "\n")
+
+
+def main() -> None:
+    """Measure everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--stages", nargs="*", default=list(STAGES), choices=list(STAGES))
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak:
+        print_peak(options.peak, options.rows)
+        return
+    warm = prepare(BUILD / "bench", WARM_ROWS)
+    prepared = prepare(BUILD / "bench", options.rows)
+    figures = {}
+    for stage in options.stages:
+        STAGES[stage][1](warm)()  # compiles
+        figures[stage] = measure(stage, prepared, options.repeat)
+        figures[stage]["peak_mb"] = peak_mb(stage, options.rows)
+    report(figures, options.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""What is timed: each stage takes the prepared tape and does its work once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.tape import INSTRUMENT_ID, SYMBOL, make_tape
+from strategy_lab_core._jit import kernel
+from strategy_lab_core.book.changes import BookWriter
+from strategy_lab_core.book.l3 import L3Book
+from strategy_lab_core.book.validate import Validator
+from strategy_lab_core.data.checks import apply_row_rules
+from strategy_lab_core.data.columns import Table, table
+from strategy_lab_core.data.dbn_writer import write_dbn
+from strategy_lab_core.data.files import open_ticks
+from strategy_lab_core.data.instruments import Instrument, instruments
+from strategy_lab_core.types import Action, IntAny, TickSchema
+
+__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare"]
+
+BATCH = 1 << 18  # rows, as the readers give them
+_ADD, _CANCEL, _MODIFY = int(Action.ADD), int(Action.CANCEL), int(Action.MODIFY)
+_TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
+MBO_COLUMNS = ("action", "side", "price", "size", "order_id", "flags", "ts_recv")
+
+
+class Prepared(NamedTuple):
+    """The tape in the forms that the stages begin with."""
+
+    columns: dict[str, NDArray[Any]]  # market-by-order columns (shape: rows)
+    file: Path  # the same as DBN, zstd
+    instruments: dict[int, Instrument]
+
+
+@kernel
+def calibration(action: IntAny) -> int:
+    """Branch on the action of every row and do nothing else: the yardstick of all stages."""
+    total = 0
+    for row in range(len(action)):
+        code = action[row]
+        if code == _ADD:
+            total += 1
+        elif code == _CANCEL:
+            total -= 1
+        elif code == _MODIFY:
+            total += 3
+        elif code == _FILL:
+            total += 7
+        elif code == _TRADE:
+            total ^= 5
+    return total
+
+
+def calibrate(prepared: Prepared) -> None:
+    """Run the calibration loop over the tape."""
+    calibration(prepared.columns["action"])
+
+
+def prepare(folder: Path, rows: int) -> Prepared:
+    """Return the tape, made once and kept in `folder`."""
+    stem = folder / f"tape-{rows}"
+    arrays, file = stem.with_suffix(".npz"), stem.with_suffix(".mbo.dbn.zst")
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        columns = make_tape(rows)
+        np.savez(arrays, allow_pickle=False, **columns)
+        write_dbn(file, _ticks(columns), {INSTRUMENT_ID: SYMBOL})
+    return Prepared(dict(np.load(arrays)), file, instruments({INSTRUMENT_ID: SYMBOL}, None))
+
+
+def _ticks(columns: dict[str, NDArray[Any]]) -> Table:
+    """Return columns as a canonical table."""
+    n_rows = len(columns["action"])
+    lineage: dict[str, NDArray[Any] | list[str]] = {
+        "symbol": [SYMBOL] * n_rows,
+        "file_hash": ["0" * 64] * n_rows,
+        "row": np.arange(n_rows),
+    }
+    return table({**columns, **lineage})
+
+
+def _slices(rows: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, rows, size)]
+
+
+def _read(prepared: Prepared) -> Callable[[], None]:
+    def work() -> None:
+        for batch in open_ticks(prepared.file).batches(BATCH):
+            batch.height  # noqa: B018 (the batch is what was asked for)
+
+    return work
+
+
+def _rules(prepared: Prepared) -> Callable[[], None]:
+    ticks = _ticks(prepared.columns)
+
+    def work() -> None:
+        for rows in _slices(len(ticks), BATCH):
+            apply_row_rules(ticks[rows], TickSchema.MBO, prepared.instruments, {})
+
+    return work
+
+
+def _validate(prepared: Prepared) -> Callable[[], None]:
+    ticks = _ticks(prepared.columns)
+
+    def work() -> None:
+        validator = Validator(TickSchema.MBO, prepared.instruments)
+        for rows in _slices(len(ticks), BATCH):
+            validator.feed(ticks[rows])
+
+    return work
+
+
+def _book(depth: int) -> Callable[[Prepared], Callable[[], None]]:
+    def stage(prepared: Prepared) -> Callable[[], None]:
+        columns = {name: prepared.columns[name] for name in MBO_COLUMNS}
+        batches = _slices(len(columns["action"]), 1 << 16)
+
+        def work() -> None:
+            book = L3Book(orders=4_096)
+            for rows in batches:
+                part = book.rows_of(**{name: values[rows] for name, values in columns.items()})
+                book.replay(part, depth=depth, every=True)
+
+        return work
+
+    return stage
+
+
+def _stored(prepared: Prepared) -> Callable[[], None]:
+    ticks = _ticks(prepared.columns)
+
+    def work() -> None:
+        writer = BookWriter(INSTRUMENT_ID)
+        for rows in _slices(len(ticks), BATCH):
+            writer.feed(ticks[rows])
+
+    return work
+
+
+STAGES: dict[str, tuple[str, Callable[[Prepared], Callable[[], None]]]] = {
+    "read_dbn": ("DBN zstd to canonical tables, hashes included", _read),
+    "row_checks": ("row rules in memory", _rules),
+    "validate": ("row rules, Pandera, L3 book and state rules", _validate),
+    "l3_book_tob": ("L3 book + best bid and offer after every record", _book(1)),
+    "l3_book_mbp10": ("L3 book + ten levels after every record", _book(10)),
+    "stored_books": ("L3 book to bbo and changed levels as tables", _stored),
+}

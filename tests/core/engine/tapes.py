@@ -31,10 +31,14 @@ MNQ = Instrument(
 )
 
 
-def session_until(close_ns: int, *, open_ns: int = START_NS) -> Session:
-    """Return a session with one open phase and no halts."""
+def session_until(
+    close_ns: int, *, open_ns: int = START_NS, halts_ms: tuple[tuple[int, int], ...] = ()
+) -> Session:
+    """Return a session that opens with the tape; halts in ms after the start."""
     day = date(2023, 11, 14)
-    return Session(day, day, open_ns - 60 * SECOND, open_ns - 10 * SECOND, open_ns, close_ns)
+    halts = tuple((START_NS + a * 10**6, START_NS + b * 10**6) for a, b in halts_ms)
+    window = (open_ns - 60 * SECOND, open_ns - 10 * SECOND, open_ns, close_ns)
+    return Session(day, day, *window, halts)
 
 
 def to_table(rows: list[Row]) -> Table:
@@ -90,7 +94,7 @@ class ToyMarket:
         """Add an order, which trades with what it crosses."""
         roll = self.random
         side = roll.choice("BA")
-        tick = 1_000 + roll.randint(-4, 4) + (-2 if side == "B" else 2)
+        tick = 1_000 + roll.randint(-2, 2) + (-1 if side == "B" else 1)
         size = roll.randint(1, 6)
         event, left, gone = [], size, []
         other = "A" if side == "B" else "B"

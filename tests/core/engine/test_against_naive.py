@@ -31,9 +31,9 @@ def configs(draw: st.DrawFn) -> BacktestConfig:
             order_ns=draw(times), response_ns=draw(times), feed_offset_ns=draw(times)
         ),
         limits=LimitsConfig(
-            max_position=draw(st.integers(1, 8)),
+            max_position=draw(st.integers(3, 20)),
             max_order_size=draw(st.integers(1, 5)),
-            max_open_orders=draw(st.integers(1, 6)),
+            max_open_orders=draw(st.integers(1, 12)),
             max_messages_per_second=draw(st.sampled_from([3, 20, 1000])),
             max_distance_ticks=draw(st.sampled_from([2, 100])),
         ),
@@ -86,10 +86,10 @@ def assert_same(fast: BacktestResult, slow: NaiveEngine) -> None:
 
 @given(
     seed=st.integers(0, 10**6),
-    n_events=st.integers(5, 120),
+    n_events=st.integers(40, 160),
     wild=st.booleans(),
     config=configs(),
-    params=st.tuples(st.integers(1, 10**6), st.integers(1, 6), st.integers(1, 5)),
+    params=st.tuples(st.integers(1, 10**6), st.integers(2, 9), st.integers(1, 3)),
     nonsense=st.booleans(),
     cut=st.integers(0, 3),
 )

@@ -1,8 +1,8 @@
 """Time every stage beside the calibration loop, measure its peak memory, write build/bench.json.
 
 ``make bench``, or ``python -m benchmarks.run --rows 7000000 --repeat 5``. Stage and calibration
-alternate in one process, so that the load of the machine meets both; peak memory is that of a
-process of its own for each stage. Absolute times differ between machines by more than the code.
+alternate in one process and their ratio is one of processor times (of all threads), so that the load
+of the machine meets both; peak memory is that of a process of its own for each stage.
 """
 
 import argparse
@@ -24,27 +24,28 @@ GOALS_S = {"read_dbn": 1.0, "row_checks": 0.10}
 WARM_ROWS = 20_000
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return the wall time of one call."""
-    begin = time.perf_counter()
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the wall time of one call, and the processor time of all its threads."""
+    wall, processor = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def measure(stage: str, prepared: Prepared, repeat: int) -> dict[str, float]:
-    """Return the figures of a stage: seconds, rows per second, ratio to the calibration loop."""
+    """Return wall seconds, rows per second, and processor time in calibration loops."""
     work = STAGES[stage][1](prepared)
-    times, yardstick = [], []
+    wall, processor, yardstick = [], [], []
     for _ in range(repeat):
-        yardstick.append(min(seconds(lambda: calibrate(prepared)) for _ in range(3)))
-        times.append(seconds(work))
+        yardstick += [seconds(lambda: calibrate(prepared))[1] for _ in range(3)]
+        for times, taken in zip((wall, processor), seconds(work), strict=True):
+            times.append(taken)
     n_rows = len(prepared.columns["action"])
     return {
-        "min_s": min(times),
-        "median_s": statistics.median(times),
-        "rows_per_s": n_rows / min(times),
-        "cal": min(times) / min(yardstick),
-        "cal_median": statistics.median(times) / statistics.median(yardstick),
+        "min_s": min(wall),
+        "median_s": statistics.median(wall),
+        "rows_per_s": n_rows / min(wall),
+        "cal": min(processor) / min(yardstick),
+        "cal_median": statistics.median(processor) / statistics.median(yardstick),
         "calibration_min_s": min(yardstick),
     }
 

@@ -18,6 +18,7 @@ from strategy_lab_core.types import EMPTY_PRICE, Bool1D, Int1D, Int2D, IntAny, S
 __all__ = ["FULL_EVERY", "BookWriter", "expand"]
 
 FULL_EVERY = 10_000  # events from one full book to the next
+_CHUNK_ROWS = 1 << 13  # the ten levels of so many events stay in the processor's cache
 _BID, _ASK = int(Side.BID), int(Side.ASK)
 
 
@@ -200,24 +201,37 @@ class BookWriter:
         levels
             A row per changed level among the best: event, side, price, size, count (0: it left).
         """
-        books = self._feed.books(ticks)
-        levels, n_events = books.levels, len(books.at)
-        events = np.arange(self._events, self._events + n_events)
+        first_event, places, changes, best = self._events, [], [], []
+        for start in range(0, max(len(ticks), 1), _CHUNK_ROWS):
+            books = self._feed.books(ticks[start : start + _CHUNK_ROWS])
+            places.append(books.at + start)
+            changes.append(self._changes(books.levels))
+            best.append(_best(books))
+        events = np.arange(first_event, self._events)
+        key = ticks.select(KEY_COLUMNS)[np.concatenate(places)]
+        bbo = {name: np.concatenate([part[name] for part in best]) for name in best[0]}
+        bbo["full"] = events % self._full_every == 0
+        levels = {name: np.concatenate(values) for name, values in
+                  zip(_LEVEL_COLUMNS, zip(*changes, strict=True), strict=True)}  # fmt: skip
+        prices = ("bid_px", "ask_px")
+        wide = table({"event": events}).hstack(key).hstack(table(bbo, empty_as_null=prices))
+        return wide, table(levels)
+
+    def _changes(self, levels: Levels) -> _Changes:
+        """Return what these books changed against the last ones, and remember their last."""
+        n_events = len(levels.prices)
         full = np.zeros(n_events + 1, np.bool_)
-        full[1:] = events % self._full_every == 0
-        stacked = self._with_last(levels)
+        full[1:] = np.arange(self._events, self._events + n_events) % self._full_every == 0
         room = 2 * levels.prices.shape[1] * n_events + 1
         out = _Changes(
             np.empty(room, np.int64), np.empty(room, np.uint8), np.empty(room, np.int64),
             np.empty(room, np.uint32), np.empty(room, np.uint32),
         )  # fmt: skip
-        n = _diff(*stacked, full, self._events, out)
+        n = _diff(*self._with_last(levels), full, self._events, out)
         if n_events:
             self._last = Levels(*(part[-1:].copy() for part in levels))
         self._events += n_events
-        pairs = zip(_LEVEL_COLUMNS, out, strict=True)
-        changed = table({name: values[:n] for name, values in pairs})
-        return _bbo(ticks, books, events, full[1:]), changed
+        return _Changes(*(values[:n].copy() for values in out))
 
     def _with_last(self, levels: Levels) -> Levels:
         width = levels.prices.shape[1]
@@ -229,19 +243,14 @@ class BookWriter:
         return Levels(*(np.ascontiguousarray(np.concatenate(pair)) for pair in pairs))
 
 
-def _bbo(ticks: Table, books: FeedBooks, events: Int1D, full: Bool1D) -> Table:
-    key = ticks.select(KEY_COLUMNS)[books.at]
+def _best(books: FeedBooks) -> dict[str, IntAny]:
+    """Return state, best bid and best ask of each book."""
     depth = books.levels.prices.shape[1] // 2
     best = {"book_state": books.states}
     for side, place in (("bid", 0), ("ask", depth)):
         for what, values in zip(("px", "sz", "ct"), books.levels, strict=True):
-            best[f"{side}_{what}"] = np.ascontiguousarray(values[:, place])
-    prices = ("bid_px", "ask_px")
-    return (
-        table({"event": events})
-        .hstack(key)
-        .hstack(table(best | {"full": full}, empty_as_null=prices))
-    )
+            best[f"{side}_{what}"] = values[:, place].copy()  # lets go of the other levels
+    return best
 
 
 _LEVEL_COLUMNS = ("event", "side", "price", "size", "count")

@@ -1,8 +1,8 @@
 """Time every stage beside the calibration loop, measure its peak memory, write build/bench.json.
 
 ``make bench``, or ``python -m benchmarks.run --rows 7000000 --repeat 5``. Stage and calibration
-alternate in one process and their ratio is one of processor times (of all threads), so that the load
-of the machine meets both; peak memory is that of a process of its own for each stage.
+alternate in one process and their ratio is one of processor times (of all threads), so that the
+load of the machine meets both; peak memory is that of a process of its own for each stage.
 """
 
 import argparse
@@ -34,7 +34,9 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
 def measure(stage: str, prepared: Prepared, repeat: int) -> dict[str, float]:
     """Return wall seconds, rows per second, and processor time in calibration loops."""
     work = STAGES[stage][1](prepared)
-    wall, processor, yardstick = [], [], []
+    wall: list[float] = []
+    processor: list[float] = []
+    yardstick: list[float] = []
     for _ in range(repeat):
         yardstick += [seconds(lambda: calibrate(prepared))[1] for _ in range(3)]
         for times, taken in zip((wall, processor), seconds(work), strict=True):

@@ -131,6 +131,23 @@ def _play_row(world: World, sets: Sets, k: int, row: int, is_open: bool, now_ns:
 
 
 @hot_kernel
+def _mark(market: Market, cursor: Int1D, bid: int, ask: int) -> None:
+    """Keep the quote that accounts are marked at: the last two-sided book that can be trusted.
+
+    Before the first one, the one side that there is stands for both.
+    """
+    if cursor[Cursor.IS_TRUSTED] == 0 or max(bid, ask) < 0:
+        return
+    if min(bid, ask) >= 0:
+        cursor[Cursor.MARK_BID] = market.level_tick[bid]
+        cursor[Cursor.MARK_ASK] = market.level_tick[ask]
+    elif cursor[Cursor.IS_MARKED] == 0:
+        cursor[Cursor.MARK_BID] = market.level_tick[max(bid, ask)]
+        cursor[Cursor.MARK_ASK] = market.level_tick[max(bid, ask)]
+    cursor[Cursor.IS_MARKED] = 1
+
+
+@hot_kernel
 def _publish(world: World, row: int, is_open: bool) -> None:
     """Send the book at an event's end on its way to us, and keep the quote for the accounts."""
     market, cursor, feed = world.market, world.cursor, world.feed
@@ -148,9 +165,7 @@ def _publish(world: World, row: int, is_open: bool) -> None:
     news[Seen.IS_OPEN] = 1 if is_open else 0
     news[Seen.IS_TRUSTED] = cursor[Cursor.IS_TRUSTED]
     push(feed)
-    if bid >= 0 and ask >= 0 and world.tape.is_trusted[row]:
-        cursor[Cursor.MARK_BID] = news[Seen.BID]
-        cursor[Cursor.MARK_ASK] = news[Seen.ASK]
+    _mark(market, cursor, bid, ask)
 
 
 @hot_kernel

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.engine.account import equity_at_mark, liquidation_value
 from strategy_lab_core.engine.state import EndReason, OrderKind, Refusal, Sets
-from strategy_lab_core.types import Int1D, IntAny, Side
+from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny, Side
 
 __all__ = ["equity_table", "fills_table", "metrics_of", "orders_table"]
 
@@ -22,21 +22,24 @@ def _sides(side: Int1D) -> NDArray[np.uint8]:
 def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
     """Return every order that was sent: prices in 1e-9, times in ns, -1 where there is none.
 
-    A market order's price is its protection limit once it has reached the exchange, 0 before.
+    A market order's price is its protection limit, null where it never got one. The average price
+    of the fills is rounded to 1e-9.
     """
     n = int(sets.totals["orders"][k])
     orders = sets.orders[k, :n]
-    mean_ticks = orders["notional"] / np.maximum(orders["filled"], 1)
+    filled = np.maximum(orders["filled"], 1)
+    mean = (2 * orders["notional"] * tick_size + filled) // (2 * filled)
+    is_priced = (orders["kind"] == OrderKind.LIMIT) | (orders["tick"] != 0)
     return table(
         {
             "order_id": np.arange(n),
             "side": _sides(orders["side"]),
             "type": [OrderKind(kind).name.lower() for kind in orders["kind"]],
             "tag": orders["tag"],
-            "price": orders["tick"] * tick_size,
+            "price": np.where(is_priced, orders["tick"] * tick_size, EMPTY_PRICE),
             "size": orders["size"],
             "filled": orders["filled"],
-            "average_price": np.where(orders["filled"] > 0, mean_ticks * tick_size / 1e9, np.nan),
+            "average_price": np.where(orders["filled"] > 0, mean, EMPTY_PRICE),
             "ts_submit": orders["submit_ns"],
             "ts_exchange": orders["arrive_ns"],
             "ts_end": orders["end_ns"],
@@ -44,6 +47,7 @@ def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
             "queue_ahead": orders["queue_ahead"],
         },
         letters=("side",),
+        empty_as_null=("price", "average_price"),
     )
 
 

@@ -45,10 +45,11 @@ class Cursor(IntEnum):
     IS_TRUSTED = 6  # after the last event
     MARK_BID = 7  # best bid and ask in ticks that accounts are marked at
     MARK_ASK = 8
-    END_NS = 9
-    FLATTEN_NS = 10
-    CALL_ON_BOOK = 11
-    CALLS = 12  # of the strategy
+    IS_MARKED = 9  # 1 once there is a price at all
+    END_NS = 10
+    FLATTEN_NS = 11
+    CALL_ON_BOOK = 12
+    CALLS = 13  # of the strategy
 
 
 class Listed(IntEnum):
@@ -166,7 +167,7 @@ class Sets(NamedTuple):
 def fresh_sets(rules: Records, room: int) -> Sets:
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
-    shape = (n_sets, 1 << (8 * room).bit_length())
+    shape = (n_sets, 1 << (2 * room).bit_length())
     max_open = int(rules["max_open_orders"].max()) + 1  # and the flattening order
     totals = np.zeros(n_sets, TOTAL)
     totals["best_bid"] = NO_BID

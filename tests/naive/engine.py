@@ -58,7 +58,8 @@ class Own:
     def row(self, tick_size: int) -> tuple[object, ...]:
         """Return the row of the orders table, without the average price."""
         letter = "B" if self.side > 0 else "A"
-        asked = (self.number, letter, self.kind, self.tag, self.tick * tick_size, self.size)
+        price = None if self.kind == "market" and self.tick == 0 else self.tick * tick_size
+        asked = (self.number, letter, self.kind, self.tag, price, self.size)
         life = (self.submit, self.arrive, self.end, self.reason)
         return (*asked, self.filled, *life, self.queue_ahead)
 

@@ -10,7 +10,12 @@ from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.simulate import write_sessions
 from tests.pipeline.daemon import Daemon, running
 
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900), pytest.mark.xdist_group("daemon")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.daemon,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("daemon"),
+]
 
 STATS = """query($key: AssetKeyInput!){assetNodeOrError(assetKey: $key){... on AssetNode{
   partitionStats{numMaterialized numFailed}

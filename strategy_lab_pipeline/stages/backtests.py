@@ -11,10 +11,10 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from strategy_lab_core.strategies.experiment import Experiment
 
 from strategy_lab_core.engine.backtest import BacktestResult, backtest
 from strategy_lab_core.errors import DataError
+from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft

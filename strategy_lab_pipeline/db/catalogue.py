@@ -4,15 +4,17 @@ For each path the newest whole delivery counts: a broken one that comes later ne
 of the one before.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from os.path import exists
 
 from sqlalchemy import Select, distinct, func, select
 from sqlalchemy.orm import Session
 
-from strategy_lab_pipeline.db.models import FilePartitionTable, FileTable
+from strategy_lab_pipeline.db.deliveries import compare_bytes, compare_messages, newest_whole
+from strategy_lab_pipeline.db.models import FilePartitionTable, FileRangeTable, FileTable
 from strategy_lab_pipeline.db.queries import Queries
-from strategy_lab_pipeline.db.records import FileRow, from_row
+from strategy_lab_pipeline.db.records import FileRange, FileRow, from_row
 
 __all__ = ["FileCatalogue"]
 
@@ -34,6 +36,8 @@ class FileCatalogue(Queries):
         first_ts: int,
         last_ts: int,
         partitions: Mapping[tuple[str, str], int],
+        ranges: Sequence[FileRange] = (),
+        is_there: Callable[[str], bool] = exists,
     ) -> FileRow:
         """Record a file that was read to its end; the same bytes again are no new delivery.
 
@@ -43,10 +47,15 @@ class FileCatalogue(Queries):
             First and last index time, ns UTC, both inclusive.
         partitions
             (product, session) to the number of the file's rows in it.
+        ranges
+            One for each instrument and channel; a schema without sequence numbers has none.
+        is_there
+            Whether another file that is known can still be read.
 
         Returns
         -------
-        The delivery: "duplicate" where the newest delivery of another path has the same bytes.
+        The delivery: "duplicate" where another path has the same bytes, "covered" where it has all
+        of the messages, "broken" where the two share some.
         """
         columns = {
             "size": size, "mtime_ns": mtime_ns, "sha256": sha256, "format": format,
@@ -55,14 +64,19 @@ class FileCatalogue(Queries):
         }  # fmt: skip
         with self._database.writing() as session:
             row = _latest(session, path)
-            if row is None or row.status == "broken" or row.sha256 != sha256:
+            is_new = row is None or row.status == "broken" or row.sha256 != sha256
+            if row is None or is_new:
                 row = self._next_delivery(path, row)
-                _compare(row, _original(session, path, sha256))
             for name, value in columns.items():
                 setattr(row, name, value)
+            if is_new:
+                compare_bytes(session, row)
             session.add(row)
             _replace_partitions(session, row, partitions)
+            _replace_ranges(session, row, ranges)
             session.flush()
+            if is_new and row.status == "whole":
+                compare_messages(session, row, is_there)
             return from_row(FileRow, row)
 
     def record_broken_file(
@@ -108,11 +122,34 @@ class FileCatalogue(Queries):
             select(FileTable)
             .join(FilePartitionTable)
             .where(FilePartitionTable.product == product, FilePartitionTable.session == session)
-            .where(FileTable.id.in_(_newest_whole()))
-            .order_by(FileTable.id)
+            .where(FileTable.id.in_(newest_whole()), FileTable.status != "covered")
         )
+        return self._once(query)
+
+    def whole_files_before(self, product: str, schema: str, first_ts: int) -> list[FileRow]:
+        """Return the files with messages of a product that begin before a time, in that order."""
+        query = (
+            select(FileTable)
+            .where(FileTable.ranges.any(FileRangeTable.product == product))
+            .where(FileTable.schema == schema, FileTable.first_ts < first_ts)
+            .where(FileTable.id.in_(newest_whole()), FileTable.status != "covered")
+        )
+        return self._once(query)
+
+    def restarts(self, file_id: int, product: str) -> dict[int, bool]:
+        """Return for each instrument of a file whether it begins with a known book."""
+        query = select(FileRangeTable.instrument_id, FileRangeTable.restarts).where(
+            FileRangeTable.file_id == file_id, FileRangeTable.product == product
+        )
+        with self._database.reading() as session:
+            found: dict[int, bool] = {}
+            for instrument_id, restarts in session.execute(query):
+                found[instrument_id] = found.get(instrument_id, True) and restarts
+            return found
+
+    def _once(self, query: Select[tuple[FileTable]]) -> list[FileRow]:
         by_hash: dict[str, FileRow] = {}
-        for file in self._files(query):
+        for file in self._files(query.order_by(FileTable.id)):
             by_hash.setdefault(file.sha256, file)
         return sorted(by_hash.values(), key=lambda file: (file.first_ts, file.path))
 
@@ -121,7 +158,11 @@ class FileCatalogue(Queries):
         columns = (FilePartitionTable.product, FilePartitionTable.session)
         query = select(*columns).distinct().order_by(*columns)
         with self._database.reading() as session:
-            found = session.execute(query.where(FilePartitionTable.file_id.in_(_newest_whole())))
+            found = session.execute(
+                query.join(FileTable).where(
+                    FileTable.id.in_(newest_whole()), FileTable.status != "covered"
+                )
+            )
             return [(product, day) for product, day in found]
 
     def partition_rows(self, path: str) -> dict[tuple[str, str], int]:
@@ -147,28 +188,9 @@ class FileCatalogue(Queries):
             return [from_row(FileRow, row) for row in session.scalars(query)]
 
 
-def _newest_whole() -> Any:
-    """Return the ids of the newest delivery of each path that is not broken."""
-    whole = FileTable.status != "broken"
-    return select(func.max(FileTable.id)).where(whole).group_by(FileTable.path)
-
-
 def _latest(session: Session, path: str) -> FileTable | None:
     query = select(FileTable).where(FileTable.path == path)
     return session.scalars(query.order_by(FileTable.delivery.desc()).limit(1)).first()
-
-
-def _original(session: Session, path: str, sha256: str) -> FileTable | None:
-    query = select(FileTable).where(FileTable.id.in_(_newest_whole()))
-    query = query.where(FileTable.sha256 == sha256, FileTable.path != path)
-    return session.scalars(query.order_by(FileTable.id).limit(1)).first()
-
-
-def _compare(row: FileTable, original: FileTable | None) -> None:
-    """Say whether a new delivery repeats the bytes of another path."""
-    row.status = "whole" if original is None else "duplicate"
-    row.duplicate_of = None if original is None else original.id
-    row.reason = "" if original is None else f"{row.path}: same bytes as {original.path}"
 
 
 def _replace_partitions(
@@ -183,3 +205,9 @@ def _replace_partitions(
         FilePartitionTable(product=product, session=day, rows=rows)
         for (product, day), rows in partitions.items()
     )
+
+
+def _replace_ranges(session: Session, row: FileTable, ranges: Sequence[FileRange]) -> None:
+    row.ranges.clear()
+    session.flush()
+    row.ranges.extend(FileRangeTable(**asdict(found)) for found in ranges)

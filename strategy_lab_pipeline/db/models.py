@@ -24,6 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 __all__ = [
     "FilePartitionTable",
+    "FileRangeTable",
     "FileTable",
     "MaterializationTable",
     "MetricTable",
@@ -62,7 +63,7 @@ class FileTable(Tables):
     __tablename__ = "files"
     __table_args__ = (
         UniqueConstraint("path", "delivery"),
-        CheckConstraint("status IN ('whole', 'broken', 'duplicate')", name="status"),
+        CheckConstraint("status IN ('whole', 'broken', 'duplicate', 'covered')", name="status"),
         Index(None, "sha256"),
     )
 
@@ -85,6 +86,9 @@ class FileTable(Tables):
     partitions: Mapped[list["FilePartitionTable"]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True
     )
+    ranges: Mapped[list["FileRangeTable"]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True
+    )
 
 
 class FilePartitionTable(Tables):
@@ -99,6 +103,27 @@ class FilePartitionTable(Tables):
     product: Mapped[str] = mapped_column(primary_key=True)
     session: Mapped[str] = mapped_column(primary_key=True)
     rows: Mapped[int]
+
+
+class FileRangeTable(Tables):
+    """From where to where a file holds the messages of one instrument on one channel."""
+
+    __tablename__ = "file_ranges"
+    __table_args__ = (Index(None, "instrument_id", "channel_id"), Index(None, "product"))
+
+    file_id: Mapped[int] = mapped_column(
+        ForeignKey("files.id", ondelete="CASCADE"), primary_key=True
+    )
+    publisher_id: Mapped[int] = mapped_column(primary_key=True)
+    instrument_id: Mapped[int] = mapped_column(primary_key=True)
+    channel_id: Mapped[int] = mapped_column(primary_key=True)  # -1 where the schema has none
+    product: Mapped[str]
+    first_sequence: Mapped[int]
+    last_sequence: Mapped[int]
+    first_ts: Mapped[int]
+    last_ts: Mapped[int]
+    rows: Mapped[int]
+    restarts: Mapped[bool]
 
 
 class MaterializationTable(Tables):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol, TypeVar
 
 __all__ = [
+    "FileRange",
     "FileRow",
     "FindingLike",
     "Materialization",
@@ -36,7 +37,8 @@ class FileRow:
     size
         In bytes.
     status
-        "whole", "broken", or "duplicate" where another path has the same bytes.
+        "whole", "broken", "duplicate" where another path has the same bytes, or "covered" where
+        another file has all of its messages.
     first_ts, last_ts
         First and last index time, ns UTC, both inclusive; 0 where there is none.
     """
@@ -57,6 +59,35 @@ class FileRow:
     first_ts: int
     last_ts: int
     seen_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRange:
+    """From where to where a file holds the messages of one instrument on one channel.
+
+    Parameters
+    ----------
+    channel_id
+        -1 where the schema has none.
+    first_sequence, last_sequence, first_ts, last_ts
+        Lowest and highest sequence number and `ts_recv` (ns UTC), inclusive, of the numbered rows
+        outside snapshots; 0 where there are none.
+    rows
+        How many those are.
+    restarts
+        Whether its first row in the file makes the book known: a clear, or a snapshot's.
+    """
+
+    publisher_id: int
+    instrument_id: int
+    channel_id: int
+    product: str
+    first_sequence: int
+    last_sequence: int
+    first_ts: int
+    last_ts: int
+    rows: int
+    restarts: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

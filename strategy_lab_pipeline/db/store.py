@@ -3,6 +3,7 @@
 from strategy_lab_pipeline.db.catalogue import FileCatalogue
 from strategy_lab_pipeline.db.lineage import Lineage
 from strategy_lab_pipeline.db.records import (
+    FileRange,
     FileRow,
     Materialization,
     QualityRow,
@@ -11,7 +12,7 @@ from strategy_lab_pipeline.db.records import (
 )
 from strategy_lab_pipeline.db.results import Results
 
-__all__ = ["FileRow", "Materialization", "QualityRow", "RunRow", "SessionRow", "Store"]
+__all__ = ["FileRange", "FileRow", "Materialization", "QualityRow", "RunRow", "SessionRow", "Store"]
 
 
 class Store(FileCatalogue, Lineage, Results):

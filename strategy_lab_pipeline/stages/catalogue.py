@@ -5,21 +5,14 @@ pass. A broken file is recorded by name with its reason, and nothing else waits 
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
-from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.files import inspect, is_tick_file
-from strategy_lab_core.data.instruments import Product, product_of
-from strategy_lab_core.data.sessions import index_times
-from strategy_lab_core.errors import DataError, InstrumentError
+from strategy_lab_core.errors import DataError
 from strategy_lab_pipeline.db.store import FileRow
+from strategy_lab_pipeline.stages.tally import Tally
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = [
@@ -30,8 +23,6 @@ __all__ = [
     "tick_files",
     "uncatalogued",
 ]
-
-EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +76,9 @@ def _stamp(path: Path) -> LandingFile:
 
 
 def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
-    """Read `path` to its end and record it: whole, duplicate or broken (with the reason)."""
+    """Read `path` to its end and record it: whole, repeated or broken (with the reason)."""
     stamp = _stamp(path)
-    tally = _Tally()
+    tally = Tally()
     try:
         summary = inspect(path, on_batch=tally.add)
         tally.require_products(path)
@@ -107,43 +98,5 @@ def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
         first_ts=summary.first_ts or 0,
         last_ts=summary.last_ts or 0,
         partitions=tally.partitions(),
+        ranges=tally.ranges(),
     )
-
-
-class _Tally:
-    """Rows by product and session, added up batch by batch."""
-
-    def __init__(self) -> None:
-        self.rows: Counter[tuple[str, int]] = Counter()
-        self.unknown: Counter[str] = Counter()
-
-    def add(self, batch: pl.DataFrame) -> None:
-        for (symbol,), rows in batch.group_by("symbol", maintain_order=True):
-            product = _product_or_none(str(symbol))
-            if product is None:
-                self.unknown[str(symbol)] += rows.height
-            else:
-                days = session_calendar(product.calendar).session_keys(index_times(rows))
-                for day, count in zip(*np.unique(days, return_counts=True), strict=True):
-                    self.rows[product.root, int(day)] += int(count)
-
-    def require_products(self, path: Path) -> None:
-        if self.unknown and not self.rows:
-            names = ", ".join(sorted(self.unknown)[:5])
-            raise InstrumentError(
-                f"{path}: no product is known for its symbols ({names}); "
-                "add the product to strategy_lab.yaml, or leave the file out"
-            )
-
-    def partitions(self) -> dict[tuple[str, str], int]:
-        return {
-            (product, str(EPOCH + timedelta(days=day))): count
-            for (product, day), count in sorted(self.rows.items())
-        }
-
-
-def _product_or_none(symbol: str) -> Product | None:
-    try:
-        return product_of(symbol)
-    except InstrumentError:
-        return None

@@ -6,6 +6,7 @@ from datetime import date
 from strategy_lab_pipeline.stages import backtests, books, raw, reports, validated
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome
+from strategy_lab_pipeline.stages.sources import sources_of
 from strategy_lab_pipeline.stages.versions import digest, input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
@@ -54,8 +55,7 @@ def partition_plan(workspace: Workspace, product: str, session: date) -> StalePa
     if first is None:
         return None
     deliveries = [
-        (file.path, file.sha256, file.delivery)
-        for file in workspace.store.whole_files_for(product, str(session))
+        (file.path, file.sha256, file.delivery) for file in sources_of(workspace, product, session)
     ]
     state = [deliveries, _chain_config(workspace, product)]
     return StalePartition(product, session, CHAIN[CHAIN.index(first) :], digest(state))

@@ -1,7 +1,7 @@
 """`raw_ticks`: every row of every file that overlaps the session, exact and in source order.
 
-Where the session begins inside a file, the orders that lived at the cut are written beside it as
-a seed: derived from the rows before, not counted among the session's own.
+Where rows come before the session, in its files or in those that its book begins with, the orders
+that lived at the cut are written beside it as a seed: derived, not counted among its own rows.
 """
 
 from collections import Counter
@@ -21,10 +21,10 @@ from strategy_lab_core.data.sessions import index_times, rows_in_session
 from strategy_lab_core.errors import InstrumentError
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.db.store import FileRow
-from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import publish
+from strategy_lab_pipeline.stages.sources import Sources, readable_path, sources_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["build", "config_of", "inputs_of", "session_of"]
@@ -41,8 +41,9 @@ def session_of(product: str, session: date) -> Session | None:
 
 def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str]:
     """Return what the partition is made from: each file's name and hash, in reading order."""
-    files = _files(workspace, product, session)
-    return {f"file:{number:03d}": file.sha256 for number, file in enumerate(files)}
+    files = sources_of(workspace, product, session)
+    named = {f"file:{number:03d}": file.sha256 for number, file in enumerate(files.session)}
+    return named | {f"seed:{number:03d}": file.sha256 for number, file in enumerate(files.earlier)}
 
 
 def config_of(_: Workspace, product: str) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def config_of(_: Workspace, product: str) -> dict[str, Any]:
 
 def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> Outcome:
     """Write the partition's raw ticks, one table a schema, and the seed where there is one."""
-    files = _files(workspace, product, session)
+    files = sources_of(workspace, product, session)
+    hours = session_of(product, session)
     return publish(
         workspace,
         "raw_ticks",
@@ -60,30 +62,27 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
         str(session),
         inputs=inputs_of(workspace, product, session),
         config=config_of(workspace, product),
-        build=lambda draft: _write(draft, files, product, session_of(product, session)),
+        build=lambda draft: _write(draft, workspace, files, product, hours),
         run_id=run_id,
     )
 
 
-def _files(workspace: Workspace, product: str, session: date) -> list[FileRow]:
-    """Return the whole files that overlap the session, and those before that seed its book."""
-    found = workspace.store.whole_files_for(product, str(session))
-    return sorted(found, key=lambda file: (file.schema, file.first_ts, file.path))
-
-
 def _write(
-    draft: Draft, files: list[FileRow], product: str, session: Session | None
+    draft: Draft, workspace: Workspace, files: Sources, product: str, session: Session | None
 ) -> dict[str, Any]:
     rows: Counter[str] = Counter()
     details: dict[str, Any] = {"rows": 0}
-    if session is None or not files:
+    if session is None or not files.session:
         draft.json("empty.json", {"reason": "no session" if session is None else "no files"})
         return details
     seeds = SeedBuilder(session.previous_close_ns)
-    for schema in sorted({file.schema for file in files}):
+    for file in files.earlier:
+        for batch in _product_rows(workspace, file, product):
+            seeds.feed(_rows_before(batch, session))
+    for schema in sorted({file.schema for file in files.session}):
         with draft.table(schema, polars_schema(TickSchema(schema))) as table:
-            for file in (file for file in files if file.schema == schema):
-                for batch in _product_rows(file, product):
+            for file in (file for file in files.session if file.schema == schema):
+                for batch in _product_rows(workspace, file, product):
                     inside = rows_in_session(batch, session)
                     rows[schema] += inside.height
                     table.write(inside)
@@ -103,13 +102,9 @@ def _rows_before(batch: pl.DataFrame, session: Session) -> pl.DataFrame:
     return batch.filter(pl.Series(before))
 
 
-def _product_rows(file: FileRow, product: str) -> Iterator[pl.DataFrame]:
-    """Yield the file's rows of one product; the file must still be what was catalogued."""
-    path = Path(file.path)
-    status = path.stat() if path.is_file() else None
-    if status is None or (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-        problem = "is gone" if status is None else "has changed since it was catalogued"
-        raise PipelineError(f"{path}: {problem}; put it back, or run `strategy-lab ingest` on it")
+def _product_rows(workspace: Workspace, file: FileRow, product: str) -> Iterator[pl.DataFrame]:
+    """Yield the file's rows of one product."""
+    path = readable_path(workspace, file)
     for batch in open_ticks(path).batches(file_hash=file.sha256):
         symbols = batch["symbol"].unique().to_list()
         wanted = [symbol for symbol in symbols if _root(symbol) == product]

@@ -7,6 +7,7 @@ them, down to the hashes of the source files.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.books import quotes
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
+from strategy_lab_pipeline.stages.sources import sources_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["Reports", "build", "config_of", "inputs_of", "report_paths"]
@@ -179,7 +181,7 @@ def _provenance(workspace: Workspace, runs: Outcome) -> Iterator[dict[str, Any]]
         "inputs": {},
         "files": [
             {"name": Path(file.path).name, "sha256": file.sha256, "rows": file.rows}
-            for file in workspace.store.whole_files_for(product, session)
+            for file in sources_of(workspace, product, date.fromisoformat(session))
         ],
     }
     for asset in CHAIN:

@@ -21,6 +21,7 @@ def downgrade() -> None:
     """Drop the tables, those that refer to others first."""
     for table in ("metrics", "runs", "quality", "sessions", "materializations"):
         op.drop_table(table)
+    op.drop_table("file_ranges")
     op.drop_table("file_partitions")
     op.drop_table("files")
 
@@ -49,7 +50,7 @@ def _files() -> None:
         sa.UniqueConstraint("path", "delivery", name="uq_files_path_delivery"),
         sa.ForeignKeyConstraint(["duplicate_of"], ["files.id"], name="fk_files_duplicate_of_files"),
         sa.CheckConstraint(
-            "status IN ('whole', 'broken', 'duplicate')", name=op.f("ck_files_status")
+            "status IN ('whole', 'broken', 'duplicate', 'covered')", name=op.f("ck_files_status")
         ),
     )
     op.create_index("ix_files_sha256", "files", ["sha256"])
@@ -64,6 +65,21 @@ def _files() -> None:
         ),
     )
     op.create_index("ix_file_partitions_product_session", "file_partitions", ["product", "session"])
+    key = ["file_id", "publisher_id", "instrument_id", "channel_id"]
+    op.create_table(
+        "file_ranges",
+        sa.Column("file_id", _id(), nullable=False),
+        *_integers("publisher_id", "instrument_id", "channel_id"),
+        *_texts("product"),
+        *_integers("first_sequence", "last_sequence", "first_ts", "last_ts", "rows"),
+        sa.Column("restarts", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint(*key, name="pk_file_ranges"),
+        sa.ForeignKeyConstraint(
+            ["file_id"], ["files.id"], name="fk_file_ranges_file_id_files", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_file_ranges_instrument_id_channel_id", "file_ranges", key[2:])
+    op.create_index("ix_file_ranges_product", "file_ranges", ["product"])
 
 
 def _materializations() -> None:

@@ -133,13 +133,15 @@ def _undefined_price(_: TickSchema, __: Instruments) -> pl.Expr:
 
 def _off_grid_price(schema: TickSchema, instruments: Instruments) -> pl.Expr | None:
     """Return the expression of prices between two ticks; the levels of a book are judged too."""
-    names = [c.name for c in columns_of(schema) if c.name == "price" or "_px_" in c.name]
+    levels = [pl.col(c.name) for c in columns_of(schema) if "_px_" in c.name]
     by_tick: dict[int, list[int]] = {}
     for id_, instrument in instruments.items():
         by_tick.setdefault(instrument.tick_size, []).append(id_)
     broken = []
     for tick, ids in by_tick.items():
-        off = _any([_off_grid(pl.col(name), tick) for name in names])
+        # A halt (N) and a clear have no price of their own: what stands there is a code.
+        own = _off_grid(pl.col("price"), tick) & ~_action(Action.CLEAR, Action.NONE)
+        off = _any([own, *(_off_grid(level, tick) for level in levels)])
         broken.append(off if len(by_tick) == 1 else _is_one_of(ids) & off)
     return _any(broken) if broken else None
 

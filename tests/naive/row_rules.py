@@ -47,7 +47,7 @@ def broken_order(row: Mapping[str, Any], schema: str, ticks: Mapping[int, int]) 
     if row["price"] == UNDEFINED and row["action"] not in "RN":
         return "undefined_price"
     for name, price in row.items():
-        is_price = name == "price" or "_px_" in name
+        is_price = "_px_" in name or (name == "price" and row["action"] not in "RN")
         if ticks and is_price and price != UNDEFINED and price % ticks[row["instrument_id"]] != 0:
             return "off_grid_price"
     return None

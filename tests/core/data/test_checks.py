@@ -90,6 +90,7 @@ def rules_of(
         ({"price": 80_000 * TICK + 1}, "off_grid_price"),
         ({"price": SPREAD_TICK}, "off_grid_price"),
         ({"price": SPREAD_TICK, "instrument_id": SPREAD}, None),
+        ({"price": 1, "action": "N", "side": "N"}, None),  # a halt's code
         ({"price": -37 * TICK}, None),  # prices below zero happen
         ({"price": -37 * TICK + 1}, "off_grid_price"),
         ({"price": 1, "size": 0, "side": "?"}, "unknown_side"),  # the first in order of judgement

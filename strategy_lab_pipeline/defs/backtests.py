@@ -36,7 +36,7 @@ __all__ = ["run_engine"]
 def run_engine(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> Iterator[Any]:
     """Replay the session against each experiment of the product, flat to flat."""
     product, session = parts(context.partition_key)
-    result = backtests.build(workspace.open(), product, session, run_id=context.run_id)
+    result = backtests.build(workspace.open(), product, session, run_id=context.run.run_id)
     metadata = outcome_metadata(result.outcome)
     metadata["runs"] = records_table(result.runs)
     for name, svg in result.charts.items():

@@ -29,7 +29,7 @@ __all__ = ["order_books"]
 def order_books(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> Iterator[Any]:
     """Best bid and offer at every event end, and every change among the ten best levels."""
     product, session = parts(context.partition_key)
-    result = books.build(workspace.open(), product, session, run_id=context.run_id)
+    result = books.build(workspace.open(), product, session, run_id=context.run.run_id)
     metadata = outcome_metadata(result.outcome)
     if result.chart_svg:
         metadata["best bid and offer"] = plot(result.chart_svg, "best bid and offer")

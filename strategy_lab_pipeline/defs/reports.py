@@ -23,7 +23,7 @@ def reports(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult[Any]:
     """One self-contained page an experiment: equity, fills, costs, data quality, provenance."""
-    result = stage.build(workspace.open(), run_id=context.run_id)
+    result = stage.build(workspace.open(), run_id=context.run.run_id)
     metadata = outcome_metadata(result.outcome)
     metadata["experiments"] = records_table(result.summary)
     for name, svg in result.charts.items():

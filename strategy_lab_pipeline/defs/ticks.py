@@ -44,7 +44,7 @@ def raw_ticks(
 ) -> dg.MaterializeResult[Any]:
     """Every row of every file that overlaps the session: exact and in source order."""
     product, session = parts(context.partition_key)
-    outcome = raw.build(workspace.open(), product, session, run_id=context.run_id)
+    outcome = raw.build(workspace.open(), product, session, run_id=context.run.run_id)
     return dg.MaterializeResult(
         metadata=outcome_metadata(outcome), data_version=dg.DataVersion(outcome.data_version)
     )
@@ -84,7 +84,7 @@ def validated_ticks(
 ) -> Iterator[Any]:
     """Judge every row by the row rules and every event by the state rules."""
     product, session = parts(context.partition_key)
-    result = validated.build(workspace.open(), product, session, run_id=context.run_id)
+    result = validated.build(workspace.open(), product, session, run_id=context.run.run_id)
     yield _materialised(result.quarantined, "quarantined_ticks")
     if not result.blocked:
         yield _materialised(result.validated, "validated_ticks")

@@ -28,12 +28,12 @@ _WITHOUT = {
     "reports": (),
 }
 _STAGE_FILES = {
-    "raw_ticks": "raw.py",
-    "validated_ticks": "validated.py",
-    "quarantined_ticks": "validated.py",
-    "order_books": "books.py",
-    "backtest_runs": "backtests.py",
-    "reports": "reports.py",
+    "raw_ticks": ("raw.py",),
+    "validated_ticks": ("validated.py", "judge.py"),
+    "quarantined_ticks": ("validated.py", "judge.py"),
+    "order_books": ("books.py",),
+    "backtest_runs": ("backtests.py", "experiments.py"),
+    "reports": ("reports.py",),
 }
 
 
@@ -46,8 +46,8 @@ def digest(value: Any) -> str:
 @cache
 def code_version(asset: str) -> str:
     """Return 16 hex digits that change when the code that makes `asset` does."""
-    stage = (_STAGES / _STAGE_FILES[asset]).read_text()
-    return digest([source_digest(_CORE, without=_WITHOUT[asset]), stage])
+    stage = [(_STAGES / name).read_text(encoding="utf-8") for name in _STAGE_FILES[asset]]
+    return digest([source_digest(_CORE, without=_WITHOUT[asset]), *stage])
 
 
 def input_key(asset: str, inputs: Mapping[str, str], config: Any) -> str:

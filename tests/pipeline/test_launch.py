@@ -1,0 +1,94 @@
+"""Runs and pool slots that a crash left behind are found; those of the living are left alone."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from strategy_lab_pipeline import launch
+from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.processes import process_token
+from strategy_lab_pipeline.settings import Settings
+
+POOL = "engine"
+TOKEN = "from strategy_lab_pipeline.processes import process_token as t; print(t())"
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """Return the instance of a fresh home folder."""
+    for name in ("DAGSTER_HOME", "STRATEGY_LAB_DAGSTER_HOME", "STRATEGY_LAB_HOME"):
+        monkeypatch.setenv(name, "")  # restored afterwards: opening an instance sets them
+    with launch.open_instance(Settings(home=tmp_path / "home")) as opened:
+        opened.event_log_storage.set_concurrency_slots(POOL, 1)
+        yield opened
+
+
+def _started(instance: dg.DagsterInstance, owner: str) -> str:
+    """Return the id of a run that its process has started and that holds the pool's only slot."""
+    run = instance.create_run_for_job(
+        dg.GraphDefinition(name="nothing").to_job(), tags={launch.OWNER_TAG: owner}
+    )
+    instance.report_engine_event("started", run)
+    instance.handle_new_event(_start_event(run))
+    claim = instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "step")
+    assert claim.is_claimed
+    return run.run_id
+
+
+def _start_event(run: dg.DagsterRun) -> dg.EventLogEntry:
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
+    return dg.EventLogEntry(  # type: ignore[no-untyped-call]
+        error_info=None, level=20, user_message="", run_id=run.run_id, timestamp=1.0,
+        job_name=run.job_name, dagster_event=event,
+    )  # fmt: skip
+
+
+def _dead() -> str:
+    done = subprocess.run([sys.executable, "-c", TOKEN], capture_output=True, check=True, text=True)
+    return done.stdout.strip()
+
+
+def test_repair__fails_the_runs_of_the_dead(instance: dg.DagsterInstance) -> None:
+    """The run is failed and its slot is free for the next."""
+    run_id = _started(instance, _dead())
+
+    assert launch.repair(instance) == launch.Repair((run_id,), (f"{POOL}:{run_id}",))
+
+    found = instance.get_run_by_id(run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE
+    assert instance.event_log_storage.get_concurrency_info(POOL).active_run_ids == set()
+    assert launch.repair(instance) == launch.Repair((), ())
+
+
+def test_repair__leaves_the_living_alone(instance: dg.DagsterInstance) -> None:
+    """A run of a process that lives keeps its slot."""
+    run_id = _started(instance, process_token())
+
+    assert launch.repair(instance) == launch.Repair((), ())
+
+    assert instance.event_log_storage.get_concurrency_info(POOL).active_run_ids == {run_id}
+
+
+def test_prepare_home__writes_the_configuration_once(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """The home folder's dagster.yaml is the repository's; nothing is phoned home."""
+    target = tmp_path / "home" / "dagster" / "dagster.yaml"
+    template = launch.ROOT / "dagster.yaml"
+
+    assert target.read_bytes() == template.read_bytes()
+    assert os.environ["DAGSTER_DISABLE_TELEMETRY"] == "1"
+    assert not instance.telemetry_enabled
+
+
+def test_prepare_home__names_a_missing_template(tmp_path: Path) -> None:
+    """The message says which file, and what to set."""
+    settings = Settings(home=tmp_path, dagster_yaml=tmp_path / "none.yaml")
+    with pytest.raises(PipelineError, match=r"none\.yaml: not there.*STRATEGY_LAB_DAGSTER_YAML"):
+        launch.prepare_home(settings)

@@ -137,7 +137,7 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
     workspace = open_workspace(settings)
     rows.append(_row("database", condition=True, found=workspace.store.revision()))
     with launch.open_instance(settings) as instance:
-        repaired = launch.repair(instance)
+        repaired = launch.repair(instance, daemon_lives=launch.is_up(settings))
     swept = workspace.lake.sweep(workspace.store.known_versions)
     rows.append(_row("dead runs", condition=True, found=f"{len(repaired.failed_runs)} repaired"))
     rows.append(_row("pool slots", condition=True, found=f"{len(repaired.freed_pools)} freed"))

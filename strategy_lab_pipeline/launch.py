@@ -28,6 +28,7 @@ from strategy_lab_pipeline.settings import Settings
 __all__ = [
     "Repair",
     "RunReport",
+    "is_up",
     "open_instance",
     "prepare_home",
     "repair",
@@ -45,6 +46,7 @@ LIVE = [
 ]
 START_TIMEOUT_SECONDS = 180.0  # as in dagster.yaml
 STOP_SECONDS = 15.0
+UP_LOCK = ".up.lock"
 OWNER_TAG = "strategy_lab/process"  # of a run that the command line executes itself
 
 
@@ -101,16 +103,36 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def repair(instance: dg.DagsterInstance) -> Repair:
+def is_up(settings: Settings) -> bool:
+    """Return whether `strategy-lab up` serves this home now."""
+    path = settings.home / "dagster" / UP_LOCK
+    if not path.is_file():
+        return False
+    with path.open("r") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def repair(instance: dg.DagsterInstance, *, daemon_lives: bool) -> Repair:
     """Fail the runs whose process is gone, and free their pool slots.
 
     Run monitoring does not find them with the default launcher: the next run would wait for their
     slots for ever.
+
+    Parameters
+    ----------
+    daemon_lives
+        Whether a daemon may be starting runs right now: then one that has no process yet is left
+        to run monitoring's start timeout.
     """
     failed, freed = [], []
     for record in instance.get_run_records(dg.RunsFilter(statuses=LIVE)):
-        run = record.dagster_run
-        if _process_lives(instance, run, record.create_timestamp.timestamp()):
+        run, created = record.dagster_run, record.create_timestamp.timestamp()
+        patience = START_TIMEOUT_SECONDS if daemon_lives else 0.0
+        if _process_lives(instance, run, created + patience):
             continue
         instance.report_run_failed(run, "the process of this run is gone; found by strategy-lab")
         failed.append(run.run_id)
@@ -124,7 +146,7 @@ def repair(instance: dg.DagsterInstance) -> Repair:
     return Repair(tuple(failed), tuple(freed))
 
 
-def _process_lives(instance: dg.DagsterInstance, run: dg.DagsterRun, created: float) -> bool:
+def _process_lives(instance: dg.DagsterInstance, run: dg.DagsterRun, deadline: float) -> bool:
     owner = run.tags.get(OWNER_TAG)
     if owner is not None:
         return lives(owner) is not False
@@ -133,8 +155,7 @@ def _process_lives(instance: dg.DagsterInstance, run: dg.DagsterRun, created: fl
         found = event.engine_event_data.metadata.get("pid") if event else None
         if found is not None:
             return _alive(int(str(found.value)), not_after=entry.timestamp)
-    # Launched by a daemon, no process recorded yet: run monitoring's start timeout is its judge.
-    return time.time() - created < START_TIMEOUT_SECONDS
+    return time.time() < deadline  # no process is recorded yet
 
 
 def _alive(pid: int, *, not_after: float) -> bool:
@@ -207,14 +228,14 @@ def up(settings: Settings, *, host: str, port: int) -> int:
         Another `up` serves this home: two daemons on one instance would launch everything twice.
     """
     folder = prepare_home(settings)
-    with (folder / ".up.lock").open("w") as lock:
+    with (folder / UP_LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             message = f"{settings.home}: `strategy-lab up` runs here already; stop that one first"
             raise PipelineError(message) from error
         with open_instance(settings) as instance:
-            repair(instance)
+            repair(instance, daemon_lives=False)
         return _serve(host, port)
 
 

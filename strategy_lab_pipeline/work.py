@@ -91,7 +91,7 @@ def work_through(
     workspace = open_workspace(settings)
     summary = Summary()
     with launch.open_instance(settings) as instance:
-        repaired = launch.repair(instance)
+        repaired = launch.repair(instance, daemon_lives=launch.is_up(settings))
         workspace.lake.sweep(workspace.store.known_versions)
         if repaired.failed_runs:
             summary.notes.append(f"{len(repaired.failed_runs)} runs left by a crash marked failed")
@@ -160,10 +160,10 @@ def _ensure_experiments(workspace: Workspace, summary: Summary) -> None:
 
 
 def _catalogue(workspace: Workspace, paths: Iterable[Path], summary: Summary) -> None:
-    readable, unreadable = catalogue.readable_paths(paths)
-    for reason in unreadable:
+    found = catalogue.search(paths)
+    for reason in found.unreadable:
         summary.catalogued.append({"file": "", "status": "broken", "reason": reason})
-    todo = catalogue.uncatalogued(workspace, catalogue.tick_files(readable))
+    todo = catalogue.uncatalogued(workspace, found.files)
     with steps("reading new files to their end", total=len(todo)) as progress:
         for file in todo:
             entry = catalogue.catalogue_file(workspace, file.path)

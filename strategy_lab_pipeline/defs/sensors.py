@@ -38,6 +38,8 @@ def landing_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for what new files in the landing folder, or changed code, have left to do."""
     opened = workspace.open()
+    for reason in catalogue.search([opened.settings.landing]).unreadable:
+        context.log.warning(reason)
     seen: dict[str, list[int]] = json.loads(context.cursor or "{}")
     now = {str(file.path): [file.size, file.mtime_ns] for file in catalogue.landing_files(opened)}
     stable = [Path(name) for name, stamp in now.items() if seen.get(name) == stamp]

@@ -5,9 +5,10 @@ pass. A broken file is recorded by name with its reason, and nothing else waits 
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 
 from strategy_lab_core.data.files import inspect, is_tick_file
 from strategy_lab_core.errors import DataError
@@ -17,10 +18,10 @@ from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = [
     "LandingFile",
+    "Search",
     "catalogue_file",
     "landing_files",
-    "readable_paths",
-    "tick_files",
+    "search",
     "uncatalogued",
 ]
 
@@ -34,31 +35,56 @@ class LandingFile:
     mtime_ns: int
 
 
-def tick_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the tick files among `paths`, folders searched, by name; others are left alone."""
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What lies under some paths.
+
+    Parameters
+    ----------
+    files
+        Tick files by name; others are left alone.
+    unreadable
+        A sentence for each path that could not be looked into.
+    """
+
+    files: tuple[Path, ...]
+    unreadable: tuple[str, ...]
+
+
+def search(paths: Iterable[Path]) -> Search:
+    """Look for tick files: `paths` themselves, or in and under them where they are folders."""
     found: set[Path] = set()
+    reasons: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        problem = "no permission to read it; `chmod u+rX` it"
+        if isinstance(error, FileNotFoundError):
+            problem = "not there; check the path"
+        elif not isinstance(error, PermissionError):
+            problem = f"not readable: {error.strerror}"
+        reasons.append(f"{error.filename}: {problem}")
+
     for path in paths:
-        inside = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+        try:
+            is_folder = S_ISDIR(path.stat().st_mode)
+        except OSError as error:
+            refuse(error)
+            continue
+        if not is_folder and not is_tick_file(path):
+            reasons.append(f"{path}: not the name of a tick file (.dbn, .csv, .parquet; .zst, .gz)")
+        inside = _files_under(path, refuse) if is_folder else [path]
         found.update(file.resolve() for file in inside if is_tick_file(file))
-    return sorted(found)
+    return Search(tuple(sorted(found)), tuple(sorted(reasons)))
 
 
-def readable_paths(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
-    """Return the paths that can be read, and a sentence for each that can't; the others go on."""
-    readable, reasons = [], []
-    for path in paths:
-        if not path.exists():
-            reasons.append(f"{path}: not there; check the path")
-        elif not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
-            reasons.append(f"{path}: no permission to read it; `chmod u+rX` it")
-        else:
-            readable.append(path)
-    return readable, reasons
+def _files_under(folder: Path, refuse: Callable[[OSError], None]) -> Iterator[Path]:
+    for root, _, names in os.walk(folder, onerror=refuse):
+        yield from (path for name in names if (path := Path(root, name)).is_file())
 
 
 def landing_files(workspace: Workspace) -> list[LandingFile]:
     """Return the tick files of the landing folder with size and time of change."""
-    return [_stamp(path) for path in tick_files([workspace.settings.landing])]
+    return [_stamp(path) for path in search([workspace.settings.landing]).files]
 
 
 def uncatalogued(workspace: Workspace, paths: Iterable[Path]) -> list[LandingFile]:

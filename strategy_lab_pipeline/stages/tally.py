@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.data.instruments import Product, product_of
+from strategy_lab_core.data.instruments import Product, product_of, products
 from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.errors import InstrumentError
 from strategy_lab_core.types import Action, RecordFlag
@@ -71,7 +71,7 @@ class Tally:
             names = ", ".join(sorted(self._unknown)[:5])
             raise InstrumentError(
                 f"{path}: no product is known for its symbols ({names}); "
-                "add the product to strategy_lab.yaml, or leave the file out"
+                f"known are {', '.join(products())}: leave the file out"
             )
 
     def partitions(self) -> dict[tuple[str, str], int]:

@@ -48,7 +48,7 @@ def workspace_of(home: Path, landing: Path, **settings: Any) -> Workspace:
     opened = open_workspace(Settings(home=home, **settings))
     opened.settings.experiments.mkdir(parents=True)
     (opened.settings.experiments / "imbalance_mnq.yaml").write_text(EXPERIMENT)
-    for path in catalogue.tick_files([landing]):
+    for path in catalogue.search([landing]).files:
         assert catalogue.catalogue_file(opened, path).status == "whole"
     return opened
 

@@ -84,7 +84,7 @@ def _rows_have_their_files(home: Path) -> None:
 def _nothing_hangs(home: Path) -> None:
     """After the repair that every command begins with, no run and no pool slot is held."""
     with launch.open_instance(Settings(home=home)) as instance:
-        launch.repair(instance)
+        launch.repair(instance, daemon_lives=False)
         assert not instance.get_runs(dg.RunsFilter(statuses=launch.LIVE))
         storage = instance.event_log_storage
         for pool in storage.get_concurrency_keys():

@@ -15,14 +15,26 @@ from strategy_lab_pipeline.processes import process_token
 from strategy_lab_pipeline.settings import Settings
 
 POOL = "engine"
+HOLD = """
+import fcntl, sys, time
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
 TOKEN = "from strategy_lab_pipeline.processes import process_token as t; print(t())"
+
+
+def _restore_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what preparing a home sets put back after the test."""
+    for name in ("DAGSTER_HOME", "STRATEGY_LAB_DAGSTER_HOME", "STRATEGY_LAB_HOME"):
+        monkeypatch.setenv(name, "")
 
 
 @pytest.fixture
 def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     """Return the instance of a fresh home folder."""
-    for name in ("DAGSTER_HOME", "STRATEGY_LAB_DAGSTER_HOME", "STRATEGY_LAB_HOME"):
-        monkeypatch.setenv(name, "")  # restored afterwards: opening an instance sets them
+    _restore_environment(monkeypatch)
     with launch.open_instance(Settings(home=tmp_path / "home")) as opened:
         opened.event_log_storage.set_concurrency_slots(POOL, 1)
         yield opened
@@ -57,22 +69,50 @@ def test_repair__fails_the_runs_of_the_dead(instance: dg.DagsterInstance) -> Non
     """The run is failed and its slot is free for the next."""
     run_id = _started(instance, _dead())
 
-    assert launch.repair(instance) == launch.Repair((run_id,), (f"{POOL}:{run_id}",))
+    assert launch.repair(instance, daemon_lives=False) == launch.Repair(
+        (run_id,), (f"{POOL}:{run_id}",)
+    )
 
     found = instance.get_run_by_id(run_id)
     assert found is not None
     assert found.status is dg.DagsterRunStatus.FAILURE
     assert instance.event_log_storage.get_concurrency_info(POOL).active_run_ids == set()
-    assert launch.repair(instance) == launch.Repair((), ())
+    assert launch.repair(instance, daemon_lives=False) == launch.Repair((), ())
 
 
 def test_repair__leaves_the_living_alone(instance: dg.DagsterInstance) -> None:
     """A run of a process that lives keeps its slot."""
     run_id = _started(instance, process_token())
 
-    assert launch.repair(instance) == launch.Repair((), ())
+    assert launch.repair(instance, daemon_lives=False) == launch.Repair((), ())
 
     assert instance.event_log_storage.get_concurrency_info(POOL).active_run_ids == {run_id}
+
+
+def test_repair__knows_whether_a_daemon_may_still_start_a_run(instance: dg.DagsterInstance) -> None:
+    """Without a process a run is dead as soon as nobody is there to start it."""
+    run = instance.create_run_for_job(dg.GraphDefinition(name="nothing").to_job())
+
+    assert launch.repair(instance, daemon_lives=True) == launch.Repair((), ())
+    assert launch.repair(instance, daemon_lives=False) == launch.Repair((run.run_id,), ())
+
+
+def test_is_up__is_told_by_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No home, a home that nobody serves, one that is served, one whose server was killed."""
+    _restore_environment(monkeypatch)
+    settings = Settings(home=tmp_path)
+    assert not launch.is_up(settings)
+    lock = launch.prepare_home(settings) / launch.UP_LOCK
+    lock.touch()
+    assert not launch.is_up(settings)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "held\n"
+        assert launch.is_up(settings)
+        server.kill()
+    assert not launch.is_up(settings)
 
 
 def test_prepare_home__writes_the_configuration_once(

@@ -1,0 +1,182 @@
+"""The command line: one JSON document on standard output, exit codes, one-line errors."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategy_lab_pipeline import __version__
+
+pytestmark = pytest.mark.xdist_group("cli")  # its home is made once
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, home: Path | None = None, **environment: str) -> Any:
+    """Call `strategy-lab` as a shell would, and return what came back."""
+    command = [sys.executable, "-m", "strategy_lab_pipeline.cli"]
+    if home is not None:
+        command += ["--home", str(home)]
+    return subprocess.run(
+        [*command, *arguments],
+        capture_output=True, check=False, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def answer(*arguments: str, home: Path) -> Any:
+    """Return the JSON answer of a command that must succeed."""
+    done = run(*arguments, "--json", home=home)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """Return a home folder after a small demo, and what the demo answered."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    return home, answer("demo", "--events", "2000", home=home)
+
+
+def test_demo__goes_from_nothing_to_a_report(demo: tuple[Path, Any]) -> None:
+    """Three sessions and the reports are run; the report's path is there."""
+    _, first = demo
+    assert first["success"]
+    assert {file["status"] for file in first["catalogued"]} == {"whole"}
+    assert [run["session"] for run in first["ran"]] == [
+        "2025-01-13", "2025-01-14", "2025-01-15", "-",
+    ]  # fmt: skip
+    (page,) = first["reports"]
+    assert "<svg" in Path(page).read_text(encoding="utf-8")
+
+
+def test_demo__a_second_time_does_only_what_is_missing(demo: tuple[Path, Any]) -> None:
+    """Nothing is read and nothing is run, and it says so."""
+    home, _ = demo
+    again = run("demo", "--events", "2000", home=home)
+
+    assert again.returncode == 0
+    assert "0 files catalogued, 0 of 0 runs done, 3 partitions were up to date" in again.stderr
+    assert again.stdout == ""
+
+
+def test_backtest__a_new_experiment_is_run(demo: tuple[Path, Any], tmp_path: Path) -> None:
+    """Books and ticks stay as they are; a report is added."""
+    home, _ = demo
+    text = (ROOT / "examples" / "imbalance.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "second.yaml"
+    file.write_text(text.replace("name: imbalance_mnq", "name: second"), encoding="utf-8")
+
+    found = answer("backtest", str(file), home=home)
+
+    assert found["success"]
+    assert len(found["ran"]) == 4
+    assert sorted(Path(path).stem for path in found["reports"]) == ["imbalance_mnq", "second"]
+    assert answer("report", home=home)["ran"] == []
+
+
+def test_backtest__names_what_was_meant(tmp_path: Path) -> None:
+    """An unknown key is refused with the one it looks like, and nothing is copied."""
+    text = (ROOT / "examples" / "imbalance.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "typo.yaml"
+    file.write_text(text.replace("capital:", "captial:"), encoding="utf-8")
+
+    done = run("backtest", str(file), home=tmp_path / "home")
+
+    assert done.returncode == 1
+    assert "captial" in done.stderr
+    assert "capital" in done.stderr.replace("captial", "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "home" / "experiments" / "typo.yaml").exists()
+
+
+def test_quality__lists_every_rule_of_every_session(demo: tuple[Path, Any]) -> None:
+    """Failed, passed and not applicable; narrowed on request."""
+    home, _ = demo
+    rows = answer("quality", home=home)
+
+    assert {row["session"] for row in rows} == {"2025-01-13", "2025-01-14", "2025-01-15"}
+    assert {row["result"] for row in rows} == {"passed", "failed", "not applicable"}
+    found = {(row["rule"], row["result"]) for row in rows if row["session"] == "2025-01-13"}
+    assert ("off_grid_price", "failed") in found
+    one = answer("quality", "--product", "MNQ", "--session", "2025-01-14", home=home)
+    assert {row["session"] for row in one} == {"2025-01-14"}
+
+
+def test_status__says_what_is_there_and_what_is_next(demo: tuple[Path, Any]) -> None:
+    """Partitions with their state, and one next step."""
+    home, _ = demo
+    found = answer("status", home=home)
+
+    assert found["files"] == 4
+    assert [row["session"] for row in found["partitions"]] == [
+        "2025-01-13", "2025-01-14", "2025-01-15",
+    ]  # fmt: skip
+    assert "up to date" in found["next"][0]
+
+
+def test_empty_home__has_answers_too(tmp_path: Path) -> None:
+    """Nothing there is an answer, not an error."""
+    home = tmp_path / "home"
+
+    assert answer("quality", home=home) == []
+    assert answer("status", home=home)["partitions"] == []
+    assert all(row["ok"] for row in answer("doctor", home=home))
+
+
+def test_doctor__fails_on_a_broken_experiment(tmp_path: Path) -> None:
+    """Exit code 1, and the row says what is wrong."""
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "bad.yaml").write_text("name: [", encoding="utf-8")
+
+    done = run("doctor", "--json", home=tmp_path)
+
+    assert done.returncode == 1
+    (row,) = [row for row in json.loads(done.stdout) if not row["ok"]]
+    assert row["check"] == "experiment bad.yaml"
+
+
+@pytest.mark.real_data
+def test_book__summarises_real_files(real_data: Path, tmp_path: Path) -> None:
+    """The last book of the real ES files, as published beside them."""
+    files = sorted(str(path) for path in (real_data / "cme_es_mbo").glob("*.dbn.zst"))
+    (row,) = answer("book", *files, home=tmp_path)
+
+    assert row["symbol"].startswith("ES")
+    assert (row["best_bid"], row["best_bid_size"]) == ("4810.00", 22)
+    assert (row["best_ask"], row["best_ask_size"]) == ("4810.25", 28)
+
+
+def test_book__a_wrong_path_is_one_line(tmp_path: Path) -> None:
+    """No traceback, exit code 1."""
+    done = run("book", str(tmp_path / "none.dbn"), "--json", home=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "none.dbn" in done.stderr
+
+
+def test_home__is_also_told_by_the_environment(tmp_path: Path) -> None:
+    """STRATEGY_LAB_HOME where no option is given."""
+    done = run("status", "--json", STRATEGY_LAB_HOME=str(tmp_path / "elsewhere"))
+
+    assert json.loads(done.stdout)["home"] == str(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("demo", "--events", "few"), ("ingest",)])
+def test_call__a_wrong_one_is_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """The usage is shown, on standard error."""
+    done = run(*arguments, home=tmp_path)
+
+    assert done.returncode == 2
+    assert "Usage" in done.stderr
+    assert done.stdout == ""
+
+
+def test_version__is_the_package_s() -> None:
+    """`--version` needs no home folder."""
+    assert run("--version").stdout.strip() == __version__

@@ -246,6 +246,7 @@ def _serve(host: str, port: int) -> int:
     process = subprocess.Popen(command, start_new_session=True)
 
     def stop(_signal: int, _frame: Any) -> None:
+        """Pass the signal on to all that was started."""
         _signal_group(process.pid, signal.SIGTERM)
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -51,6 +51,7 @@ def read_levels(ticks: Table, depth: int) -> Levels:
     names = [f"{side}_{{}}_{level:02d}" for side in ("bid", "ask") for level in range(depth)]
 
     def stack(what: str, null: int) -> IntAny:
+        """Return one figure of every level (shape: rows, 2 * depth)."""
         return np.stack([column(ticks, name.format(what), null=null) for name in names], axis=1)
 
     prices = stack("px", EMPTY_PRICE)

@@ -36,6 +36,7 @@ def live_orders(book: L3Book, *, instrument_id: int, symbol: str, ts_ns: int) ->
     count = len(orders.order_id)
 
     def constant(value: int, dtype: type[np.generic]) -> IntAny:
+        """Return a column of one value."""
         return np.full(count, value, dtype)
 
     flags = constant(_SNAPSHOT, np.uint8)

@@ -145,6 +145,7 @@ class _InstrumentState:
         self._lost = np.concatenate((self._lost, rows))
 
     def judge(self, mine: Table, phases: Phases, rows: Int1D) -> tuple[IntAny, IntAny, Table]:
+        """Return broken rules, book states and new intervals of a batch whose rows these are."""
         flags, ts_event = column(mine, "flags"), column(mine, "ts_event")
         crossed, broken = self._crossed(mine, flags)
         if len(self._lost):
@@ -162,6 +163,7 @@ class _InstrumentState:
         return broken, states, intervals
 
     def finish(self) -> Table:
+        """Return the interval that is still open."""
         return self._judge.finish()
 
     def _crossed(self, mine: Table, flags: IntAny) -> tuple[Bool1D, IntAny]:

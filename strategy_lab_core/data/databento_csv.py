@@ -47,6 +47,7 @@ def open_csv(path: Path, *, compression: str | None) -> TickFile:
         raise FormatError(path, f"{schema.value} is not read from CSV", "download it as DBN")
 
     def decode(source: Source, batch_rows: int) -> Iterator[pl.DataFrame]:
+        """Yield the lines of the file."""
         del batch_rows  # blocks of lines are regrouped anyway
         stream = ByteStream(source, path, compression)
         _, rest = read_line(stream)

@@ -89,6 +89,7 @@ def open_dbn(path: Path, *, compression: str | None) -> TickFile:
         header = read_header(ByteStream(source, path, compression))
 
     def decode(source: Source, batch_rows: int) -> Iterator[pl.DataFrame]:
+        """Yield the records of the file."""
         stream = ByteStream(source, path, compression)
         mapping = _SymbolMap(read_header(stream).intervals)
         for records in _records(stream, header, batch_rows):

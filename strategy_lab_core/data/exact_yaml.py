@@ -21,6 +21,7 @@ class _ExactLoader(yaml.SafeLoader):
     """Safe loader with exact decimals and unique keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return a mapping; refuse a key that is written twice."""
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -32,6 +33,7 @@ class _ExactLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
     def construct_decimal(self, node: yaml.ScalarNode) -> Decimal:
+        """Return a number with all of its digits."""
         try:
             return Decimal(node.value)
         except InvalidOperation as error:

@@ -87,6 +87,7 @@ def open_lobster(path: Path) -> TickFile:
     instrument_id = zlib.crc32(ticker.encode())
 
     def decode(source: Source, batch_rows: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows of the pair."""
         del batch_rows  # blocks of lines are regrouped anyway
         row = 0
         for cells in _pairs(source, path, book, widths):

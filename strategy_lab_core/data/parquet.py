@@ -38,6 +38,7 @@ def open_parquet(path: Path) -> TickFile:
         _check_type(path, spec, arrow.field(spec.name).type)
 
     def decode(source: Source, batch_rows: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows of the file."""
         names = [spec.name for spec in wanted]
         made = [_column(spec, arrow.field(spec.name).type) for spec in wanted]
         if len(wanted) == len(specs):

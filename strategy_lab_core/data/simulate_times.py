@@ -23,13 +23,20 @@ _SAME_PACKET_NS = 6_000
 
 class _Hours(Protocol):
     @property
-    def pre_open_ns(self) -> int: ...
+    def pre_open_ns(self) -> int:
+        """Begin of order entry."""
+
     @property
-    def open_ns(self) -> int: ...
+    def open_ns(self) -> int:
+        """Begin of trading."""
+
     @property
-    def close_ns(self) -> int: ...
+    def close_ns(self) -> int:
+        """End of trading, exclusive."""
+
     @property
-    def halts(self) -> tuple[tuple[int, int], ...]: ...
+    def halts(self) -> tuple[tuple[int, int], ...]:
+        """Breaks, each [start, end)."""
 
 
 def pre_open_times(session: _Hours, count: int, rng: np.random.Generator) -> Int1D:

@@ -110,6 +110,7 @@ class _HashedFile:
         self.digest, self.count = hashlib.sha256(), 0
 
     def read(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`, having hashed them; none at the end."""
         if self._used == len(self._ahead):
             self._ahead, self._used = self._file.read(_READ_BYTES) or b"", 0
             self.digest.update(self._ahead)
@@ -122,6 +123,7 @@ class _HashedFile:
         """Do nothing."""
 
     def release(self) -> None:
+        """Close the file."""
         self._file.close()
 
 

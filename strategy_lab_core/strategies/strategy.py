@@ -233,6 +233,7 @@ def strategy(
     """
 
     def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:
+        """Compile `function` for the parameters."""
         values, bounds = params(), _bounds(params)
         _check_values(function.__name__, values, bounds)
         source = _adapter_source(params)

@@ -150,21 +150,36 @@ class FindingLike(Protocol):
     """What one rule found: a row of the quality table but its partition."""
 
     @property
-    def rule(self) -> str: ...  # noqa: D102
+    def rule(self) -> str:
+        """Name of the rule."""
+
     @property
-    def severity(self) -> str: ...  # noqa: D102
+    def severity(self) -> str:
+        """Either "error" or "warning"."""
+
     @property
-    def reason(self) -> str: ...  # noqa: D102
+    def reason(self) -> str:
+        """What the rule asks for."""
+
     @property
-    def applicable(self) -> bool: ...  # noqa: D102
+    def applicable(self) -> bool:
+        """Whether a row could break it."""
+
     @property
-    def passed(self) -> bool: ...  # noqa: D102
+    def passed(self) -> bool:
+        """Whether it was kept."""
+
     @property
-    def rows(self) -> int: ...  # noqa: D102
+    def rows(self) -> int:
+        """Rows that broke it."""
+
     @property
-    def share(self) -> float: ...  # noqa: D102
+    def share(self) -> float:
+        """Of the rows that it looked at, 0 to 1."""
+
     @property
-    def first_rows(self) -> Sequence[Mapping[str, Any]]: ...  # noqa: D102
+    def first_rows(self) -> Sequence[Mapping[str, Any]]:
+        """The first rows that broke it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

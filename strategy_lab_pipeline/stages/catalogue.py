@@ -57,6 +57,7 @@ def search(paths: Iterable[Path]) -> Search:
     reasons: list[str] = []
 
     def refuse(error: OSError) -> None:
+        """Say why a path could not be looked into."""
         problem = "no permission to read it; `chmod u+rX` it"
         if isinstance(error, FileNotFoundError):
             problem = "not there; check the path"

@@ -89,6 +89,7 @@ class _Tally:
     def add(
         self, schema: TickSchema, batch: pl.DataFrame, valid: pl.DataFrame, bad: pl.DataFrame
     ) -> None:
+        """Count one batch of raw rows and both sides of its split."""
         self.schemas.add(schema)
         self.raw += batch.height
         self.valid += valid.height

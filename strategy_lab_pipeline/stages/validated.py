@@ -83,6 +83,7 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
     _remember(workspace, judgement, product, session)
 
     def row(asset: str, files: PublishedVersion, details: Mapping[str, Any]) -> Outcome:
+        """Record one side of the split."""
         return record(
             workspace, asset, *place, version=key[asset], inputs=inputs, config=config,
             published=files, details=details, run_id=run_id,

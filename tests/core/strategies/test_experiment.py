@@ -1,0 +1,105 @@
+"""Experiments from mappings: exact figures, helpful refusals, digests."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategy_lab_core.data.exact_yaml import read_yaml
+from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "imbalance.yaml"
+SMALL: dict[str, Any] = {
+    "name": "one",
+    "product": "MNQ",
+    "strategy": "imbalance",
+    "capital": Decimal("10000.5"),
+}
+
+
+def test_experiment__takes_every_figure_exactly() -> None:
+    """Money is integers in 1e-6, whatever its digits; parameters keep their type."""
+    found = experiment_from_dict(
+        SMALL
+        | {
+            "fees": {"maker": Decimal("-0.05"), "taker": Decimal("0.37")},
+            "parameters": {"threshold": Decimal("0.75"), "size": 2, "passive": True},
+            "latency": {"order_ns": 5},
+            "flatten_seconds": 30,
+        }
+    )
+
+    assert found.capital_e6 == 10_000_500_000
+    assert (found.config.fees.maker_e6, found.config.fees.taker_e6) == (-50_000, 370_000)
+    assert found.config.latency.order_ns == 5
+    assert found.config.flatten_seconds == 30
+    chosen = found.strategy.parameters
+    assert (chosen["threshold"], chosen["size"], chosen["passive"]) == (0.75, 2, True)
+
+
+def test_experiment__the_example_is_one() -> None:
+    """The file that newcomers copy is valid."""
+    found = experiment_from_dict(read_yaml(EXAMPLE))
+
+    assert (found.name, found.product, found.strategy.name) == ("imbalance_mnq", "MNQ", "imbalance")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"captial": 1}, "capital"),
+        ({"latency": {"order_nss": 1}}, "order_ns"),
+        ({"fees": {"takr": 1}}, "taker"),
+        ({"limits": {"max_positon": 1}}, "max_position"),
+        ({"parameters": {"treshold": 1}}, "threshold"),
+        ({"strategy": "imbalanse"}, "imbalance"),
+        ({"parameters": {"threshold": Decimal("1.5")}}, r"float in \[0, 1\]"),
+        ({"parameters": {"size": Decimal("1.5")}}, r"int in \[1, 100\]"),
+        ({"parameters": ["threshold"]}, "a mapping of names to values"),
+        ({"capital": 0}, "larger than 0"),
+        ({"capital": Decimal("0.0000001")}, "capital"),
+        ({"name": "a/b"}, "letters, digits"),
+        ({"product": ""}, "text"),
+        ({"flatten_seconds": -1}, "flatten_seconds"),
+    ],
+)
+def test_experiment__refuses_and_says_what_was_meant(change: dict[str, Any], says: str) -> None:
+    """The message has the key, the rule and the nearest known name."""
+    with pytest.raises(ConfigError, match=says):
+        experiment_from_dict(SMALL | change)
+
+
+@pytest.mark.parametrize("key", ["name", "product", "strategy", "capital"])
+def test_experiment__needs_the_essentials(key: str) -> None:
+    """What has no sensible default must be given."""
+    with pytest.raises(ConfigError, match=key):
+        experiment_from_dict({name: value for name, value in SMALL.items() if name != key})
+
+
+def _changed(change: dict[str, Any]) -> Experiment:
+    return experiment_from_dict(SMALL | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"product": "NQ"},
+        {"capital": 10_001},
+        {"parameters": {"hold_ms": 7}},
+        {"fees": {"maker": Decimal("0.01")}},
+        {"latency": {"order_ns": 7}},
+        {"limits": {"max_position": 7}},
+        {"seed": 7},
+        {"allow_partial": True},
+    ],
+)
+def test_digest__changes_with_what_decides_a_result(change: dict[str, Any]) -> None:
+    """Anything but the labels."""
+    assert _changed(change).digest() != _changed({}).digest()
+
+
+def test_digest__is_the_same_under_another_name() -> None:
+    """A renamed experiment is the same trial."""
+    assert _changed({"name": "two", "description": "!"}).digest() == _changed({}).digest()

@@ -1,0 +1,120 @@
+"""The imbalance rule, call by call: what it asks for in a given view."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategy_lab_core.engine.sheets import RequestKind
+from strategy_lab_core.strategies.imbalance import imbalance, queue_imbalance
+from strategy_lab_core.strategies.strategy import View
+
+BID, ASK = 1_000, 1_001
+LIMIT, MARKET, CANCEL = (int(kind) for kind in (
+    RequestKind.LIMIT, RequestKind.MARKET, RequestKind.CANCEL,
+))  # fmt: skip
+SECOND = 10**9
+VIEW = {
+    "now_ns": 0, "wake": 1, "bid": BID, "bid_size": 9, "ask": ASK, "ask_size": 1, "position": 0,
+    "n_orders": 0, "bought": 0, "sold": 0, "last_tick": BID, "book_ns": 0, "is_open": 1,
+    "flatten_ns": 10**18,
+}  # fmt: skip
+
+
+class Desk:
+    """Calls the compiled strategy as the engine does, with a memory that stays."""
+
+    def __init__(self, **parameters: float) -> None:
+        self._strategy = imbalance(**parameters)
+        self._ints = np.zeros(self._strategy.n_ints, np.int64)
+        self._floats = np.zeros(self._strategy.n_floats)
+        self._orders = np.zeros((8, 6), np.int64)
+
+    def asks(self, *orders: tuple[int, ...], **changes: int) -> list[tuple[int, ...]]:
+        """Return the requests in a view: kind, side, tick, lots."""
+        view = VIEW | {"n_orders": len(orders)} | changes
+        values = np.array([view[name] for name in View._fields if name != "orders"], np.int64)
+        for row, order in enumerate(orders):
+            self._orders[row] = order
+        sheet = np.zeros((9, 5), np.int64)
+        count = self._strategy.function(
+            self._ints, self._floats, values, self._strategy.encode(), self._orders, sheet
+        )
+        return [tuple(int(cell) for cell in row[:4]) for row in sheet[1 : 1 + count]]
+
+
+@given(st.integers(0, 2**31), st.integers(0, 2**31))
+def test_queue_imbalance__is_the_formula(bid_size: int, ask_size: int) -> None:
+    """In [-1, 1], odd in its sides, 0 of nothing."""
+    found = queue_imbalance(bid_size, ask_size)
+
+    assert -1 <= found <= 1
+    assert found == -queue_imbalance(ask_size, bid_size)
+    if bid_size + ask_size:
+        assert found == pytest.approx((bid_size - ask_size) / (bid_size + ask_size))
+
+
+@pytest.mark.parametrize(
+    ("passive", "sizes", "wanted"),
+    [
+        (0, (9, 1), (MARKET, 1, 0, 2)),
+        (0, (1, 9), (MARKET, -1, 0, 2)),
+        (1, (9, 1), (LIMIT, 1, BID, 2)),
+        (1, (1, 9), (LIMIT, -1, ASK, 2)),
+    ],
+)
+def test_entry__is_on_the_heavier_side(
+    passive: int, sizes: tuple[int, int], wanted: tuple[int, ...]
+) -> None:
+    """Crossing the spread, or joining the queue at the best price."""
+    desk = Desk(threshold=0.8, size=2, passive=bool(passive))
+
+    assert desk.asks(bid_size=sizes[0], ask_size=sizes[1]) == [wanted]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bid_size": 8, "ask_size": 2},
+        {"ask": BID + 3},
+        {"is_open": 0},
+        {"bid_size": 0},
+        {"ask_size": 0},
+    ],
+    ids=["weak signal", "wide spread", "closed", "no bid", "no ask"],
+)
+def test_entry__stays_out(changes: dict[str, int]) -> None:
+    """Below the threshold, in a wide market, in another phase, in a one-sided book."""
+    assert Desk(threshold=0.7, max_spread_ticks=2).asks(**changes) == []
+
+
+def _entered(**parameters: Any) -> Desk:
+    """Return a desk that has just bought."""
+    desk = Desk(threshold=0.6, hold_ms=5_000, **parameters)
+    assert desk.asks()
+    return desk
+
+
+def test_exit__waits_while_the_signal_holds() -> None:
+    """Long, the bid is still heavier, the time is not up."""
+    assert _entered().asks(position=1, now_ns=5 * SECOND - 1) == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"now_ns": 5 * SECOND}, {"bid_size": 1, "ask_size": 2}], ids=["late", "turned"]
+)
+def test_exit__closes_at_the_market(changes: dict[str, int]) -> None:
+    """The time is up, or the signal has turned."""
+    assert _entered().asks(position=1, **changes) == [(MARKET, -1, 0, 1)]
+
+
+def test_exit__cancels_first() -> None:
+    """What rests is cancelled once; the position is closed when nothing is on its way."""
+    desk = _entered(passive=True)
+    working, leaving = (3, 1, BID, 1, 0, 0), (3, 1, BID, 1, 0, 1)
+
+    assert desk.asks(working, now_ns=5 * SECOND) == [(CANCEL, 0, 3, 0)]
+    assert desk.asks(leaving, now_ns=6 * SECOND) == []
+    assert desk.asks(now_ns=6 * SECOND, position=-2) == [(MARKET, 1, 0, 2)]

@@ -1,0 +1,110 @@
+"""Strategies by name and from the user's own files."""
+
+from pathlib import Path
+
+import pytest
+
+from strategy_lab_core.errors import ConfigError, FileError
+from strategy_lab_core.strategies.loader import BUILT_IN, load_strategy
+
+OWN = '''
+"""A strategy of the user's own."""
+
+from typing import Annotated, NamedTuple
+
+from strategy_lab_core.strategies.requests import buy_market
+from strategy_lab_core.strategies.strategy import Bounds, strategy
+
+
+class Params(NamedTuple):
+    """How much."""
+
+    size: Annotated[int, Bounds(1, 9)] = 1
+
+
+@strategy(Params)
+def {name}(memory, view, p, requests):
+    """Buy once."""
+    if memory.ints[0] == 0:
+        memory.ints[0] = 1
+        buy_market(requests, p.size)
+'''
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_load_strategy__built_in(name: str) -> None:
+    """Every name of the package gives a documented strategy within its bounds."""
+    found = load_strategy(name)
+
+    assert found.name == name
+    assert found.doc
+    assert found.bounds.keys() == found.parameters.keys()
+    for parameter, (low, high) in found.bounds.items():
+        assert low <= found.parameters[parameter] <= high
+
+
+def _written(folder: Path, *names: str) -> Path:
+    path = folder / "own.py"
+    path.write_text("\n".join(OWN.format(name=name) for name in names), encoding="utf-8")
+    return path
+
+
+def test_load_strategy__from_a_file(tmp_path: Path) -> None:
+    """The only strategy of a file needs no name; its parameters can be set."""
+    found = load_strategy(str(_written(tmp_path, "mine")))
+
+    assert found.name == "mine"
+    assert found(size=3).parameters == {"size": 3}
+    assert found.parameters == {"size": 1}
+
+
+def test_load_strategy__one_of_several(tmp_path: Path) -> None:
+    """`file.py:function` chooses; without it the choice is named."""
+    path = _written(tmp_path, "first", "second")
+
+    assert load_strategy(f"{path}:second").name == "second"
+    with pytest.raises(ConfigError, match="one of first, second"):
+        load_strategy(str(path))
+    with pytest.raises(ConfigError, match="one of first, second"):
+        load_strategy(f"{path}:third")
+
+
+def test_load_strategy__an_edited_file_is_another(tmp_path: Path) -> None:
+    """Within one process too, and provenance shows it."""
+    before = load_strategy(str(_written(tmp_path, "mine")))
+    path = _written(tmp_path, "mine")
+    path.write_text(path.read_text(encoding="utf-8").replace("= 1\n\n\n", "= 2\n\n\n"))
+    after = load_strategy(str(path))
+
+    assert after.parameters == {"size": 2}
+    assert after.source != before.source
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "is no file"), ("x = (", "SyntaxError"), ("1 / 0", "ZeroDivisionError")],
+)
+def test_load_strategy__a_file_that_fails(tmp_path: Path, content: str | None, says: str) -> None:
+    """The message has the file and the reason; a second try says the same."""
+    path = tmp_path / "bad.py"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(FileError, match=says) as caught:
+            load_strategy(str(path))
+        assert str(path) in str(caught.value)
+
+
+def test_load_strategy__a_file_without_one(tmp_path: Path) -> None:
+    """A module that only imports strategies has none of its own."""
+    path = tmp_path / "none.py"
+    path.write_text("from strategy_lab_core.strategies.imbalance import imbalance\n")
+
+    with pytest.raises(ConfigError, match="one of none"):
+        load_strategy(str(path))
+
+
+def test_load_strategy__what_was_meant() -> None:
+    """A misspelt name is answered with the nearest."""
+    with pytest.raises(ConfigError, match="imbalance"):
+        load_strategy("imbalence")

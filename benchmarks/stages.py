@@ -1,8 +1,9 @@
 """What is timed: each stage takes the prepared tape and does its work once."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +23,41 @@ from strategy_lab_core.types import Action, IntAny, TickSchema
 __all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare"]
 
 BATCH = 1 << 18  # rows, as the readers give them
+BOOKS_BYTES = 1 << 20  # the books of a batch are used while they are in the cache
 _ADD, _CANCEL, _MODIFY = int(Action.ADD), int(Action.CANCEL), int(Action.MODIFY)
 _TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
 MBO_COLUMNS = ("action", "side", "price", "size", "order_id", "flags", "ts_recv")
 
 
-class Prepared(NamedTuple):
-    """The tape in the forms that the stages begin with."""
+class Prepared:
+    """The tape in the forms that the stages begin with, each loaded where it is needed.
 
-    columns: dict[str, NDArray[Any]]  # market-by-order columns (shape: rows)
-    file: Path  # the same as DBN, zstd
-    instruments: dict[int, Instrument]
+    Attributes
+    ----------
+    rows
+        Length of the tape.
+    file
+        The tape as DBN, zstd.
+    """
+
+    def __init__(self, arrays: Path, file: Path, rows: int) -> None:
+        self._arrays, self.file, self.rows = arrays, file, rows
+
+    @cached_property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Market-by-order columns (shape: rows)."""
+        return dict(np.load(self._arrays))
+
+    @cached_property
+    def action(self) -> NDArray[Any]:
+        """The column of the calibration loop (shape: rows)."""
+        found: NDArray[Any] = np.load(self._arrays)["action"]
+        return found
+
+    @property
+    def instruments(self) -> dict[int, Instrument]:
+        """The one instrument by id."""
+        return instruments({INSTRUMENT_ID: SYMBOL}, None)
 
 
 @kernel
@@ -56,7 +81,7 @@ def calibration(action: IntAny) -> int:
 
 def calibrate(prepared: Prepared) -> None:
     """Run the calibration loop over the tape."""
-    calibration(prepared.columns["action"])
+    calibration(prepared.action)
 
 
 def prepare(folder: Path, rows: int) -> Prepared:
@@ -68,7 +93,7 @@ def prepare(folder: Path, rows: int) -> Prepared:
         columns = make_tape(rows)
         np.savez(arrays, allow_pickle=False, **columns)
         write_dbn(file, _ticks(columns), {INSTRUMENT_ID: SYMBOL})
-    return Prepared(dict(np.load(arrays)), file, instruments({INSTRUMENT_ID: SYMBOL}, None))
+    return Prepared(arrays, file, rows)
 
 
 def _ticks(columns: dict[str, NDArray[Any]]) -> Table:
@@ -118,13 +143,15 @@ def _validate(prepared: Prepared) -> Callable[[], None]:
 def _book(depth: int) -> Callable[[Prepared], Callable[[], None]]:
     def stage(prepared: Prepared) -> Callable[[], None]:
         columns = {name: prepared.columns[name] for name in MBO_COLUMNS}
-        batches = _slices(len(columns["action"]), 1 << 16)
+        batch_rows = BOOKS_BYTES // (24 * depth)
+        batches = _slices(prepared.rows, batch_rows)
+        room = np.empty((batch_rows, 6 * depth), np.uint32)
 
         def work() -> None:
-            book = L3Book(orders=4_096)
+            book = L3Book()
             for rows in batches:
                 part = book.rows_of(**{name: values[rows] for name, values in columns.items()})
-                book.replay(part, depth=depth, every=True)
+                book.replay(part, depth=depth, every=True, room=room)
 
         return work
 

@@ -166,7 +166,9 @@ class L3Book:
             self._grow()
         return broken
 
-    def replay(self, rows: MboRows, *, depth: int, every: bool) -> Books:
+    def replay(
+        self, rows: MboRows, *, depth: int, every: bool, room: IntAny | None = None
+    ) -> Books:
         """Apply rows in order and write the book at event ends, or after every record.
 
         Parameters
@@ -177,13 +179,17 @@ class L3Book:
             Levels a side.
         every
             After every record instead of at event ends.
+        room
+            Array that the books' cells are written to (uint32, shape: at least one row for each
+            row, 6 * depth), for callers who are done with one batch before they ask for the next:
+            fresh memory costs about as much as the books themselves.
         """
         n_rows = len(rows.action)
         n_books = n_rows if every else int(np.count_nonzero(rows.flags & kernels.LAST))
-        books = np.empty((n_books, 6 * depth), np.uint32)
+        books = np.empty((n_books, 6 * depth), np.uint32) if room is None else room[:n_books]
         at = np.empty(n_books, np.int64)
         broken = np.zeros(n_rows, np.uint16)
-        window = Window(np.zeros(2 * depth, np.int64), np.zeros(6 * depth, np.uint32))
+        window = Window(np.zeros(2 * depth + 1, np.int64), np.zeros(6 * depth + 1, np.uint32))
         self._touch_all()
         row = written = 0
         while row < n_rows:

@@ -336,7 +336,7 @@ def apply_record(
     """Apply one record; return the bits of the life-cycle rules that it breaks (`StateRule`).
 
     Trades, fills and records without an action leave the book alone, and so do malformed adds and
-    modifies (no side, no lots, no price). The caller keeps at least half of the slots free.
+    modifies (no side, no lots, no price). The caller keeps three quarters of the slots free.
     """
     if flags & SNAPSHOT:
         _apply_snapshot(state, action, side, level, lots, order_id, ts_recv)
@@ -380,7 +380,7 @@ def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int
 
     Returns the first row that was not applied.
     """
-    limit = len(state.orders) >> 1
+    limit = len(state.orders) >> 2
     for row in range(max(first, 0), len(rows.action)):  # `max`: LLVM sees no negative index
         if state.meta[LIVE] >= limit:
             return row
@@ -391,14 +391,14 @@ def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int
 class Window(NamedTuple):
     """The best levels as they were last written: bids, then asks."""
 
-    near: Int1D  # nearness, int64 (shape: 2 * depth)
-    cells: IntAny  # levels, then lots, then orders, uint32 (shape: 6 * depth)
+    near: Int1D  # nearness, int64 (shape: 2 * depth, and one to spare)
+    cells: IntAny  # levels, then lots, then orders, uint32 (shape: 6 * depth, and one to spare)
 
 
 @inlined
 def _rewrite_side(state: L3State, side: int, cell: int, level: int, window: Window) -> None:
     """Write the levels of one side anew, from `level` on, to the cells from `cell` on."""
-    width = len(window.near)
+    width = len(window.near) - 1
     step = 4 * side - 2
     place = 2 * level + side
     while cell < (width >> 1) * (1 + side):
@@ -420,25 +420,28 @@ def _rewrite_side(state: L3State, side: int, cell: int, level: int, window: Wind
 
 @inlined
 def _refresh_side(state: L3State, side: int, window: Window) -> None:
-    """Bring one side of the window up to date with what was touched since the last time."""
-    near, far = state.meta[TOUCHED + side], state.meta[FARTHEST + side]
+    """Bring one side of the window up to date with what was touched since the last time.
+
+    Whether a touched level is in the window is a coin toss, so there is no branch on it: what is
+    not goes to a spare cell.
+    """
+    near, far = int(state.meta[TOUCHED + side]), int(state.meta[FARTHEST + side])
     state.meta[TOUCHED + side], state.meta[FARTHEST + side] = NOTHING_TOUCHED, ALL_TOUCHED
-    width = len(window.near)
-    depth = width >> 1
-    begin = side * depth
+    depth = (len(window.near) - 1) >> 1
+    begin, end = side * depth, (side + 1) * depth
     cell = begin
-    for other in range(begin, begin + depth):  # counts instead of searching: no branch to miss
+    for other in range(begin, end):
         cell += int(window.near[other] > near)
-    if cell == begin + depth:
+    inside = cell < end
+    one = inside & (near == far) & (window.near[cell] == near)
+    place = ((2 * (near ^ -side) + side) if one else 0) & _POSITIVE
+    if inside & ((not one) | (state.counts[place] == 0)):
+        best = state.best[side] ^ -side
+        _rewrite_side(state, side, cell, min(near, best) ^ -side, window)
         return
-    if near == far and window.near[cell] == near:
-        place = 2 * (near ^ -side) + side
-        if state.counts[place] > 0:
-            window.cells[cell + width] = state.lots[place]
-            window.cells[cell + 2 * width] = state.counts[place]
-            return
-    best = state.best[side] ^ -side
-    _rewrite_side(state, side, cell, min(near, best) ^ -side, window)
+    spare = 6 * depth
+    window.cells[cell + 2 * depth if inside else spare] = state.lots[place]
+    window.cells[cell + 4 * depth if inside else spare] = state.counts[place]
 
 
 @inlined
@@ -459,13 +462,13 @@ def _write_best(state: L3State, side: int, row: int, books: IntAny) -> None:
 @inlined
 def write_book(state: L3State, window: Window, row: int, books: IntAny) -> None:
     """Write the best levels to one row of `books` (uint32, shape: rows, 6 * depth)."""
-    if len(window.near) == 2:  # one level a side
+    if len(window.near) == 3:  # one level a side
         _write_best(state, 0, row, books)
         _write_best(state, 1, row, books)
         return
     _refresh_side(state, 0, window)
     _refresh_side(state, 1, window)
-    for cell in range(len(window.cells)):
+    for cell in range(len(window.cells) - 1):
         books[row, cell] = window.cells[cell]
 
 
@@ -486,7 +489,7 @@ def replay_rows(
     `at` receives the row of each written book, `books` the book itself. Returns the first row not
     applied and the number of books written so far.
     """
-    limit = len(state.orders) >> 1
+    limit = len(state.orders) >> 2
     for row in range(max(first, 0), len(rows.action)):
         if state.meta[LIVE] >= limit:
             return row, written

@@ -104,6 +104,7 @@ class BookFeed:
         self._instrument_id = instrument_id
         self._book = seeded_book(instrument_id, seed)
         self._judge: StateJudge | None = None
+        self._room = np.empty((0, 6 * depth), np.uint32)
 
     def feed(self, ticks: Table) -> tuple[Table, Int1D]:
         """Return the books of a batch of this instrument, and the row that each follows."""
@@ -112,7 +113,7 @@ class BookFeed:
         return ticks.select(KEY_COLUMNS)[books.at].hstack(wide), books.at
 
     def books(self, ticks: Table) -> FeedBooks:
-        """Return the books of a batch of this instrument as arrays."""
+        """Return the books of a batch of this instrument as arrays, valid until the next call."""
         flags = column(ticks, "flags")
         restated = book_depth(ticks)
         if self._judge is None:
@@ -124,7 +125,9 @@ class BookFeed:
             levels = read_levels(ticks[at], self._depth)
         else:
             rows = self._book.rows(ticks)
-            books = self._book.replay(rows, depth=self._depth, every=self._every)
+            if len(self._room) < len(flags):
+                self._room = np.empty((len(flags), 6 * self._depth), np.uint32)
+            books = self._book.replay(rows, depth=self._depth, every=self._every, room=self._room)
             levels, broken = Levels(books.prices, books.sizes, books.counts), books.broken
         return FeedBooks(at, levels, self._states(ticks, broken)[at])
 

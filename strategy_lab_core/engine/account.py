@@ -4,13 +4,13 @@ At every moment cash + position x mark x multiplier = sum over the fills of
 side x lots x (mark - price) x multiplier - fees. Here "x multiplier" is "x the value of a tick".
 """
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import inlined
 from strategy_lab_core.types import Int1D, Records
 
 __all__ = ["book_fill", "equity_at_mark", "liquidation_value"]
 
 
-@hot_kernel
+@inlined
 def book_fill(
     totals: Records, k: int, side: int, lots: int, tick: int, tick_value: int, fee: int
 ) -> None:

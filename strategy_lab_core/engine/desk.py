@@ -4,7 +4,7 @@ Everything here is judged on what has reached us, never on the exchange's state.
 breaks a limit is not sent, and counted by its `Refusal`.
 """
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.latency import Leg, delay
 from strategy_lab_core.engine.orders import post, unlist
@@ -17,13 +17,13 @@ __all__ = ["cancel_all", "handle_requests", "hear", "send_cancel", "send_new"]
 SENT = -1  # instead of a Refusal
 
 
-@hot_kernel
+@inlined
 def _is_over_rate(sets: Sets, k: int, now_ns: int) -> bool:
     n = sets.totals[k]["sent"] - sets.rules[k]["max_messages_per_second"]
     return n >= 0 and bool(sets.outbound[k, n]["send_ns"] > now_ns - NS_PER_SECOND)
 
 
-@hot_kernel
+@inlined
 def _worst_position(sets: Sets, k: int, side: int) -> int:
     """Return the position on `side` if every live order on that side filled, in lots."""
     worst = side * sets.totals[k]["known_position"]
@@ -34,7 +34,7 @@ def _worst_position(sets: Sets, k: int, side: int) -> int:
     return int(worst)
 
 
-@hot_kernel
+@inlined
 def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
     """Say whether a limit price is far from both best prices that we have seen."""
     far = sets.rules[k]["max_distance_ticks"]

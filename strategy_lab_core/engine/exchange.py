@@ -5,7 +5,7 @@ book as it stands at that record; when they are called is decided in `simulator`
 optimistic in one way: nobody reacts to our orders.
 """
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.engine.market import (
     Market,
     best_level,
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-@hot_kernel
+@inlined
 def watched(sets: Sets, k: int, side: int, tick: int) -> bool:
     """Say whether an order of ours on `side` rests at `tick` or where it would trade first."""
     if side > 0:
@@ -48,7 +48,7 @@ def watched(sets: Sets, k: int, side: int, tick: int) -> bool:
     return bool(sets.totals[k]["best_ask"] <= tick)
 
 
-@hot_kernel
+@inlined
 def _best_resting(sets: Sets, k: int, side: int, tick: int) -> int:
     """Return our first order on `side` in price-time priority, at `tick` or better; -1 if none."""
     best = -1

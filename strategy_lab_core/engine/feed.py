@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import inlined
 from strategy_lab_core.engine.state import NEVER
 from strategy_lab_core.types import Int2D
 
@@ -66,7 +66,7 @@ def quiet_feed(capacity: int) -> Feed:
     )
 
 
-@hot_kernel
+@inlined
 def push(feed: Feed) -> bool:
     """Send the draft on its way if it differs from the last row in more than its times."""
     draft, pushed, counts = feed.ends[End.DRAFT], feed.ends[End.PUSHED], feed.ends[End.COUNTS]
@@ -82,7 +82,7 @@ def push(feed: Feed) -> bool:
     return bool(is_news)
 
 
-@hot_kernel
+@inlined
 def next_delivery_ns(feed: Feed) -> int:
     """Return the local time of the next delivery, or NEVER."""
     delivered, pushed = feed.ends[End.COUNTS, 0], feed.ends[End.COUNTS, 1]
@@ -91,7 +91,7 @@ def next_delivery_ns(feed: Feed) -> int:
     return int(feed.ring[delivered % len(feed.ring), Seen.LOCAL_NS])
 
 
-@hot_kernel
+@inlined
 def deliver(feed: Feed) -> None:
     """Take the next row out of the ring: it is what the strategy sees from now on."""
     delivered = feed.ends[End.COUNTS, 0]

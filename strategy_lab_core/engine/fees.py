@@ -5,7 +5,7 @@ A new model is a member of `FeeModel`, its numbers in `rules.RULE` and a branch 
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import inlined
 from strategy_lab_core.types import Records
 
 __all__ = ["FeeModel", "fee"]
@@ -17,7 +17,7 @@ class FeeModel(IntEnum):
     PER_CONTRACT = 0
 
 
-@hot_kernel
+@inlined
 def fee(rules: Records, k: int, lots: int, is_maker: bool) -> int:
     """Return the fee of one fill of `lots` contracts; negative is a rebate."""
     rate = rules[k]["maker_fee"] if is_maker else rules[k]["taker_fee"]

@@ -5,7 +5,7 @@ A new model is a member of `LatencyModel`, its numbers in `rules.RULE` and a bra
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import inlined
 from strategy_lab_core.types import Records
 
 __all__ = ["LatencyModel", "Leg", "arrival", "delay"]
@@ -24,7 +24,7 @@ class Leg(IntEnum):
     RESPONSE = 1  # from the exchange to us
 
 
-@hot_kernel
+@inlined
 def delay(rules: Records, k: int, leg: int) -> int:
     """Return the delay in ns of a message of set `k` on one leg.
 
@@ -35,7 +35,7 @@ def delay(rules: Records, k: int, leg: int) -> int:
     return int(rules[k]["response_ns"])
 
 
-@hot_kernel
+@inlined
 def arrival(sent_ns: int, delay_ns: int, previous_arrival_ns: int) -> int:
     """Return when a message arrives: messages of one line never overtake each other."""
     return max(sent_ns + delay_ns, previous_arrival_ns)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.book.l3_kernels import (
     LIVE,
     NEXT_ARRIVAL,
@@ -44,7 +44,7 @@ class Market(NamedTuple):
     scratch: Int1D  # room for the slots of one level's orders
 
 
-@hot_kernel
+@inlined
 def apply_row(market: Market, rows: MboRows, row: int) -> None:
     """Apply one recorded row to the book."""
     apply_record(
@@ -59,19 +59,19 @@ def apply_row(market: Market, rows: MboRows, row: int) -> None:
     )
 
 
-@hot_kernel
+@inlined
 def is_full(market: Market) -> bool:
     """Say whether the order table needs to grow before the next event."""
     return bool(market.book.meta[LIVE] >= len(market.book.orders) >> 2)
 
 
-@hot_kernel
+@inlined
 def next_arrival(market: Market) -> int:
     """Return the arrival number that the next order will get: whoever has less is ahead of it."""
     return int(market.book.meta[NEXT_ARRIVAL])
 
 
-@hot_kernel
+@inlined
 def arrival_of(market: Market, order_id: int) -> int:
     """Return an order's arrival number, -1 where it is not in the book."""
     slot = find_order(market.book.orders, order_id)
@@ -80,7 +80,7 @@ def arrival_of(market: Market, order_id: int) -> int:
     return int(market.book.orders[slot]["arrival"])
 
 
-@hot_kernel
+@inlined
 def best_level(market: Market, side: int) -> int:
     """Return the best level of a side, -1 where nobody is there."""
     if side > 0:
@@ -89,7 +89,7 @@ def best_level(market: Market, side: int) -> int:
     return int(level) if level < len(market.level_tick) else -1
 
 
-@hot_kernel
+@inlined
 def next_level(market: Market, side: int, level: int) -> int:
     """Return the next worse level of a side that has orders, -1 where there is none."""
     row = 0 if side > 0 else 1
@@ -99,13 +99,13 @@ def next_level(market: Market, side: int, level: int) -> int:
     return level if level < len(market.level_tick) else -1
 
 
-@hot_kernel
+@inlined
 def is_within(market: Market, level: int, side: int, limit_tick: int) -> bool:
     """Say whether an incoming order on `side` with this limit may trade at `level` (-1: no)."""
     return level >= 0 and bool(side * market.level_tick[level] <= side * limit_tick)
 
 
-@hot_kernel
+@inlined
 def lots_at_level(market: Market, side: int, level: int) -> int:
     """Return the displayed lots of a side at a level."""
     return int(market.book.lots[2 * level + (0 if side > 0 else 1)])
@@ -144,7 +144,7 @@ def list_orders(market: Market, side: int, level: int) -> int:
     return found
 
 
-@hot_kernel
+@inlined
 def listed_order(market: Market, i: int) -> tuple[int, int]:
     """Return the venue's id and the displayed lots of the `i`-th order in `scratch`."""
     slot = market.scratch[i]

@@ -3,7 +3,7 @@
 Who is filled by what is decided in `exchange`; what we know and when is in `desk`.
 """
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, arrival, delay
@@ -45,7 +45,7 @@ def answer(sets: Sets, k: int, now_ns: int, kind: int, order: int, lots: int) ->
     return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots)
 
 
-@hot_kernel
+@inlined
 def remaining(sets: Sets, k: int, order: int) -> int:
     """Return the lots that an order still wants."""
     return int(sets.orders[k, order]["size"] - sets.orders[k, order]["filled"])

@@ -7,7 +7,7 @@ MNQ and NQ have. A new model is a member of `QueueModel` and a branch in `lots_f
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import inlined
 
 __all__ = ["QueueModel", "lots_for_us"]
 
@@ -18,7 +18,7 @@ class QueueModel(IntEnum):
     BY_ORDER = 0  # exact, up to our own impact
 
 
-@hot_kernel
+@inlined
 def lots_for_us(rank: int, filled_arrival: int, filled_lots: int, ours: int) -> int:
     """Return how many of a recorded fill's lots an order of ours at that price would have got.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import inlined
 from strategy_lab_core.book.l3_kernels import SNAPSHOT
 from strategy_lab_core.engine.exchange import (
     fill_from_arrival,
@@ -51,7 +51,7 @@ def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     return cursor
 
 
-@hot_kernel
+@inlined
 def is_open_at(world: World, now_ns: int) -> bool:
     """Say whether orders match at an exchange time not before the last event."""
     place = world.cursor[Cursor.PHASE]
@@ -62,7 +62,7 @@ def is_open_at(world: World, now_ns: int) -> bool:
     return bool(place >= 0 and phases[place, 1] == Phase.OPEN)
 
 
-@hot_kernel
+@inlined
 def _play_trade(world: World, sets: Sets, k: int, row: int, is_live: bool, now_ns: int) -> None:
     """Fill orders of ours that a trade went through; its fills follow as rows."""
     tape, cursor = world.tape, world.cursor
@@ -85,7 +85,7 @@ def _play_trade(world: World, sets: Sets, k: int, row: int, is_live: bool, now_n
         )
 
 
-@hot_kernel
+@inlined
 def _play_fill(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
     """Give us the lots of a recorded fill of a resting order where we stood before it."""
     rows = world.tape.rows
@@ -99,15 +99,10 @@ def _play_fill(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
     fill_in_queue(sets, k, side, tick, arrival, lots, now_ns, world.cursor)
 
 
-@hot_kernel
-def _play_change(world: World, sets: Sets, k: int, row: int, is_live: bool, now_ns: int) -> None:
-    """Change the book: who newly arrives at or through our price trades with us."""
+@inlined
+def _play_arrival(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
+    """Let an order that newly arrives at or through our price trade with us."""
     rows = world.tape.rows
-    before = next_arrival(world.market)
-    apply_row(world.market, rows, row)
-    is_arrival = next_arrival(world.market) > before and rows.flags[row] & SNAPSHOT == 0
-    if not (is_live and is_arrival):
-        return
     side = -1 if rows.side[row] == Side.BID else 1
     tick = world.market.level_tick[rows.level[row]]
     if watched(sets, k, side, tick):
@@ -115,22 +110,25 @@ def _play_change(world: World, sets: Sets, k: int, row: int, is_live: bool, now_
         fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, world.cursor)
 
 
-@hot_kernel
+@inlined
 def _play_row(world: World, sets: Sets, k: int, row: int, is_open: bool, now_ns: int) -> None:
+    """Apply a row to the book, and fill what of ours it fills."""
     rows = world.tape.rows
+    before = next_arrival(world.market)
+    apply_row(world.market, rows, row)
+    is_arrival = next_arrival(world.market) > before and rows.flags[row] & SNAPSHOT == 0
     is_live = is_open and world.tape.is_trusted[row]
-    action = rows.action[row]
-    if action == Action.TRADE:
-        if rows.level[row] >= 0:
-            _play_trade(world, sets, k, row, is_live, now_ns)
-    elif action == Action.FILL:
-        if is_live and sets.totals[k]["resting"] > 0 and rows.level[row] >= 0:
-            _play_fill(world, sets, k, row, now_ns)
-    else:
-        _play_change(world, sets, k, row, is_live, now_ns)
+    if rows.action[row] == Action.TRADE and rows.level[row] >= 0:
+        _play_trade(world, sets, k, row, is_live, now_ns)
+    elif not is_live or sets.totals[k]["resting"] == 0:
+        return
+    elif rows.action[row] == Action.FILL and rows.level[row] >= 0:
+        _play_fill(world, sets, k, row, now_ns)
+    elif is_arrival:
+        _play_arrival(world, sets, k, row, now_ns)
 
 
-@hot_kernel
+@inlined
 def _mark(market: Market, cursor: Int1D, bid: int, ask: int) -> None:
     """Keep the quote that accounts are marked at: the last two-sided book that can be trusted.
 
@@ -147,7 +145,7 @@ def _mark(market: Market, cursor: Int1D, bid: int, ask: int) -> None:
     cursor[Cursor.IS_MARKED] = 1
 
 
-@hot_kernel
+@inlined
 def _publish(world: World, row: int, is_open: bool) -> None:
     """Send the book at an event's end on its way to us, and keep the quote for the accounts."""
     market, cursor, feed = world.market, world.cursor, world.feed
@@ -168,7 +166,7 @@ def _publish(world: World, row: int, is_open: bool) -> None:
     _mark(market, cursor, bid, ask)
 
 
-@hot_kernel
+@inlined
 def play_event(world: World, sets: Sets, k: int) -> None:
     """Play the rows of the next recorded event."""
     tape, cursor = world.tape, world.cursor

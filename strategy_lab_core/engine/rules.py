@@ -24,7 +24,8 @@ RULE = np.dtype(
             "sample_ns",
             "timer_ns",  # 0: the strategy has no timer
         )
-    ]
+    ],
+    align=True,
 )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def run_pass(
     sample(sets, 0, int(session.tape.event_ns[0]), world.cursor)
     status = -1
     while status != simulator.Status.DONE:
-        arguments = (world, sets, sheets, strategy.function, room)
+        arguments = (world, sets, sheets, strategy.function, 0, room)
         status = _advance(strategy.name, arguments)
         if status == simulator.Status.ARRAYS_FULL:
             sets = with_used_room(with_room(sets, room), room)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numba
 import numpy as np
 
-from strategy_lab_core._jit import JIT_DISABLED, hot_kernel
+from strategy_lab_core._jit import JIT_DISABLED, hot_kernel, inlined
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.rules import REQUESTS_PER_CALL
 from strategy_lab_core.engine.state import Listed, Sets
@@ -118,7 +118,7 @@ def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
         row[5] = orders[k, order]["cancel_sent"]
 
 
-@hot_kernel
+@inlined
 def write_view(
     sheets: Sheets, sets: Sets, k: int, seen: Int1D, now_ns: int, wake: int, flatten_ns: int
 ) -> None:

@@ -7,7 +7,7 @@ inside one. The loop stops to ask for larger arrays and goes on where it was.
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.engine.desk import cancel_all, handle_requests, hear, send_new
 from strategy_lab_core.engine.exchange import accept_cancel, accept_new
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
@@ -40,7 +40,7 @@ class Step(IntEnum):
     TIMER = 5
 
 
-@hot_kernel
+@inlined
 def _next_own(world: World, sets: Sets, k: int) -> tuple[int, int]:
     """Return time and kind of the next thing that is not a recorded event."""
     totals = sets.totals[k]
@@ -61,7 +61,7 @@ def _next_own(world: World, sets: Sets, k: int) -> tuple[int, int]:
     return when, step
 
 
-@hot_kernel
+@inlined
 def _call(
     world: World,
     sets: Sets,
@@ -113,7 +113,7 @@ def _flatten(world: World, sets: Sets, k: int, now_ns: int) -> None:
     _close_position(world, sets, k, now_ns)
 
 
-@hot_kernel
+@inlined
 def _sample_until(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Sample the grid point before `now_ns`, if one has passed and the account has changed."""
     grid_ns = sets.totals[k]["next_sample_ns"]
@@ -145,7 +145,7 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     accept_new(world.market, sets, k, order, now_ns, is_open, is_trusted, world.cursor)
 
 
-@hot_kernel
+@inlined
 def _take_step(
     world: World,
     sets: Sets,
@@ -175,7 +175,7 @@ def _take_step(
         _call(world, sets, sheets, strategy, k, now_ns, Wake.TIMER)
 
 
-@hot_kernel
+@inlined
 def _has_room(sets: Sets, k: int, headroom: int) -> bool:
     totals = sets.totals[k]
     room = min(
@@ -194,11 +194,11 @@ def advance(
     sets: Sets,
     sheets: Sheets,
     strategy: StrategyFunction,
+    k: int,
     headroom: int,
 ) -> int:
-    """Run until the end, or until an array needs to grow; return the `Status`."""
+    """Run set `k` until the end, or until an array needs to grow; return the `Status`."""
     tape, cursor = world.tape, world.cursor
-    k = 0  # the one parameter set of this pass
     while True:
         row = cursor[Cursor.ROW]
         market_ns = tape.event_ns[row] if row < len(tape.event_ns) else NEVER

@@ -105,7 +105,7 @@ class MessageKind(IntEnum):
 
 
 def _record(*fields: str) -> np.dtype[np.void]:
-    return np.dtype([(field, np.int64) for field in fields])
+    return np.dtype([(field, np.int64) for field in fields], align=True)
 
 
 # An order's number is its place; it never moves.

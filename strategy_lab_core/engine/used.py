@@ -7,13 +7,13 @@ Open addressing, at most half full; nothing is ever removed within a session.
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.engine.state import Sets
 
 __all__ = ["add_used", "used_lots", "with_used_room"]
 
 
-@hot_kernel
+@inlined
 def _place(sets: Sets, k: int, key: int) -> int:
     used = sets.used[k]
     mask = len(used) - 1
@@ -23,7 +23,7 @@ def _place(sets: Sets, k: int, key: int) -> int:
     return int(place)
 
 
-@hot_kernel
+@inlined
 def used_lots(sets: Sets, k: int, order_id: int) -> int:
     """Return how many lots of a displayed order have served set `k`."""
     return int(sets.used[k, _place(sets, k, order_id + 1)]["lots"])

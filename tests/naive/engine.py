@@ -228,6 +228,8 @@ class NaiveEngine:
         self.trade_side = self.pool = 0
         for row in event.rows:
             live = is_open and row.trusted
+            if row.action in "TF":
+                self.book.apply(row)  # leaves the book alone, but ends a block of snapshot rows
             if row.action == "T":
                 if row.price is not None:
                     self._trade(row, live, event.ts)

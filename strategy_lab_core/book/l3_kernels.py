@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.book.hashing import home_slot
 from strategy_lab_core.book.rules import StateRule
 from strategy_lab_core.types import Action, Int1D, IntAny, RecordFlag, Records, Side
@@ -208,7 +208,7 @@ def _next_arrival(state: L3State) -> int:
     return arrival
 
 
-@hot_kernel
+@part
 def _clear(state: L3State) -> None:
     """Empty the book; a snapshot that follows finds its orders in `before`."""
     for slot in range(len(state.orders)):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, part
 from strategy_lab_core.book.rules import UNRELIABLE_RULES, StateRule
 from strategy_lab_core.data.columns import Table, concat, table
 from strategy_lab_core.types import Action, Bool1D, Int1D, Int2D, IntAny, Phase, RecordFlag
@@ -57,7 +57,7 @@ class _Rows(NamedTuple):
     crossed: Bool1D  # at an event end in the open phase
 
 
-@hot_kernel
+@part
 def _broken_now(rows: _Rows, row: int, life: int, unseeded: bool, previous: int) -> int:
     """Return the bits of the rules that a market record breaks."""
     broken = _UNSEEDED if unseeded else life
@@ -72,7 +72,7 @@ def _broken_now(rows: _Rows, row: int, life: int, unseeded: bool, previous: int)
     return broken
 
 
-@hot_kernel
+@part
 def _ended_now(rows: _Rows, row: int, restates: bool, broken: int) -> int:
     """Return the bits of the rules whose intervals a record ends."""
     if restates:
@@ -120,14 +120,14 @@ def _judge(
     return found
 
 
-@hot_kernel
+@part
 def _state_of(opened: int) -> int:
     if opened & _UNSEEDED:
         return 1
     return 2 if opened & _UNRELIABLE else 0
 
 
-@hot_kernel
+@part
 def _note(
     running: Int2D, closed: Int2D, found: int, was: int, ended: int, opened: int, now_ns: int
 ) -> int:

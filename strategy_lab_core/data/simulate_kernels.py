@@ -7,7 +7,7 @@ outside: `simulate` turns the rows written here into DBN records.
 
 import numpy as np
 
-from strategy_lab_core._jit import kernel
+from strategy_lab_core._jit import kernel, part
 from strategy_lab_core.data.simulate_market import LEVELS, NO_RANK, Market
 from strategy_lab_core.types import Action, Float1D, Float2D, Int1D, Side
 
@@ -39,7 +39,7 @@ _IMBALANCE_PULL = 0.03  # levels per step that a fully one-sided touch moves the
 _REVERSION = 2e-5  # share of the distance to the middle of the grid that comes back in a step
 
 
-@kernel
+@part
 def _write(market: Market, step: int, action: int, slot: int, size: int, rank: int) -> None:
     order = market.orders[slot]
     row = market.rows[market.counts[_ROWS]]
@@ -53,12 +53,12 @@ def _write(market: Market, step: int, action: int, slot: int, size: int, rank: i
     market.counts[_ROWS] += 1
 
 
-@kernel
+@part
 def _end_event(market: Market) -> None:
     market.rows[market.counts[_ROWS] - 1]["last"] = 1
 
 
-@kernel
+@part
 def _new_slot(market: Market, side: int, level: int, size: int, gtc: int) -> int:
     slot = market.counts[_SLOTS]
     order = market.orders[slot]
@@ -72,7 +72,7 @@ def _new_slot(market: Market, side: int, level: int, size: int, gtc: int) -> int
     return int(slot)
 
 
-@kernel
+@part
 def _join(market: Market, slot: int) -> None:
     """Put the order at the end of the queue of its level."""
     order = market.orders[slot]
@@ -92,7 +92,7 @@ def _join(market: Market, slot: int) -> None:
         book_side["best"] = level
 
 
-@kernel
+@part
 def _leave(market: Market, slot: int) -> None:
     """Take the order out of its queue; the best price moves where its level empties."""
     order = market.orders[slot]
@@ -113,7 +113,7 @@ def _leave(market: Market, slot: int) -> None:
             book_side["best"] = _next_best(market, side, level)
 
 
-@kernel
+@part
 def _next_best(market: Market, side: int, level: int) -> int:
     step = 1 if side == 1 else -1
     while 0 <= level < LEVELS and market.queues[side, level]["head"] < 0:
@@ -121,7 +121,7 @@ def _next_best(market: Market, side: int, level: int) -> int:
     return level
 
 
-@kernel
+@part
 def _enlist(market: Market, slot: int) -> None:
     count = market.counts[_LIVE]
     market.live[count] = slot
@@ -129,7 +129,7 @@ def _enlist(market: Market, slot: int) -> None:
     market.counts[_LIVE] = count + 1
 
 
-@kernel
+@part
 def _strike(market: Market, slot: int) -> None:
     count = market.counts[_LIVE] - 1
     moved = market.live[count]
@@ -139,7 +139,7 @@ def _strike(market: Market, slot: int) -> None:
     market.counts[_LIVE] = count
 
 
-@kernel
+@part
 def _rest(market: Market, step: int, slot: int) -> None:
     """Rest the order in the book, by an add row."""
     order, row = market.orders[slot], market.counts[_ROWS]
@@ -149,7 +149,7 @@ def _rest(market: Market, step: int, slot: int) -> None:
     _write(market, step, _ADD, slot, order["size"], row)
 
 
-@kernel
+@part
 def _cancel(market: Market, step: int, slot: int) -> None:
     order = market.orders[slot]
     _leave(market, slot)
@@ -158,7 +158,7 @@ def _cancel(market: Market, step: int, slot: int) -> None:
     order["size"] = 0
 
 
-@kernel
+@part
 def _modify(market: Market, step: int, slot: int, level: int, size: int) -> None:
     """Move or resize; only a smaller size at the same price keeps the place in the queue."""
     order = market.orders[slot]
@@ -174,7 +174,7 @@ def _modify(market: Market, step: int, slot: int, level: int, size: int) -> None
     _write(market, step, _MODIFY, slot, size, order["rank"])
 
 
-@kernel
+@part
 def _take(market: Market, slot: int, lots: int) -> None:
     """Take filled lots from the order; it leaves the book when none are left."""
     order = market.orders[slot]
@@ -186,7 +186,7 @@ def _take(market: Market, slot: int, lots: int) -> None:
     order["size"] -= lots
 
 
-@kernel
+@part
 def _list(market: Market, slot: int, touched: int) -> int:
     """List an order that is about to be filled, with its lots; return the number listed."""
     market.touched[0, touched] = slot
@@ -194,7 +194,7 @@ def _list(market: Market, slot: int, touched: int) -> int:
     return touched + 1
 
 
-@kernel
+@part
 def _settle(market: Market, step: int, touched: int) -> None:
     """Write the change of every filled order: a cancel when it is gone, else a modify."""
     for k in range(touched):
@@ -206,7 +206,7 @@ def _settle(market: Market, step: int, touched: int) -> None:
             _write(market, step, _MODIFY, slot, order["size"], order["rank"])
 
 
-@kernel
+@part
 def _aggress(market: Market, step: int, side: int, lots: int, reach: int, rests: bool) -> None:
     """Match an incoming order level by level up to `reach` levels beyond the best.
 
@@ -253,13 +253,13 @@ def carry_in(market: Market, order_id: Int1D, side: Int1D, level: Int1D, size: I
         _end_event(market)
 
 
-@kernel
+@part
 def _lots(draw: float) -> int:
     """Draw an order size: mostly 1 to 3 lots, now and then 20."""
     return min(1 + int(0.6 / (1.02 - draw) - 0.58), 20)
 
 
-@kernel
+@part
 def _far_order(market: Market, draw: float, fair: float, tries: int) -> int:
     """Choose a live order; of `tries` the one farthest from the fair value."""
     count = market.counts[_LIVE]
@@ -297,7 +297,7 @@ def play_pre_open(
         _end_event(market)
 
 
-@kernel
+@part
 def _match_best(market: Market, touched: int, known_bid: int, known_ask: int) -> tuple[int, int]:
     """Match the first bid with the first ask; return the lots and the number of orders listed.
 
@@ -345,14 +345,14 @@ def play_auction(market: Market, step: int, fair: float) -> None:
     _end_event(market)
 
 
-@kernel
+@part
 def _middle(market: Market, fair: float) -> float:
     if market.sides[0]["levels"] == 0 or market.sides[1]["levels"] == 0:
         return fair
     return float(0.5 * (market.sides[0]["best"] + market.sides[1]["best"]))
 
 
-@kernel
+@part
 def _imbalance(market: Market) -> float:
     """Return (bid lots - ask lots) / (their sum) at the best prices; 0 for an empty side."""
     if market.sides[0]["levels"] == 0 or market.sides[1]["levels"] == 0:
@@ -362,7 +362,7 @@ def _imbalance(market: Market) -> float:
     return float((bid - ask) / (bid + ask))
 
 
-@kernel
+@part
 def _next_fair(market: Market, fair: float, noise: float) -> float:
     """Walk the fair value: noise, the pull of the touch's imbalance, mild mean reversion."""
     pull = _IMBALANCE_PULL * _imbalance(market)
@@ -370,7 +370,7 @@ def _next_fair(market: Market, fair: float, noise: float) -> float:
     return min(max(fair, 500.0), LEVELS - 500.0)
 
 
-@kernel
+@part
 def _passive_level(market: Market, side: int, fair: float, draw: float, depth: float) -> int:
     """Draw a level that does not cross: inside the spread, at the best or behind it."""
     other = 1 - side
@@ -389,7 +389,7 @@ def _passive_level(market: Market, side: int, fair: float, draw: float, depth: f
     return ours - towards * int(_SPAN * depth * depth)
 
 
-@kernel
+@part
 def _step_add(market: Market, step: int, side: int, fair: float, draw: Float1D) -> None:
     level = _passive_level(market, side, fair, draw[2], draw[3])
     if market.sides[side]["levels"] < _MIN_LEVELS and market.sides[side]["levels"] > 0:
@@ -398,7 +398,7 @@ def _step_add(market: Market, step: int, side: int, fair: float, draw: Float1D) 
     _rest(market, step, _new_slot(market, side, level, _lots(draw[5]), gtc))
 
 
-@kernel
+@part
 def _step_modify(market: Market, step: int, fair: float, draw: Float1D) -> None:
     """Change a random order: move it, make it larger, or smaller."""
     slot = _far_order(market, draw[2], fair, 1)
@@ -414,7 +414,7 @@ def _step_modify(market: Market, step: int, fair: float, draw: Float1D) -> None:
     _modify(market, step, slot, level, size)
 
 
-@kernel
+@part
 def _step_aggress(market: Market, step: int, side: int, draw: Float1D, eager: bool) -> None:
     touch = market.queues[1 - side, market.sides[1 - side]["best"]]["lots"]
     lots = _lots(draw[3])

@@ -4,7 +4,7 @@ Everything here is judged on what has reached us, never on the exchange's state.
 breaks a limit is not sent, and counted by its `Refusal`.
 """
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.latency import Leg, delay
 from strategy_lab_core.engine.orders import post, unlist
@@ -43,7 +43,7 @@ def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
     return not (near_bid or near_ask)
 
 
-@hot_kernel
+@part
 def send_new(
     sets: Sets,
     k: int,
@@ -75,7 +75,7 @@ def send_new(
     return int(order)
 
 
-@hot_kernel
+@part
 def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
     """Send a cancel of a live order; an unknown, ended or already cancelled one is refused."""
     is_live = False
@@ -91,14 +91,14 @@ def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
     return SENT
 
 
-@hot_kernel
+@part
 def cancel_all(sets: Sets, k: int, now_ns: int) -> None:
     """Send a cancel for every live order that has none on its way."""
     for i in range(sets.totals[k]["live"]):
         send_cancel(sets, k, sets.lists[k, Listed.LIVE, i], now_ns)
 
 
-@hot_kernel
+@part
 def _check_limits(sets: Sets, k: int, side: int, lots: int, now_ns: int) -> int:
     if lots > sets.rules[k]["max_order_size"]:
         return Refusal.ORDER_SIZE
@@ -111,7 +111,7 @@ def _check_limits(sets: Sets, k: int, side: int, lots: int, now_ns: int) -> int:
     return SENT
 
 
-@hot_kernel
+@part
 def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int:
     """Send one request, or return why not."""
     kind, side, tick, lots, tag = request[0], request[1], request[2], request[3], request[4]
@@ -130,7 +130,7 @@ def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int
     return refusal
 
 
-@hot_kernel
+@part
 def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: int) -> None:
     """Send what a strategy has written on its request sheet: row 0 holds the count."""
     asked = requests[0, 0]
@@ -142,7 +142,7 @@ def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: in
             sets.refusals[k, refusal] += 1
 
 
-@hot_kernel
+@part
 def hear(sets: Sets, k: int) -> None:
     """Take in the next response: known position, known fills, orders known to be over."""
     totals, orders = sets.totals[k], sets.orders

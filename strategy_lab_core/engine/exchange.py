@@ -5,7 +5,7 @@ book as it stands at that record; when they are called is decided in `simulator`
 optimistic in one way: nobody reacts to our orders.
 """
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.market import (
     Market,
     best_level,
@@ -62,7 +62,7 @@ def _best_resting(sets: Sets, k: int, side: int, tick: int) -> int:
     return best
 
 
-@hot_kernel
+@part
 def fill_through(
     sets: Sets, k: int, side: int, tick: int, lots: int, now_ns: int, cursor: Int1D
 ) -> int:
@@ -81,7 +81,7 @@ def fill_through(
     return lots
 
 
-@hot_kernel
+@part
 def fill_in_queue(
     sets: Sets,
     k: int,
@@ -110,7 +110,7 @@ def fill_in_queue(
         i += 1
 
 
-@hot_kernel
+@part
 def fill_from_arrival(
     sets: Sets,
     k: int,
@@ -129,7 +129,7 @@ def fill_from_arrival(
             add_used(sets, k, order_id, lots - left)
 
 
-@hot_kernel
+@part
 def _unused_before(market: Market, sets: Sets, k: int, side: int, tick: int, enough: int) -> int:
     """Return the unused lots that a `side` order finds strictly before `tick`, up to `enough`."""
     total = 0
@@ -142,7 +142,7 @@ def _unused_before(market: Market, sets: Sets, k: int, side: int, tick: int, eno
     return total
 
 
-@hot_kernel
+@part
 def _take_level(
     market: Market,
     sets: Sets,
@@ -163,7 +163,7 @@ def _take_level(
             fill_order(sets, k, order, lots, tick, False, now_ns, cursor)
 
 
-@hot_kernel
+@part
 def _take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
     """Walk the other side of the book up to the order's limit."""
     side, limit = sets.orders[k, order]["side"], sets.orders[k, order]["tick"]
@@ -173,7 +173,7 @@ def _take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: I
         level = next_level(market, -side, level)
 
 
-@hot_kernel
+@part
 def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
     """Say whether an incoming order would reach an order of ours on the other side."""
     side = sets.orders[k, order]["side"]
@@ -184,7 +184,7 @@ def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
     return bool(_unused_before(market, sets, k, side, own, size) < size)
 
 
-@hot_kernel
+@part
 def _refused(
     market: Market, sets: Sets, k: int, order: int, is_open: bool, is_trusted: bool
 ) -> int:
@@ -205,7 +205,7 @@ def _refused(
     return EndReason.WORKING
 
 
-@hot_kernel
+@part
 def accept_new(
     market: Market,
     sets: Sets,
@@ -236,7 +236,7 @@ def accept_new(
     rest(sets, k, order, next_arrival(market), ahead)
 
 
-@hot_kernel
+@part
 def accept_cancel(sets: Sets, k: int, order: int, now_ns: int) -> None:
     """Handle a cancel's arrival: it comes too late where the order is already over."""
     if sets.orders[k, order]["end_reason"] != EndReason.WORKING:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import (
     LIVE,
     NEXT_ARRIVAL,
@@ -111,7 +111,7 @@ def lots_at_level(market: Market, side: int, level: int) -> int:
     return int(market.book.lots[2 * level + (0 if side > 0 else 1)])
 
 
-@hot_kernel
+@part
 def lots_at_tick(market: Market, side: int, tick: int) -> int:
     """Return the displayed lots of a side at any price, 0 where the book has no such level."""
     level = int(np.searchsorted(market.level_tick, tick))
@@ -120,7 +120,7 @@ def lots_at_tick(market: Market, side: int, tick: int) -> int:
     return lots_at_level(market, side, level)
 
 
-@hot_kernel
+@part
 def list_orders(market: Market, side: int, level: int) -> int:
     """Write the slots of a level's orders into `scratch`, the oldest first; return their number.
 

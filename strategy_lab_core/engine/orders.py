@@ -3,7 +3,7 @@
 Who is filled by what is decided in `exchange`; what we know and when is in `desk`.
 """
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, arrival, delay
@@ -21,7 +21,7 @@ from strategy_lab_core.types import Int1D, Records
 __all__ = ["answer", "end_order", "fill_order", "post", "remaining", "rest", "sample", "unlist"]
 
 
-@hot_kernel
+@part
 def post(
     line: Records, n: int, sent_ns: int, delay_ns: int, kind: int, order: int, lots: int
 ) -> int:
@@ -36,7 +36,7 @@ def post(
     return arrives_ns
 
 
-@hot_kernel
+@part
 def answer(sets: Sets, k: int, now_ns: int, kind: int, order: int, lots: int) -> int:
     """Send a response from the exchange and return when we shall hear it."""
     delay_ns = delay(sets.rules, k, Leg.RESPONSE)
@@ -63,7 +63,7 @@ def sample(sets: Sets, k: int, now_ns: int, cursor: Int1D) -> None:
     sets.totals[k]["samples"] = n + 1
 
 
-@hot_kernel
+@part
 def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int) -> None:
     """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`."""
     totals = sets.totals[k]
@@ -78,7 +78,7 @@ def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int) -> None:
         totals["best_ask"] = min(totals["best_ask"], tick)
 
 
-@hot_kernel
+@part
 def unlist(numbers: Int1D, n: int, order: int) -> int:
     """Take `order` out of the first `n` numbers, keeping their order; return how many are left."""
     kept = 0
@@ -89,7 +89,7 @@ def unlist(numbers: Int1D, n: int, order: int) -> int:
     return kept
 
 
-@hot_kernel
+@part
 def _find_best(sets: Sets, k: int) -> None:
     totals = sets.totals[k]
     totals["best_bid"] = NO_BID
@@ -103,7 +103,7 @@ def _find_best(sets: Sets, k: int) -> None:
             totals["best_ask"] = min(totals["best_ask"], tick)
 
 
-@hot_kernel
+@part
 def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     """End an order's life at the exchange, whether it rested or not."""
     sets.orders[k, order]["end_ns"] = now_ns
@@ -114,7 +114,7 @@ def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
         _find_best(sets, k)
 
 
-@hot_kernel
+@part
 def fill_order(
     sets: Sets,
     k: int,

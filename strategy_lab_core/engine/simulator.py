@@ -7,7 +7,7 @@ inside one. The loop stops to ask for larger arrays and goes on where it was.
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.desk import cancel_all, handle_requests, hear, send_new
 from strategy_lab_core.engine.exchange import accept_cancel, accept_new
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
@@ -85,7 +85,7 @@ def _call(
     handle_requests(sets, k, sheets.requests[k], seen, now_ns)
 
 
-@hot_kernel
+@part
 def _close_position(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Send the market order that ends flat, once per attempt, when no order of ours is alive."""
     seen = world.feed.ends[End.SEEN]
@@ -103,7 +103,7 @@ def _close_position(world: World, sets: Sets, k: int, now_ns: int) -> None:
     send_new(sets, k, OrderKind.MARKET, side, 0, abs(position), 0, now_ns)
 
 
-@hot_kernel
+@part
 def _flatten(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Cancel everything, then close the position; tried again every second."""
     sets.totals[k]["next_flatten_ns"] += NS_PER_SECOND
@@ -131,7 +131,7 @@ def _sample_until(world: World, sets: Sets, k: int, now_ns: int) -> None:
         sample(sets, k, grid_ns, world.cursor)
 
 
-@hot_kernel
+@part
 def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Let the next message of ours act at the exchange."""
     n = sets.totals[k]["arrived"]

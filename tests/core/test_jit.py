@@ -1,0 +1,54 @@
+"""The decorators of kernels, and the digest that keys their cache."""
+
+from pathlib import Path
+
+import pytest
+
+from strategy_lab_core._jit import JIT_DISABLED, inlined, kernel, part, source_digest
+
+
+@part
+def _twice(x: int) -> int:
+    return 2 * x
+
+
+@inlined
+def _next(x: int) -> int:
+    return x + 1
+
+
+@kernel
+def _both(x: int) -> int:
+    return _twice(_next(x))
+
+
+def test_kernel__calls_its_parts() -> None:
+    """Parts without an entry point of their own work inside a kernel."""
+    assert _both(3) == 8
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="without compilation every part is a Python function")
+@pytest.mark.parametrize("function", [_twice, _next])
+def test_part__refuses_a_call_from_python(function: object) -> None:
+    """The missing entry point would end the process."""
+    assert callable(function)
+    with pytest.raises(TypeError, match="is part of other kernels"):
+        function(3)
+
+
+def test_source_digest__follows_names_and_contents(tmp_path: Path) -> None:
+    """Any edit, any new file; not what is left out, and nothing but Python."""
+    (tmp_path / "a.py").write_text("x = 1")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.py").write_text("y = 1")
+    first = source_digest(tmp_path)
+    assert source_digest(tmp_path) == first
+
+    (tmp_path / "note.txt").write_text("no code")
+    assert source_digest(tmp_path) == first
+    without = source_digest(tmp_path, without=("sub",))
+    (tmp_path / "sub" / "b.py").write_text("y = 2")
+    assert source_digest(tmp_path) != first
+    assert source_digest(tmp_path, without=("sub",)) == without
+    (tmp_path / "a.py").rename(tmp_path / "c.py")
+    assert source_digest(tmp_path, without=("sub",)) != without

@@ -16,7 +16,7 @@ from strategy_lab_core.book.validate import Validator
 from strategy_lab_core.data.checks import apply_row_rules
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.data.dbn_writer import write_dbn
-from strategy_lab_core.data.files import open_ticks
+from strategy_lab_core.data.files import inspect
 from strategy_lab_core.data.instruments import Instrument, instruments
 from strategy_lab_core.types import Action, IntAny, TickSchema
 
@@ -113,8 +113,7 @@ def _slices(rows: int, size: int) -> list[slice]:
 
 def _read(prepared: Prepared) -> Callable[[], None]:
     def work() -> None:
-        for batch in open_ticks(prepared.file).batches(BATCH):
-            batch.height  # noqa: B018 (the batch is what was asked for)
+        inspect(prepared.file, batch_rows=BATCH)
 
     return work
 
@@ -170,7 +169,7 @@ def _stored(prepared: Prepared) -> Callable[[], None]:
 
 
 STAGES: dict[str, tuple[str, Callable[[Prepared], Callable[[], None]]]] = {
-    "read_dbn": ("DBN zstd to canonical tables, hashes included", _read),
+    "read_dbn": ("DBN zstd to canonical tables and the file's hash, in one pass", _read),
     "row_checks": ("row rules in memory", _rules),
     "validate": ("row rules, Pandera, L3 book and state rules", _validate),
     "l3_book_tob": ("L3 book + best bid and offer after every record", _book(1)),

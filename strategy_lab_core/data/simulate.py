@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -44,6 +43,7 @@ from strategy_lab_core.data.simulate_tape import (
     snapshot,
 )
 from strategy_lab_core.data.simulate_times import (
+    Window,
     open_times,
     pre_open_times,
     receive_times,
@@ -71,34 +71,6 @@ _GTC_A_SIDE = 60  # orders from the days before
 _DAY_NS = 86_400 * NS_PER_SECOND
 _MONTHS = {3: "H", 6: "M", 9: "U", 12: "Z"}
 _MIN_EVENTS = 200
-
-
-class Window(Protocol):
-    """The times of a session, ns UTC, as the calendar's `Session` has them."""
-
-    @property
-    def key(self) -> date:
-        """Date of the session."""
-
-    @property
-    def previous_close_ns(self) -> int:
-        """Begin of the session's window, inclusive."""
-
-    @property
-    def pre_open_ns(self) -> int:
-        """Begin of order entry."""
-
-    @property
-    def open_ns(self) -> int:
-        """Begin of trading."""
-
-    @property
-    def close_ns(self) -> int:
-        """End of trading and of the window, exclusive."""
-
-    @property
-    def halts(self) -> tuple[tuple[int, int], ...]:
-        """Breaks, each [start, end)."""
 
 
 @dataclass(frozen=True, slots=True)

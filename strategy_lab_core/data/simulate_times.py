@@ -4,13 +4,14 @@ All times are ns UTC. The activity follows the trading day: quiet nights, a busy
 market fifteen and a half hours into the session, and bursts of events microseconds apart.
 """
 
+from datetime import date
 from typing import Protocol
 
 import numpy as np
 
 from strategy_lab_core.types import Action, Bool1D, Int1D
 
-__all__ = ["open_times", "pre_open_times", "receive_times", "sequences"]
+__all__ = ["Window", "open_times", "pre_open_times", "receive_times", "sequences"]
 
 # Share of a 23-hour session that has passed, and the relative activity there.
 _HOURS = np.array([0.0, 0.01, 0.05, 0.3, 0.42, 0.55, 0.665, 0.675, 0.70, 0.80, 0.94, 0.955, 1.0])
@@ -21,7 +22,17 @@ _WIRE_NS = 40_000  # least time from matching engine to capture
 _SAME_PACKET_NS = 6_000
 
 
-class _Hours(Protocol):
+class Window(Protocol):
+    """The times of a session, ns UTC, as the calendar's `Session` has them."""
+
+    @property
+    def key(self) -> date:
+        """Date of the session."""
+
+    @property
+    def previous_close_ns(self) -> int:
+        """Begin of the session's window, inclusive."""
+
     @property
     def pre_open_ns(self) -> int:
         """Begin of order entry."""
@@ -32,21 +43,21 @@ class _Hours(Protocol):
 
     @property
     def close_ns(self) -> int:
-        """End of trading, exclusive."""
+        """End of trading and of the window, exclusive."""
 
     @property
     def halts(self) -> tuple[tuple[int, int], ...]:
         """Breaks, each [start, end)."""
 
 
-def pre_open_times(session: _Hours, count: int, rng: np.random.Generator) -> Int1D:
+def pre_open_times(session: Window, count: int, rng: np.random.Generator) -> Int1D:
     """Return `count` ascending times between pre-open and open, denser towards the open."""
     span = session.open_ns - session.pre_open_ns
     shares = 1.0 - rng.random(count) ** 2
     return _ascending(session.pre_open_ns + (shares * (span - count - 1)).astype(np.int64))
 
 
-def open_times(session: _Hours, count: int, end_gap_ns: int, rng: np.random.Generator) -> Int1D:
+def open_times(session: Window, count: int, end_gap_ns: int, rng: np.random.Generator) -> Int1D:
     """Return `count` ascending times in (open, close - `end_gap_ns`), none inside a halt."""
     span = session.close_ns - session.open_ns
     grid = np.linspace(0.0, 1.0, 2_001)

@@ -21,6 +21,7 @@ __all__ = [
     "JIT_DISABLED",
     "hot_kernel",
     "inlined",
+    "is_compiled",
     "kernel",
     "part",
     "source_digest",
@@ -58,6 +59,11 @@ def _cache_folder() -> Path:
 
 CACHE_FOLDER = _cache_folder()
 numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
+
+
+def is_compiled() -> bool:
+    """Return whether kernels of this source lie in the cache: else the first call takes a while."""
+    return JIT_DISABLED or any(CACHE_FOLDER.rglob("simulator.advance-*.nbi"))
 
 
 def kernel(func: Callable[P, R]) -> Callable[P, R]:

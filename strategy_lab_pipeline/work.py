@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from strategy_lab_core._jit import is_compiled
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.progress import steps
@@ -180,7 +181,8 @@ def _run_sessions(
     work = [(partition, [a for a in partition.assets if a in assets]) for partition in stale]
     work = [(partition, chosen) for partition, chosen in work if chosen]
     summary.up_to_date = len(workspace.store.all_partitions()) - len(work)
-    with steps("running sessions", total=len(work)) as progress:
+    title = "running sessions" if is_compiled() else "running sessions, compiling once (a minute)"
+    with steps(title, total=len(work)) as progress:
         for partition, chosen in work:
             run = launch.run_session(instance, partition.product, partition.session, chosen)
             summary.ran.append(asdict(run))

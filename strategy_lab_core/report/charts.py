@@ -10,6 +10,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 import vl_convert
+from altair.utils.schemapi import debug_mode
 
 __all__ = [
     "book_chart",
@@ -57,7 +58,8 @@ def _values(table: pl.DataFrame, **columns: pl.Expr) -> alt.InlineData:
     """Return inline data: ``t`` in ms UTC and the given columns, rounded for people."""
     time = (pl.col("ts") / _NS_PER_MS).round(3).alias("t")
     named = [expression.alias(name) for name, expression in columns.items()]
-    return alt.InlineData(values=table.select(time, *named).to_dicts())
+    with debug_mode(False):  # checking thousands of rows against a JSON schema takes a second
+        return alt.InlineData(values=table.select(time, *named).to_dicts())
 
 
 def _money(column: str, scale: int) -> pl.Expr:

@@ -10,15 +10,12 @@ from strategy_lab_pipeline.db.database import Database
 from strategy_lab_pipeline.db.store import Store
 from tests.pipeline.postgres import Server, missing_programs, server
 
-ON_POSTGRES = (pytest.mark.postgres, pytest.mark.xdist_group("postgres"))
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for a PostgreSQL database, and keep it on one worker: one server for all."""
+    """Mark what asks for a PostgreSQL database."""
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
-            for mark in ON_POSTGRES:
-                item.add_marker(mark)
+            item.add_marker(pytest.mark.postgres)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +34,7 @@ def postgres_url(postgres_server: Server) -> str:
     return postgres_server.new_database()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=ON_POSTGRES)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of an empty database of each kind."""
     if request.param == "sqlite":

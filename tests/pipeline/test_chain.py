@@ -23,8 +23,6 @@ from strategy_lab_pipeline.stages import (
 )
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
-pytestmark = pytest.mark.xdist_group("chain")  # its home is made once
-
 DAYS = (date(2025, 1, 13), date(2025, 1, 14))
 EXPERIMENT = """
 name: imbalance_mnq

@@ -11,8 +11,6 @@ import pytest
 
 from strategy_lab_pipeline import __version__
 
-pytestmark = pytest.mark.xdist_group("cli")  # its home is made once
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,8 +16,6 @@ from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import backtests, books, catalogue, plan, raw, validated
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
-pytestmark = pytest.mark.xdist_group("cuts")  # its home is made once
-
 DAYS = (date(2025, 1, 13), date(2025, 1, 14))
 LAST = str(DAYS[-1])
 HOUR_NS = 3_600 * NS_PER_SECOND

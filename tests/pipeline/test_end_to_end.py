@@ -11,10 +11,8 @@ from strategy_lab_core.data.simulate import write_sessions
 from tests.pipeline.daemon import Daemon, running
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.daemon,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("daemon"),
 ]
 
 STATS = """query($key: AssetKeyInput!){assetNodeOrError(assetKey: $key){... on AssetNode{
@@ -56,6 +54,7 @@ def _materialised(daemon: Daemon, asset: str) -> int:
     return int(_stats(daemon, asset)["partitionStats"]["numMaterialized"])
 
 
+@pytest.mark.slow
 def test_up__runs_dropped_files_and_a_backfill(sessions: Path, tmp_path: Path) -> None:
     """Dropped files reach backtests by the sensor; a backfill of ten partitions then completes."""
     home = _home(tmp_path)

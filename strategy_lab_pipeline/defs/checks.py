@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from strategy_lab_pipeline.defs.partitions import session_by_product
 from strategy_lab_pipeline.stages import backtests, books, validated
 
 __all__ = ["backtest_check_specs", "book_check_specs", "validated_check_specs"]
@@ -9,7 +10,10 @@ __all__ = ["backtest_check_specs", "book_check_specs", "validated_check_specs"]
 
 def _specs(asset: str, rules: dict[str, str]) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(name, asset=asset, description=reason) for name, reason in rules.items()
+        dg.AssetCheckSpec(
+            name, asset=asset, description=reason, partitions_def=session_by_product()
+        )
+        for name, reason in rules.items()
     ]
 
 

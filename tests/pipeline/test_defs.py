@@ -95,6 +95,18 @@ def _run(request: dg.RunRequest, instance: dg.DagsterInstance) -> None:
     assert result.success
 
 
+def _checked(instance: dg.DagsterInstance, rule: str) -> dict[str | None, bool]:
+    """Return by partition whether a rule was kept."""
+    key = dg.AssetCheckKey(dg.AssetKey("validated_ticks"), rule)
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+    found = {}
+    for record in records:
+        evaluation = record.evaluation
+        assert evaluation is not None
+        found[record.partition] = evaluation.passed
+    return found
+
+
 def test_defs__every_asset_says_what_it_is() -> None:
     """Each asset has a group, an owner, kinds, a description and, where it is made, a version."""
     graph = defs().resolve_asset_graph()
@@ -186,6 +198,8 @@ def test_sensor__runs_from_files_to_reports_and_then_rests(
         for request in requests:
             _run(request, instance)
     assert jobs == [["catalogue_landing"], ["session_chain"], ["write_reports"]]
+    assert _checked(instance, "size_not_positive") == {KEYS[0]: False, KEYS[1]: True}
+    assert _checked(instance, "time_order") == {KEYS[0]: True, KEYS[1]: False}
     assert instance.get_materialized_partitions(dg.AssetKey("backtest_runs")) == set(KEYS)
 
     shutil.copy(files[0], opened.settings.landing / "copy.mbo.dbn.zst")

@@ -65,7 +65,6 @@ def _check_result(asset: str, finding: Finding) -> dg.AssetCheckResult:
     }
     if finding.first_rows:
         metadata["first rows"] = records_table(finding.first_rows)
-    description = finding.reason if finding.applicable else f"not applicable: {finding.reason}"
     severity = (
         dg.AssetCheckSeverity.ERROR if finding.severity == "error" else dg.AssetCheckSeverity.WARN
     )
@@ -74,6 +73,14 @@ def _check_result(asset: str, finding: Finding) -> dg.AssetCheckResult:
         check_name=finding.rule,
         passed=finding.passed,
         severity=severity,
-        description=description,
+        description=_verdict(finding),
         metadata=metadata,
     )
+
+
+def _verdict(finding: Finding) -> str:
+    if not finding.applicable:
+        return "not applicable to this partition's schemas"
+    if finding.passed:
+        return "kept"
+    return f"broken in {finding.rows:,} rows ({finding.share:.4%})" if finding.rows else "broken"

@@ -5,7 +5,7 @@ is lost), the Pandera schema of validated ticks (values inside their range), doc
 the column lists in the Dagster UI. Rules that need more than one column or row are in `checks`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "ColumnSpec",
     "columns_of",
     "judged_schema",
+    "pandera_schema",
     "polars_schema",
     "validated_schema",
 ]
@@ -165,9 +166,14 @@ def validated_schema(schema: TickSchema) -> pa.DataFrameSchema:
 
     Collect before validating: on a LazyFrame Pandera looks at the types only.
     """
+    return pandera_schema(schema.value, columns_of(schema))
+
+
+def pandera_schema(name: str, columns: Iterable[ColumnSpec]) -> pa.DataFrameSchema:
+    """Return the Pandera schema of exactly these columns, in this order."""
     return pa.DataFrameSchema(
-        {column.name: _pandera_column(column) for column in columns_of(schema)},
-        name=schema.value,
+        {column.name: _pandera_column(column) for column in columns},
+        name=name,
         strict=True,
         ordered=True,
     )

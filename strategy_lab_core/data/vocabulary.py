@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strategy_lab_core.data.checks import QUARANTINE_COLUMNS, row_rules
+from strategy_lab_core.data.result_schemas import RESULT_TABLES
 from strategy_lab_core.data.schemas import LETTER, STATE_COLUMNS, ColumnSpec, columns_of
 from strategy_lab_core.types import BookState, Phase, RecordFlag, TickSchema
 
@@ -17,11 +18,15 @@ __all__ = ["main", "render"]
 _HEAD = """\
 # Vocabulary
 
-Written by `make vocabulary` from `strategy_lab_core/data/schemas.py`: change it there.
+Written by `make vocabulary` from `schemas.py` and `result_schemas.py` in `strategy_lab_core/data`:
+change it there.
 
 The words are Databento's. Times are int64 ns UTC, prices int64 in 1e-9 of the quoted unit, sizes
 whole lots. "letter" is a Polars Enum whose physical value is the ASCII code of a DBN record. Raw
-ticks may hold any value that fits the type; validated ticks hold those of the range.
+ticks may hold any value that fits the type; validated ticks hold those of the range. `bbo` and
+`levels` are the order books of the lake, `intervals` the stretches without a trusted book;
+`orders`, `fills` and `equity` are what a backtest leaves, their "money" is 1e-6 of the product's
+currency.
 """
 _TEN_LEVELS = "Ten levels deep: `bid_px_00` to `ask_ct_09`, as listed here for level 0."
 _DEEPER = tuple(f"_{level:02d}" for level in range(1, 10))
@@ -34,7 +39,8 @@ def render() -> str:
         _added("Validated ticks", "of schemas with a book", STATE_COLUMNS),
         _added("Quarantined ticks", "of every schema", QUARANTINE_COLUMNS),
     )
-    return "\n".join([_HEAD, *tables, *added, _rules(), _codes()])
+    results = (_section(name, columns) for name, columns in RESULT_TABLES.items())
+    return "\n".join([_HEAD, *tables, *added, *results, _rules(), _codes()])
 
 
 def _table(schema: TickSchema) -> str:
@@ -42,6 +48,10 @@ def _table(schema: TickSchema) -> str:
     shown = [column for column in columns if not column.name.endswith(_DEEPER)]
     lines = [f"## {schema.value}", "", *_columns(shown)]
     return "\n".join([*lines, *(["", _TEN_LEVELS] if len(shown) < len(columns) else []), ""])
+
+
+def _section(name: str, columns: Iterable[ColumnSpec]) -> str:
+    return "\n".join([f"## {name}", "", *_columns(columns), ""])
 
 
 def _columns(columns: Iterable[ColumnSpec]) -> list[str]:

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.data.result_schemas import RESULT_TABLES
+from strategy_lab_core.data.schemas import pandera_schema
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.settings import Settings
@@ -163,3 +165,17 @@ def test_reports__name_the_source_files(done: Workspace, landing: Path) -> None:
     }
 
     assert named == {path.name for path in landing.glob("*.dbn.zst")}
+
+
+@pytest.mark.parametrize("name", RESULT_TABLES)
+def test_tables__hold_what_the_vocabulary_says(done: Workspace, name: str) -> None:
+    """Every published table has exactly the documented columns, within their ranges."""
+    found = [
+        path
+        for path in done.settings.lake.rglob("*.parquet")
+        if name in path.stem.split("-") and path.parts[-5] != "raw_ticks"
+    ]
+    schema = pandera_schema(name, RESULT_TABLES[name])
+
+    assert found
+    assert sum(schema.validate(pl.read_parquet(path)).height for path in found) > 0

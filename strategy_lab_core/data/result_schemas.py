@@ -1,0 +1,127 @@
+"""Every column of the tables that books and engine write: name, type, unit, meaning, range.
+
+The tables themselves are made in `book.changes`, `book.trust` and `engine.results`; tests hold them
+to these columns. Money is in the product's money units, 1e-6 of the currency unless it says
+otherwise.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import polars as pl
+
+from strategy_lab_core.data.schemas import (
+    ACTION,
+    FLAGS,
+    INSTRUMENT_ID,
+    LETTER,
+    MAX_TS_NS,
+    SEQUENCE,
+    ColumnSpec,
+)
+
+__all__ = ["RESULT_TABLES"]
+
+_SIDE = "AB"
+_NOWHERE = -1
+
+
+def _time(name: str, meaning: str, low: int = 0) -> ColumnSpec:
+    return ColumnSpec(name, pl.Int64, "ns UTC", meaning, low, MAX_TS_NS)
+
+
+def _count(name: str, unit: str, meaning: str, low: int = 0) -> ColumnSpec:
+    return ColumnSpec(name, pl.Int64, unit, meaning, low)
+
+
+def _money(name: str, meaning: str) -> ColumnSpec:
+    return ColumnSpec(name, pl.Int64, "money", meaning)
+
+
+def _best(side: str) -> tuple[ColumnSpec, ...]:
+    return (
+        ColumnSpec(f"{side}_px", pl.Int64, "1e-9", f"best {side}, null where none", nullable=True),
+        ColumnSpec(f"{side}_sz", pl.UInt32, "lots", f"displayed at the best {side}"),
+        ColumnSpec(f"{side}_ct", pl.UInt32, "orders", f"displayed at the best {side}"),
+    )
+
+
+_BBO = (
+    _count("event", "-", "number of the event in the session, from 0"),
+    _time("ts_event", "matching engine's time of the event's last row"),
+    _time("ts_recv", "capture server's receive time of that row"),
+    INSTRUMENT_ID,
+    ColumnSpec("symbol", pl.String, "-", "raw symbol", nullable=True),
+    SEQUENCE,
+    ACTION,
+    ColumnSpec("side", LETTER, "-", "side of the event's last row", letters="ABN"),
+    FLAGS,
+    ColumnSpec("book_state", pl.UInt8, "-", "whether the book can be trusted: see Codes", 0, 2),
+    *_best("bid"),
+    *_best("ask"),
+    ColumnSpec("full", pl.Boolean, "-", "whether `levels` holds the whole book at this event"),
+)
+_LEVELS = (
+    _count("event", "-", "number of the event that changed the level"),
+    ColumnSpec("side", LETTER, "-", "B bid, A ask", letters=_SIDE),
+    ColumnSpec("price", pl.Int64, "1e-9", "price of the level"),
+    ColumnSpec("size", pl.UInt32, "lots", "displayed after the event; 0 where the level left"),
+    ColumnSpec("count", pl.UInt32, "orders", "displayed after the event"),
+)
+_INTERVALS = (
+    INSTRUMENT_ID,
+    _time("start_ns", "receive time of the row that broke the rule first"),
+    _time("end_ns", "receive time of the row that ended it, or of the last"),
+    ColumnSpec("rule", pl.String, "-", "the state rule, or why the book is not known"),
+    _count("rows", "rows", "of the stretch"),
+)
+_ORDERS = (
+    _count("order_id", "-", "number of our order in the run"),
+    ColumnSpec("side", LETTER, "-", "B buy, A sell", letters=_SIDE),
+    ColumnSpec("type", pl.String, "-", "limit or market"),
+    ColumnSpec("tag", pl.Int64, "-", "the strategy's own mark"),
+    ColumnSpec(
+        "price", pl.Int64, "1e-9", "limit; of a market order its protection limit", nullable=True
+    ),
+    _count("size", "lots", "ordered", 1),
+    _count("filled", "lots", "filled"),
+    ColumnSpec("average_price", pl.Int64, "1e-9", "of its fills, rounded", nullable=True),
+    _time("ts_submit", "our clock when it was sent"),
+    _time("ts_exchange", "its arrival at the exchange; -1 where it never arrived", _NOWHERE),
+    _time("ts_end", "its end at the exchange; -1 where it was still open", _NOWHERE),
+    ColumnSpec("end_reason", pl.String, "-", "why it ended"),
+    _count("queue_ahead", "lots", "ahead of it when it came to rest; -1: it never did", _NOWHERE),
+)
+_FILLS = (
+    _count("fill_id", "-", "number of the fill in the run"),
+    _count("order_id", "-", "our order"),
+    _time("ts_exchange", "when it traded"),
+    _time("ts_local", "when we knew"),
+    ColumnSpec("side", LETTER, "-", "B bought, A sold", letters=_SIDE),
+    ColumnSpec("price", pl.Int64, "1e-9", "of the trade"),
+    _count("size", "lots", "traded", 1),
+    ColumnSpec("liquidity", LETTER, "-", "M maker, T taker", letters="MT"),
+    _money("fee", "paid; negative where the exchange pays"),
+    ColumnSpec("position_after", pl.Int64, "lots", "position after the fill"),
+    _count("queue_ahead", "lots", "ahead of the order when it came to rest", _NOWHERE),
+)
+_EQUITY = (
+    _time("ts", "exchange time of the sample"),
+    ColumnSpec("position", pl.Int64, "lots", "held"),
+    _money("cash", "after fees"),
+    ColumnSpec("mark", pl.Int64, "half ticks", "bid + ask of the exchange's book; 0 before one"),
+    _money("equity", "cash and the position at the mark"),
+    _money("liquidation_value", "cash and the position at the far side"),
+)
+
+# By the name of the file in the lake, without the instrument's id or the experiment's name.
+RESULT_TABLES: Mapping[str, tuple[ColumnSpec, ...]] = MappingProxyType(
+    {
+        "bbo": _BBO,
+        "levels": _LEVELS,
+        "intervals": _INTERVALS,
+        "orders": _ORDERS,
+        "fills": _FILLS,
+        "equity": _EQUITY,
+    }
+)

@@ -26,7 +26,7 @@ demo: $(STAMP) ## from nothing to a report: simulated MNQ sessions, or DATA=path
 test: $(STAMP) ## the tests, compiled and (kernels) as plain Python; under 10 minutes on 2 cores
 	@$(BIN)/python -m tests.run
 
-test-all: $(STAMP) ## everything: thousands of cases a property, kill tests
+test-all: $(STAMP) ## everything: 3,000 cases a property, kill tests; two hours and more on 2 cores
 	@$(BIN)/python -m tests.run --all
 
 lint: $(STAMP) ## ruff, mypy strict, import contracts

@@ -56,7 +56,8 @@ class Summary:
             console.print(f"[yellow]note[/] {note}", highlight=False, soft_wrap=True)
         for file in self.catalogued:
             if file["status"] != "whole":
-                console.print(f"[red]{file['status']}[/] {file['reason']}", soft_wrap=True)
+                colour = "red" if file["status"] == "broken" else "yellow"
+                console.print(f"[{colour}]{file['status']}[/] {file['reason']}", soft_wrap=True)
         for run in self.ran:
             for failure in run["failures"]:
                 where = f"{run['product']} {run['session']}"

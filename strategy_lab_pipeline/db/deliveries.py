@@ -38,18 +38,23 @@ def compare_messages(session: Session, row: FileTable, is_there: Callable[[str],
     "covered" where one file has them all; "broken" where files share some, because neither can be
     left out. A file that is gone gives way to one that has all that it had.
     """
-    for other in _overlapping(session, row):
-        if not is_there(other.path) and _covers(session, row, other):
-            other.status, other.duplicate_of = "covered", row.id
-            other.reason = f"{other.path}: gone; {row.path} has all of its messages"
-        elif _covers(session, other, row):
-            row.status, row.duplicate_of = "covered", other.id
+    others = _overlapping(session, row)
+    replaced = [
+        other for other in others if not is_there(other.path) and _covers(session, row, other)
+    ]
+    rest = [other for other in others if other not in replaced]
+    if rest:
+        other = next((other for other in rest if _covers(session, other, row)), rest[0])
+        row.duplicate_of = other.id
+        if _covers(session, other, row):
+            row.status = "covered"
             row.reason = f"{row.path}: {other.path} has all of its messages, they count once"
-            return
         else:
-            row.status, row.duplicate_of = "broken", other.id
-            row.reason = _shared(session, row, other)
-            return
+            row.status, row.reason = "broken", _shared(session, row, other)
+        return
+    for other in replaced:
+        other.status, other.duplicate_of = "covered", row.id
+        other.reason = f"{other.path}: gone; {row.path} has all of its messages"
 
 
 def _overlapping(session: Session, row: FileTable) -> list[FileTable]:

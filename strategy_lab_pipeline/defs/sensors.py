@@ -38,7 +38,7 @@ def landing_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for what new files in the landing folder, or changed code, have left to do."""
     opened = workspace.open()
-    for reason in catalogue.search([opened.settings.landing]).unreadable:
+    for reason in catalogue.search_landing(opened).unreadable:
         context.log.warning(reason)
     seen: dict[str, list[int]] = json.loads(context.cursor or "{}")
     now = {str(file.path): [file.size, file.mtime_ns] for file in catalogue.landing_files(opened)}

@@ -22,6 +22,7 @@ __all__ = [
     "catalogue_file",
     "landing_files",
     "search",
+    "search_landing",
     "uncatalogued",
 ]
 
@@ -85,7 +86,20 @@ def _files_under(folder: Path, refuse: Callable[[OSError], None]) -> Iterator[Pa
 
 def landing_files(workspace: Workspace) -> list[LandingFile]:
     """Return the tick files of the landing folder with size and time of change."""
-    return [_stamp(path) for path in search([workspace.settings.landing]).files]
+    return [_stamp(path) for path in search_landing(workspace).files]
+
+
+def search_landing(workspace: Workspace) -> Search:
+    """Look for tick files in the landing folder; links that lead out of it are not followed."""
+    root = workspace.settings.landing.resolve()
+    found = search([root])
+    outside = [path for path in found.files if not path.is_relative_to(root)]
+    reasons = (
+        f"{path}: a link in the landing folder leads there; copy the file, or ingest it by path"
+        for path in outside
+    )
+    inside = tuple(path for path in found.files if path not in outside)
+    return Search(inside, (*found.unreadable, *reasons))
 
 
 def uncatalogued(workspace: Workspace, paths: Iterable[Path]) -> list[LandingFile]:

@@ -43,13 +43,15 @@ class Tally:
                     self._add_ranges(rows, product.root)
 
     def _add_ranges(self, rows: pl.DataFrame, product: str) -> None:
-        is_snapshot = pl.col("flags") & int(RecordFlag.SNAPSHOT) > 0
-        counted = ~is_snapshot & (pl.col("sequence") > 0)
+        # A raw cell may be empty: such a row is for validation, it is no message of a range.
+        is_snapshot = (pl.col("flags") & int(RecordFlag.SNAPSHOT) > 0).fill_null(value=False)
+        counted = ~is_snapshot & (pl.col("sequence") > 0).fill_null(value=False)
         clears = pl.lit(value=False)
         if "action" in rows.columns:
-            clears = pl.col("action").to_physical() == int(Action.CLEAR)
+            clears = (pl.col("action").to_physical() == int(Action.CLEAR)).fill_null(value=False)
         if "channel_id" not in rows.columns:
             rows = rows.with_columns(channel_id=pl.lit(-1))
+        rows = rows.drop_nulls(_STREAM)
         sequence, ts_recv = pl.col("sequence").filter(counted), pl.col("ts_recv").filter(counted)
         found = rows.group_by(_STREAM, maintain_order=True).agg(
             first_sequence=sequence.min().fill_null(0),

@@ -169,6 +169,19 @@ def test_sensor__leaves_a_growing_file_alone(
     assert request.job_name == "catalogue_landing"
 
 
+def test_sensor__follows_no_link_out_of_the_folder(
+    ticker: Ticker, opened: Workspace, files: list[Path]
+) -> None:
+    """A link to elsewhere is left alone; a file beside it is asked for."""
+    (opened.settings.landing / "link.dbn.zst").symlink_to(files[0])
+    (copied,) = _drop(opened, files[1:2])
+    ticker.tick()
+    (request,) = ticker.tick()
+
+    config = request.run_config["ops"]["catalogue_files"]["config"]
+    assert config["paths"] == [str(copied.resolve())]
+
+
 def test_sensor__asks_once_for_all_new_files(
     ticker: Ticker, opened: Workspace, files: list[Path]
 ) -> None:

@@ -99,6 +99,15 @@ def test_record_file__a_file_that_is_gone_gives_way(store: Store) -> None:
     assert _used(store) == ["month.dbn"]
 
 
+def test_record_file__a_refused_file_replaces_nothing(store: Store) -> None:
+    """A file that is gone keeps its place where the new one can't be used."""
+    _deliver(store, "day.dbn", _range(20, 30))
+    _deliver(store, "other.dbn", _range(95, 120))
+
+    assert _deliver(store, "month.dbn", _range(1, 100), gone="day.dbn").status == "broken"
+    assert _used(store) == ["day.dbn", "other.dbn"]
+
+
 def test_record_file__snapshots_are_no_messages(store: Store) -> None:
     """Two files may begin with the same snapshot."""
     nothing = FileRange(

@@ -11,6 +11,7 @@ from strategy_lab_core.data.simulate import write_sessions
 from tests.pipeline.daemon import Daemon, running
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.daemon,
     pytest.mark.timeout(900),
 ]
@@ -54,7 +55,6 @@ def _materialised(daemon: Daemon, asset: str) -> int:
     return int(_stats(daemon, asset)["partitionStats"]["numMaterialized"])
 
 
-@pytest.mark.slow
 def test_up__runs_dropped_files_and_a_backfill(sessions: Path, tmp_path: Path) -> None:
     """Dropped files reach backtests by the sensor; a backfill of ten partitions then completes."""
     home = _home(tmp_path)

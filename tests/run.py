@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-COMPILED = ["-n", "2", "--dist", "loadfile"]  # what a module prepares is prepared once
+COMPILED = ["-n", "2"]
 INTERPRETED = ["tests/core", "-n", "2", "--cov", "--cov-report=term:skip-covered"]
 
 

@@ -32,18 +32,19 @@ R = TypeVar("R")
 
 _njit: Any = numba.njit  # its published types leave out the options for hot loops
 
+_SOURCES = (".py", ".yaml", ".j2")
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
 def source_digest(package: Path, *, without: tuple[str, ...] = ()) -> str:
-    """Return 16 hex digits that change whenever a ``.py`` file under `package` does.
+    """Return 16 hex digits that change whenever code, a table or a template in `package` does.
 
     Folders and files directly under `package` that are named in `without` are left out.
     """
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted(package.rglob("*")):
         relative = path.relative_to(package)
-        if relative.parts[0] not in without:
+        if path.suffix in _SOURCES and relative.parts[0] not in without:
             digest.update(relative.as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -165,7 +165,7 @@ def _catalogue(workspace: Workspace, paths: Iterable[Path], summary: Summary) ->
     found = catalogue.search(paths)
     for reason in found.unreadable:
         summary.catalogued.append({"file": "", "status": "broken", "reason": reason})
-    todo = catalogue.uncatalogued(workspace, found.files)
+    todo = catalogue.uncatalogued(workspace, found.files, retry_broken=True)
     with steps("reading new files to their end", total=len(todo)) as progress:
         for file in todo:
             entry = catalogue.catalogue_file(workspace, file.path)

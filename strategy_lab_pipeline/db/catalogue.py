@@ -100,10 +100,15 @@ class FileCatalogue(Queries):
         delivery = 1 if latest is None else latest.delivery + 1
         return FileTable(path=path, delivery=delivery, seen_at_ns=self._clock())
 
-    def knows_file(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Return whether the newest delivery of `path` has this size (bytes) and time of change."""
+    def knows_file(self, path: str, size: int, mtime_ns: int, *, broken: bool = True) -> bool:
+        """Return whether the newest delivery of `path` has this size (bytes) and time of change.
+
+        Without `broken` a delivery that could not be used is not known.
+        """
         found = self.file_by_path(path)
-        return found is not None and (found.size, found.mtime_ns) == (size, mtime_ns)
+        if found is None or (found.status == "broken" and not broken):
+            return False
+        return (found.size, found.mtime_ns) == (size, mtime_ns)
 
     def file_by_path(self, path: str) -> FileRow | None:
         """Return the newest delivery of `path`, whole or broken."""

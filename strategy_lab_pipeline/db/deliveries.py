@@ -64,7 +64,8 @@ def _overlapping(session: Session, row: FileTable) -> list[FileTable]:
         .join(theirs, theirs.file_id == FileTable.id)
         .join(mine, _same_stream(mine, theirs))
         .where(mine.file_id == row.id, FileTable.path != row.path)
-        .where(FileTable.schema == row.schema, FileTable.status == "whole")
+        .where(FileTable.schema == row.schema, FileTable.sha256 != row.sha256)
+        .where(FileTable.status.in_(("whole", "duplicate")))
         .where(FileTable.id.in_(newest_whole()), _overlap(mine, theirs))
         .distinct()
         .order_by(FileTable.id)
@@ -80,6 +81,7 @@ def _covers(session: Session, whole: FileTable, part: FileTable) -> bool:
         outer.last_sequence >= inner.last_sequence,
         outer.first_ts <= inner.first_ts,
         outer.last_ts >= inner.last_ts,
+        outer.rows >= inner.rows,
         or_(
             outer.first_sequence < inner.first_sequence,
             outer.last_sequence > inner.last_sequence,

@@ -40,7 +40,7 @@ def session_by_product() -> dg.MultiPartitionsDefinition:
     sessions = dg.DailyPartitionsDefinition(
         start_date=datetime.combine(first, time()),
         timezone=TIMEZONE,
-        end_offset=1,
+        end_offset=5,  # an evening's rows are the next session's, after a long weekend too
         exclusions=["0 0 * * 0,6", *_holidays(first, min(horizon, date(2035, 12, 31)))],
     )
     return dg.MultiPartitionsDefinition(

@@ -102,12 +102,19 @@ def search_landing(workspace: Workspace) -> Search:
     return Search(inside, (*found.unreadable, *reasons))
 
 
-def uncatalogued(workspace: Workspace, paths: Iterable[Path]) -> list[LandingFile]:
-    """Return the files that the catalogue does not know as they are now."""
+def uncatalogued(
+    workspace: Workspace, paths: Iterable[Path], *, retry_broken: bool = False
+) -> list[LandingFile]:
+    """Return the files that the catalogue does not know as they are now.
+
+    With `retry_broken` also those that could not be used: what was in the way may be gone.
+    """
     return [
         file
         for file in map(_stamp, paths)
-        if not workspace.store.knows_file(str(file.path), file.size, file.mtime_ns)
+        if not workspace.store.knows_file(
+            str(file.path), file.size, file.mtime_ns, broken=not retry_broken
+        )
     ]
 
 

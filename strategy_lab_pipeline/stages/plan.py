@@ -41,10 +41,15 @@ class StalePartition:
 
 
 def stale_partitions(workspace: Workspace) -> list[StalePartition]:
-    """Return the partitions with something to do, older sessions first."""
+    """Return the partitions with something to do, older sessions first.
+
+    Products and sessions that the settings leave out have no partition.
+    """
+    settings = workspace.settings
     plans = (
         partition_plan(workspace, product, date.fromisoformat(session))
         for product, session in sorted(workspace.store.all_partitions(), key=lambda key: key[::-1])
+        if product in settings.products and session >= str(settings.first_session)
     )
     return [plan for plan in plans if plan is not None]
 

@@ -109,7 +109,10 @@ def test_ingest__refuses_a_broken_file_and_goes_on(
     assert [(run["session"], run["success"]) for run in summary.ran] == [(str(DAY), True)]
     assert bad.read_bytes() == content
     _nothing_half(tmp_path / "home")
-    assert _ingest(tmp_path / "home", landing).ran == []
+    again = _ingest(tmp_path / "home", landing)
+    assert (again.ran, again.success) == ([], False)
+    bad.unlink()
+    assert _ingest(tmp_path / "home", landing).success
 
 
 def test_ingest__a_duplicate_is_no_fault(tmp_path: Path, good: Path) -> None:

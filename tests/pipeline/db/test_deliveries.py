@@ -52,11 +52,12 @@ def test_record_file__a_part_of_another_file_is_covered(store: Store) -> None:
     "ranges",
     [
         (_range(50, 150),),
+        (_range(20, 30, rows=500),),
         (_range(1, 200),),
         (_range(1, 100, rows=99),),
         (_range(20, 30), _range(1, 5, instrument_id=8)),
     ],
-    ids=["the end", "more on both sides", "other rows", "another instrument"],
+    ids=["the end", "fills a gap", "more on both sides", "other rows", "another instrument"],
 )
 def test_record_file__a_shared_part_is_refused(store: Store, ranges: tuple[FileRange, ...]) -> None:
     """Neither file can be left out, and no message may count twice."""
@@ -97,6 +98,24 @@ def test_record_file__a_file_that_is_gone_gives_way(store: Store) -> None:
     assert _deliver(store, "early.dbn", _range(1, 100)).status == "broken"
     assert _deliver(store, "month.dbn", _range(1, 100), gone="day.dbn").status == "whole"
     assert _used(store) == ["month.dbn"]
+
+
+def test_record_file__a_copy_of_the_old_bytes_counts_too(store: Store) -> None:
+    """The original was replaced by a longer file while its copy is still there."""
+
+    def deliver(path: str, sha256: str, found: FileRange) -> FileRow:
+        return store.record_file(
+            path, size=10, mtime_ns=5, sha256=sha256, format="dbn", schema="mbo",
+            dataset="GLBX.MDP3", rows=found.rows, first_ts=1, last_ts=9,
+            partitions={("MNQ", "2025-01-15"): 1}, ranges=[found], is_there=lambda _: True,
+        )  # fmt: skip
+
+    deliver("a.dbn", "short", _range(1, 50))
+    assert deliver("b.dbn", "short", _range(1, 50)).status == "duplicate"
+    again = deliver("a.dbn", "long", _range(1, 100))
+
+    assert again.status == "broken"
+    assert "b.dbn" in again.reason
 
 
 def test_record_file__a_refused_file_replaces_nothing(store: Store) -> None:

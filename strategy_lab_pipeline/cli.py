@@ -102,6 +102,20 @@ def ingest(files: FILES, as_json: JSON = False) -> None:
 
 
 @app.command()
+def forget(files: Annotated[list[Path], typer.Argument(help="Tick files that are gone.")]) -> None:
+    """Count files that you took away no more; their sessions are made without them."""
+    from strategy_lab_pipeline.stages.catalogue import forget as forget_file
+    from strategy_lab_pipeline.stages.workspace import open_workspace
+
+    workspace = open_workspace(_settings())
+    for path in files:
+        forget_file(workspace, path.expanduser().resolve())
+        people.print(
+            f"{path}: counts no more; `strategy-lab backtest` brings its sessions up to date"
+        )
+
+
+@app.command()
 def backtest(
     experiment: Annotated[
         Path | None, typer.Argument(help="An experiment file to add first.")

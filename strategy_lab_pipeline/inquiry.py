@@ -12,7 +12,7 @@ from rich.console import Console
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
-from strategy_lab_pipeline.stages.experiments import experiment_files, read_experiment
+from strategy_lab_pipeline.stages.experiments import experiment_files, experiments, read_experiment
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
 __all__ = ["examine", "quality_rows", "show_status", "status_of"]
@@ -70,7 +70,16 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "files": workspace.store.count_files(),
         "partitions": [_partition(workspace, *key, stale) for key in sorted(known)],
         "broken_files": [file.reason for file in workspace.store.broken_files()],
-        "experiments": [path.stem for path in experiment_files(settings)],
+        "blocked": [
+            f"{found.product} {found.session}: {'; '.join(found.reasons)}"
+            for found in plan.blocked_partitions(workspace)
+        ],
+        "left_out": [
+            *plan.left_out(workspace),
+            *workspace.store.remarks(),
+            *experiments(settings).problems,
+        ],
+        "experiments": [found.name for found in experiments(settings).usable],
         "reports": [str(path) for path in reports.report_paths(workspace)],
     }
     found["next"] = _next_steps(found, bool(stale), plan.stale_reports(workspace) is not None)
@@ -98,6 +107,8 @@ def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list
     steps = []
     if found["broken_files"]:
         steps.append("look at the broken files above: fetch them again, or move them away")
+    if found["blocked"]:
+        steps.append("strategy-lab quality   (shows what is wrong with the blocked sessions)")
     if stale:
         steps.append("strategy-lab backtest   (brings every session up to date)")
     if stale_reports:
@@ -119,6 +130,10 @@ def show_status(found: dict[str, Any], console: Console) -> None:
     console.print(table)
     for reason in found["broken_files"]:
         console.print(f"[red]broken[/] {reason}", soft_wrap=True)
+    for reason in found["blocked"]:
+        console.print(f"[red]blocked[/] {reason}", soft_wrap=True)
+    for reason in found["left_out"]:
+        console.print(f"[yellow]left out[/] {reason}", soft_wrap=True)
     for path in found["reports"]:
         console.print(f"report: {path}", soft_wrap=True, highlight=False)
     for step in found["next"]:

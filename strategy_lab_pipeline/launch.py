@@ -130,9 +130,10 @@ def repair(instance: dg.DagsterInstance, *, daemon_lives: bool) -> Repair:
     """
     failed, freed = [], []
     for record in instance.get_run_records(dg.RunsFilter(statuses=LIVE)):
-        run, created = record.dagster_run, record.create_timestamp.timestamp()
+        # A run may have waited in the queue for hours: its start counts, the last change there is.
+        run, changed = record.dagster_run, record.update_timestamp.timestamp()
         patience = START_TIMEOUT_SECONDS if daemon_lives else 0.0
-        if _process_lives(instance, run, created + patience):
+        if _process_lives(instance, run, changed + patience):
             continue
         instance.report_run_failed(run, "the process of this run is gone; found by strategy-lab")
         failed.append(run.run_id)
@@ -236,14 +237,15 @@ def up(settings: Settings, *, host: str, port: int) -> int:
             raise PipelineError(message) from error
         with open_instance(settings) as instance:
             repair(instance, daemon_lives=False)
-        return _serve(host, port)
+        return _serve(host, port, lock.fileno())
 
 
-def _serve(host: str, port: int) -> int:
+def _serve(host: str, port: int, lock: int) -> int:
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml")]
     command += ["-h", host, "-p", str(port)]
-    # A group of its own: whoever stops us stops code servers and runs with us.
-    process = subprocess.Popen(command, start_new_session=True)
+    # A group of its own: whoever stops us stops code servers and runs with us. It holds the lock
+    # too: where only we are killed, its daemon still starts runs.
+    process = subprocess.Popen(command, start_new_session=True, pass_fds=(lock,))
 
     def stop(_signal: int, _frame: Any) -> None:
         """Pass the signal on to all that was started."""

@@ -19,7 +19,8 @@ from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.progress import steps
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, plan
-from strategy_lab_pipeline.stages.experiments import experiment_files
+from strategy_lab_pipeline.stages.experiments import experiment_files, experiments
+from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.plan import CHAIN
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
@@ -36,15 +37,18 @@ class Summary:
 
     catalogued: list[dict[str, str]] = field(default_factory=list)
     ran: list[dict[str, Any]] = field(default_factory=list)
+    blocked: list[dict[str, str]] = field(default_factory=list)
     up_to_date: int = 0
     reports: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bad_experiments: list[str] = field(default_factory=list)
 
     @property
     def success(self) -> bool:
-        """Whether every file was whole and every run succeeded."""
+        """Whether every file and experiment could be used and every session went to its end."""
         whole = all(file["status"] != "broken" for file in self.catalogued)
-        return whole and all(run["success"] for run in self.ran)
+        ran = all(run["success"] for run in self.ran)
+        return whole and ran and not (self.blocked or self.bad_experiments)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary for `--json`."""
@@ -54,18 +58,26 @@ class Summary:
         """Print the summary for people."""
         for note in self.notes:
             console.print(f"[yellow]note[/] {note}", highlight=False, soft_wrap=True)
+        for problem in self.bad_experiments:
+            console.print(f"[red]left out[/] {problem}", highlight=False, soft_wrap=True)
         for file in self.catalogued:
-            if file["status"] != "whole":
+            if file["status"] == "whole" and file["reason"]:
+                console.print(f"[yellow]note[/] {file['reason']}", soft_wrap=True)
+            elif file["status"] != "whole":
                 colour = "red" if file["status"] == "broken" else "yellow"
                 console.print(f"[{colour}]{file['status']}[/] {file['reason']}", soft_wrap=True)
         for run in self.ran:
             for failure in run["failures"]:
                 where = f"{run['product']} {run['session']}"
                 console.print(f"[red]failed[/] {where}: {failure}", soft_wrap=True)
+        for place in self.blocked:
+            where = f"{place['product']} {place['session']}"
+            console.print(f"[red]blocked[/] {where}: {place['reason']}", soft_wrap=True)
         done = sum(run["success"] for run in self.ran)
+        blocked = f", {len(self.blocked)} are blocked" if self.blocked else ""
         console.print(
             f"{len(self.catalogued)} files catalogued, {done} of {len(self.ran)} runs done, "
-            f"{self.up_to_date} partitions were up to date"
+            f"{self.up_to_date} partitions were up to date{blocked}"
         )
         for path in self.reports:
             console.print(f"report: {path}", soft_wrap=True, highlight=False)
@@ -102,6 +114,9 @@ def work_through(
         _catalogue(workspace, data or [settings.landing], summary)
         if "backtest_runs" in assets:
             _ensure_experiments(workspace, summary)
+        if "backtest_runs" in assets or not assets:
+            summary.bad_experiments.extend(experiments(settings).problems)
+        summary.notes.extend(plan.left_out(workspace))
         _run_sessions(workspace, instance, assets, summary)
         if "backtest_runs" in assets or not assets:
             _run_reports(workspace, instance, summary)
@@ -162,7 +177,7 @@ def _ensure_experiments(workspace: Workspace, summary: Summary) -> None:
 
 
 def _catalogue(workspace: Workspace, paths: Iterable[Path], summary: Summary) -> None:
-    found = catalogue.search(paths)
+    found = search(paths)
     for reason in found.unreadable:
         summary.catalogued.append({"file": "", "status": "broken", "reason": reason})
     todo = catalogue.uncatalogued(workspace, found.files, retry_broken=True)
@@ -179,9 +194,14 @@ def _run_sessions(
     workspace: Workspace, instance: Any, assets: Sequence[str], summary: Summary
 ) -> None:
     stale = plan.stale_partitions(workspace)
+    blocked = plan.blocked_partitions(workspace)
+    summary.blocked = [
+        {"product": each.product, "session": str(each.session), "reason": "; ".join(each.reasons)}
+        for each in blocked
+    ]
     work = [(partition, [a for a in partition.assets if a in assets]) for partition in stale]
     work = [(partition, chosen) for partition, chosen in work if chosen]
-    summary.up_to_date = len(workspace.store.all_partitions()) - len(work)
+    summary.up_to_date = plan.count_partitions(workspace) - len(work) - len(blocked)
     title = "running sessions" if is_compiled() else "running sessions, compiling once (a minute)"
     with steps(title, total=len(work)) as progress:
         for partition, chosen in work:

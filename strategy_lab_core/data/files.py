@@ -8,13 +8,26 @@ import polars as pl
 
 from strategy_lab_core.data.databento_csv import open_csv
 from strategy_lab_core.data.dbn import open_dbn
-from strategy_lab_core.data.lobster import is_order_book_name, message_path, open_lobster
+from strategy_lab_core.data.lobster import (
+    is_order_book_name,
+    message_path,
+    open_lobster,
+    order_book_path,
+)
 from strategy_lab_core.data.parquet import open_parquet
 from strategy_lab_core.data.tick_file import BATCH_ROWS, ByteStream, Source, TickFile, unreadable
 from strategy_lab_core.errors import FileError, FormatError, TruncatedFileError
 from strategy_lab_core.types import TickSchema
 
-__all__ = ["FileSummary", "TickFile", "inspect", "is_folder", "is_tick_file", "open_ticks"]
+__all__ = [
+    "FileSummary",
+    "TickFile",
+    "inspect",
+    "is_folder",
+    "is_tick_file",
+    "open_ticks",
+    "parts_of",
+]
 
 _ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
 _ENDINGS = (".dbn", ".csv", ".parquet", ".dbz", ".frag")
@@ -62,6 +75,12 @@ def is_tick_file(path: Path) -> bool:
     for ending in _COMPRESSED:
         name = name.removesuffix(ending)
     return name.endswith(_ENDINGS)
+
+
+def parts_of(path: Path) -> tuple[Path, ...]:
+    """Return the files that are read as one: both of a LOBSTER pair, else `path` alone."""
+    messages = message_path(path)
+    return (path,) if messages is None else (messages, order_book_path(messages))
 
 
 def is_folder(path: Path) -> bool:

@@ -38,7 +38,7 @@ from strategy_lab_core.data.tick_file import COPY_AGAIN, ByteStream, Source, Tic
 from strategy_lab_core.errors import FileError, SchemaError, TruncatedFileError
 from strategy_lab_core.types import EMPTY_PRICE, NS_PER_SECOND, RecordFlag, TickSchema
 
-__all__ = ["NO_LEVEL", "is_order_book_name", "message_path", "open_lobster"]
+__all__ = ["NO_LEVEL", "is_order_book_name", "message_path", "open_lobster", "order_book_path"]
 
 NO_LEVEL = 255  # `depth` of a message that leaves the book alone
 _NAME = re.compile(
@@ -61,6 +61,11 @@ def message_path(path: Path) -> Path | None:
     return path.with_name(path.name.replace("_orderbook_", "_message_"))
 
 
+def order_book_path(messages: Path) -> Path:
+    """Return the order book file that belongs to a message file."""
+    return messages.with_name(messages.name.replace("_message_", "_orderbook_"))
+
+
 def is_order_book_name(name: str) -> bool:
     """Return whether this is the second file of a LOBSTER pair."""
     found = _NAME.match(name)
@@ -78,7 +83,7 @@ def open_lobster(path: Path) -> TickFile:
     found = _NAME.match(path.name)
     if not found:
         raise FileError(path, "isn't named TICKER_DATE_START_END_message_LEVELS.csv", "rename it")
-    book, levels = path.with_name(path.name.replace("_message_", "_orderbook_")), found["levels"]
+    book, levels = order_book_path(path), found["levels"]
     if not book.is_file():
         raise FileError(path, f"lacks its order book file {book.name}", "put it beside this one")
     widths = (_width(path, 6, 7), _width(book, 4 * int(levels)))

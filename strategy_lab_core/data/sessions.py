@@ -1,16 +1,14 @@
-"""Which session each row of a file belongs to, and which part of a file a session needs.
+"""The time that decides which session a row belongs to.
 
 A row belongs to the session whose [previous close, close) contains its `ts_event`; a snapshot row
 restates an order of earlier days, so its `ts_recv` counts.
 """
 
-import numpy as np
 import polars as pl
 
-from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, RecordFlag
 
-__all__ = ["index_times", "rows_in_session"]
+__all__ = ["index_times"]
 
 _DAY_NS = 24 * 3600 * NS_PER_SECOND
 
@@ -38,12 +36,3 @@ def index_times(batch: pl.DataFrame) -> Int1D:
 def _receipt_or_event(receive: pl.Expr, event: pl.Expr) -> pl.Expr:
     """Return `ts_recv`, or `ts_event` where nothing was recorded as received."""
     return pl.when(receive.is_null() | (receive <= 0)).then(event).otherwise(receive)
-
-
-def rows_in_session(batch: pl.DataFrame, session: Session) -> pl.DataFrame:
-    """Return the rows of `batch` that belong to `session`, in their order."""
-    times = index_times(batch)
-    inside = (times >= session.previous_close_ns) & (times < session.close_ns)
-    if inside.all():
-        return batch
-    return batch.filter(pl.Series(np.ascontiguousarray(inside)))

@@ -4,14 +4,20 @@ For each path the newest whole delivery counts: a broken one that comes later ne
 of the one before.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from os.path import exists
 
-from sqlalchemy import Select, distinct, func, select
+from sqlalchemy import Select, distinct, func, select, update
 from sqlalchemy.orm import Session
 
-from strategy_lab_pipeline.db.deliveries import compare_bytes, compare_messages, newest_whole
+from strategy_lab_pipeline.db.deliveries import (
+    Overlap,
+    compare_bytes,
+    compare_messages,
+    newest_whole,
+    orphans,
+    overlaps,
+)
 from strategy_lab_pipeline.db.models import FilePartitionTable, FileRangeTable, FileTable
 from strategy_lab_pipeline.db.queries import Queries
 from strategy_lab_pipeline.db.records import FileRange, FileRow, from_row
@@ -37,7 +43,8 @@ class FileCatalogue(Queries):
         last_ts: int,
         partitions: Mapping[tuple[str, str], int],
         ranges: Sequence[FileRange] = (),
-        is_there: Callable[[str], bool] = exists,
+        proven: Collection[tuple[str, str]] = (),
+        remark: str = "",
     ) -> FileRow:
         """Record a file that was read to its end; the same bytes again are no new delivery.
 
@@ -49,8 +56,10 @@ class FileCatalogue(Queries):
             (product, session) to the number of the file's rows in it.
         ranges
             One for each instrument and channel; a schema without sequence numbers has none.
-        is_there
-            Whether another file that is known can still be read.
+        proven
+            (a, b): the file at path a has all messages of the one at path b (`overlapping`).
+        remark
+            What is to be said of a file that counts.
 
         Returns
         -------
@@ -64,7 +73,8 @@ class FileCatalogue(Queries):
         }  # fmt: skip
         with self._database.writing() as session:
             row = _latest(session, path)
-            is_new = row is None or row.status == "broken" or row.sha256 != sha256
+            known = row is not None and row.status != "broken" and row.sha256 == sha256
+            is_new = row is None or not known or _is_open(session, row)
             if row is None or is_new:
                 row = self._next_delivery(path, row)
             for name, value in columns.items():
@@ -76,8 +86,28 @@ class FileCatalogue(Queries):
             _replace_ranges(session, row, ranges)
             session.flush()
             if is_new and row.status == "whole":
-                compare_messages(session, row, is_there)
+                compare_messages(session, row, ranges, proven)
+            if row.status == "whole":
+                row.reason = remark
             return from_row(FileRow, row)
+
+    def overlapping(
+        self, path: str, *, sha256: str, schema: str, ranges: Sequence[FileRange]
+    ) -> list[Overlap]:
+        """Return the files that may share messages with a new one, older first."""
+        with self._database.reading() as session:
+            return overlaps(session, path, sha256, schema, ranges)
+
+    def forget(self, path: str) -> bool:
+        """Count the file at `path` no more, all of its deliveries; return whether it counted."""
+        with self._database.writing() as session:
+            known = session.scalars(
+                update(FileTable)
+                .where(FileTable.path == path, ~FileTable.forgotten)
+                .values(forgotten=True)
+                .returning(FileTable.id)
+            )
+            return bool(known.all())
 
     def record_broken_file(
         self, path: str, *, size: int, mtime_ns: int, reason: str, sha256: str = ""
@@ -86,7 +116,7 @@ class FileCatalogue(Queries):
         with self._database.writing() as session:
             row = _latest(session, path)
             found = row and (row.status, row.size, row.mtime_ns, row.reason)
-            if row is None or found != ("broken", size, mtime_ns, reason):
+            if row is None or row.forgotten or found != ("broken", size, mtime_ns, reason):
                 row = self._next_delivery(path, row)
                 row.status, row.reason, row.sha256 = "broken", reason, sha256
                 row.size, row.mtime_ns = size, mtime_ns
@@ -103,18 +133,30 @@ class FileCatalogue(Queries):
     def knows_file(self, path: str, size: int, mtime_ns: int, *, broken: bool = True) -> bool:
         """Return whether the newest delivery of `path` has this size (bytes) and time of change.
 
-        Without `broken` a delivery that could not be used is not known.
+        Not known is what has to be judged anew: what was forgotten, what was left out for another
+        file that does not count any more, and without `broken` what could not be used.
         """
-        found = self.file_by_path(path)
-        if found is None or (found.status == "broken" and not broken):
-            return False
-        return (found.size, found.mtime_ns) == (size, mtime_ns)
+        with self._database.reading() as session:
+            row = _latest(session, path)
+            if row is None or (row.status == "broken" and not broken) or _is_open(session, row):
+                return False
+            return (row.size, row.mtime_ns) == (size, mtime_ns)
+
+    def last_delivery(self, path: str) -> int:
+        """Return the number of the newest delivery of `path`, whatever became of it; 0 for none."""
+        with self._database.reading() as session:
+            row = _latest(session, path)
+            return 0 if row is None else row.delivery
+
+    def orphans(self) -> list[FileRow]:
+        """Return the files left out for another one that does not count any more, by path."""
+        return self._files(orphans())
 
     def file_by_path(self, path: str) -> FileRow | None:
         """Return the newest delivery of `path`, whole or broken."""
         with self._database.reading() as session:
             row = _latest(session, path)
-            return None if row is None else from_row(FileRow, row)
+            return None if row is None or row.forgotten else from_row(FileRow, row)
 
     def files_by_hash(self, sha256: str) -> list[FileRow]:
         """Return every delivery with these bytes, older first."""
@@ -179,14 +221,23 @@ class FileCatalogue(Queries):
 
     def broken_files(self) -> list[FileRow]:
         """Return the files whose newest delivery is broken, by path."""
-        newest = select(func.max(FileTable.id)).group_by(FileTable.path)
+        newest = select(func.max(FileTable.id)).where(~FileTable.forgotten).group_by(FileTable.path)
         query = select(FileTable).where(FileTable.id.in_(newest), FileTable.status == "broken")
         return self._files(query.order_by(FileTable.path))
 
     def count_files(self) -> int:
         """Return how many paths are known."""
         with self._database.reading() as session:
-            return session.scalar(select(func.count(distinct(FileTable.path)))) or 0
+            query = select(func.count(distinct(FileTable.path))).where(~FileTable.forgotten)
+            return session.scalar(query) or 0
+
+    def remarks(self) -> list[str]:
+        """Return what is to be said of files that count, by path."""
+        newest = FileTable.id.in_(newest_whole())
+        query = select(FileTable.reason).where(newest, FileTable.status == "whole")
+        query = query.where(FileTable.reason != "").order_by(FileTable.path)
+        with self._database.reading() as session:
+            return list(session.scalars(query))
 
     def _files(self, query: Select[tuple[FileTable]]) -> list[FileRow]:
         with self._database.reading() as session:
@@ -196,6 +247,12 @@ class FileCatalogue(Queries):
 def _latest(session: Session, path: str) -> FileTable | None:
     query = select(FileTable).where(FileTable.path == path)
     return session.scalars(query.order_by(FileTable.delivery.desc()).limit(1)).first()
+
+
+def _is_open(session: Session, row: FileTable) -> bool:
+    """Whether a known delivery has to be judged anew."""
+    left_out = orphans().where(FileTable.id == row.id)
+    return row.forgotten or session.scalars(left_out).first() is not None
 
 
 def _replace_partitions(

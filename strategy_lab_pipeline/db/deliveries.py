@@ -2,24 +2,54 @@
 
 The same messages may come under another name, in another format or in a longer file. They are found
 by (publisher, instrument, channel, sequence range), never by equal rows: identical rows happen.
-Sequence numbers begin anew each week, so the times have to overlap as well.
+Sequence numbers begin anew each week, so the times have to overlap as well. Ranges only tell that
+files may share messages: that one has all of another's is for the caller to prove by counting.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from strategy_lab_pipeline.db.models import FileRangeTable, FileTable
+from strategy_lab_pipeline.db.records import FileRange, FileRow, from_row
 
-__all__ = ["compare_bytes", "compare_messages", "newest_whole"]
+__all__ = [
+    "Overlap",
+    "compare_bytes",
+    "compare_messages",
+    "newest_whole",
+    "orphans",
+    "overlaps",
+    "within",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A file that may have messages of a new one, and its ranges."""
+
+    file: FileRow
+    ranges: tuple[FileRange, ...]
 
 
 def newest_whole() -> Any:
-    """Return the ids of the newest delivery of each path that is not broken."""
-    whole = FileTable.status != "broken"
-    return select(func.max(FileTable.id)).where(whole).group_by(FileTable.path)
+    """Return the ids of the newest delivery of each path that is neither broken nor forgotten."""
+    usable = and_(FileTable.status != "broken", ~FileTable.forgotten)
+    return select(func.max(FileTable.id)).where(usable).group_by(FileTable.path)
+
+
+def orphans() -> Any:
+    """Return the files left out for another one that does not count any more, as it was then."""
+    newest = select(func.max(FileTable.id)).where(~FileTable.forgotten).group_by(FileTable.path)
+    return (
+        select(FileTable)
+        .where(FileTable.id.in_(newest), FileTable.status.in_(("covered", "broken")))
+        .where(FileTable.duplicate_of.is_not(None), FileTable.duplicate_of.not_in(newest_whole()))
+        .order_by(FileTable.path)
+    )
 
 
 def compare_bytes(session: Session, row: FileTable) -> None:
@@ -32,100 +62,108 @@ def compare_bytes(session: Session, row: FileTable) -> None:
     row.reason = "" if original is None else f"{row.path}: same bytes as {original.path}"
 
 
-def compare_messages(session: Session, row: FileTable, is_there: Callable[[str], bool]) -> None:
+def compare_messages(
+    session: Session, row: FileTable, mine: Sequence[FileRange], proven: Collection[tuple[str, str]]
+) -> None:
     """Set the status of a new whole delivery whose messages other files have, all or some.
 
-    "covered" where one file has them all; "broken" where files share some, because neither can be
-    left out. A file that is gone gives way to one that has all that it had.
+    Parameters
+    ----------
+    proven
+        (a, b): the file at path a has all messages of the one at path b.
+
+    A file that has all messages of others takes their place: they are "covered", and so is a new
+    one that brings nothing. "broken" is a new file that shares some messages with another one:
+    neither can be left out, and none may count twice.
     """
-    others = _overlapping(session, row)
-    replaced = [
-        other for other in others if not is_there(other.path) and _covers(session, row, other)
-    ]
-    rest = [other for other in others if other not in replaced]
+    found = overlaps(session, row.path, row.sha256, row.schema, mine)
+    for other in found:
+        if (other.file.path, row.path) in proven:
+            row.status, row.duplicate_of = "covered", other.file.id
+            row.reason = f"{row.path}: {other.file.path} has all of its messages, they count once"
+            return
+    rest = [other for other in found if (row.path, other.file.path) not in proven]
     if rest:
-        other = next((other for other in rest if _covers(session, other, row)), rest[0])
-        row.duplicate_of = other.id
-        if _covers(session, other, row):
-            row.status = "covered"
-            row.reason = f"{row.path}: {other.path} has all of its messages, they count once"
-        else:
-            row.status, row.reason = "broken", _shared(session, row, other)
+        row.status, row.duplicate_of = "broken", rest[0].file.id
+        row.reason = _shared(row.path, mine, rest[0])
         return
-    for other in replaced:
-        other.status, other.duplicate_of = "covered", row.id
-        other.reason = f"{other.path}: gone; {row.path} has all of its messages"
+    for other in found:
+        replaced = session.get_one(FileTable, other.file.id)
+        replaced.status, replaced.duplicate_of = "covered", row.id
+        replaced.reason = f"{replaced.path}: {row.path} has all of its messages, they count once"
 
 
-def _overlapping(session: Session, row: FileTable) -> list[FileTable]:
-    mine, theirs = aliased(FileRangeTable), aliased(FileRangeTable)
+def overlaps(
+    session: Session, path: str, sha256: str, schema: str, mine: Sequence[FileRange]
+) -> list[Overlap]:
+    """Return the files that count and may share messages with one at `path`, older first."""
+    counted = [found for found in mine if found.rows]
+    if not counted:
+        return []
+    first, last = min(r.first_ts for r in counted), max(r.last_ts for r in counted)
+    ranges = aliased(FileRangeTable)
+    near = exists().where(
+        ranges.file_id == FileTable.id, ranges.first_ts <= last, ranges.last_ts >= first
+    )
     query = (
         select(FileTable)
-        .join(theirs, theirs.file_id == FileTable.id)
-        .join(mine, _same_stream(mine, theirs))
-        .where(mine.file_id == row.id, FileTable.path != row.path)
-        .where(FileTable.schema == row.schema, FileTable.sha256 != row.sha256)
+        .where(FileTable.path != path, FileTable.schema == schema, FileTable.sha256 != sha256)
         .where(FileTable.status.in_(("whole", "duplicate")))
-        .where(FileTable.id.in_(newest_whole()), _overlap(mine, theirs))
-        .distinct()
+        .where(FileTable.id.in_(newest_whole()), near)
         .order_by(FileTable.id)
     )
-    return list(session.scalars(query))
+    streams = {_stream(found): found for found in counted}
+    others = []
+    for row in session.scalars(query):
+        theirs = tuple(from_row(FileRange, found) for found in row.ranges)
+        if any(_share(streams[_stream(r)], r) for r in theirs if _stream(r) in streams):
+            others.append(Overlap(from_row(FileRow, row), theirs))
+    return others
 
 
-def _covers(session: Session, whole: FileTable, part: FileTable) -> bool:
-    """Return whether every message of `part` is one of `whole`."""
-    inner, outer = aliased(FileRangeTable), aliased(FileRangeTable)
-    contained = and_(
-        outer.first_sequence <= inner.first_sequence,
-        outer.last_sequence >= inner.last_sequence,
-        outer.first_ts <= inner.first_ts,
-        outer.last_ts >= inner.last_ts,
-        outer.rows >= inner.rows,
-        or_(
-            outer.first_sequence < inner.first_sequence,
-            outer.last_sequence > inner.last_sequence,
-            outer.rows == inner.rows,
-        ),
+def within(inner: Sequence[FileRange], outer: Sequence[FileRange]) -> bool:
+    """Return whether each range of `inner` lies in the one of `outer` of the same stream."""
+    streams = {_stream(found): found for found in outer}
+    return all(
+        (whole := streams.get(_stream(part))) is not None and _contains(whole, part)
+        for part in inner
+        if part.rows
     )
-    missing = (
-        select(func.count())
-        .select_from(inner)
-        .outerjoin(outer, and_(outer.file_id == whole.id, _same_stream(inner, outer), contained))
-        .where(inner.file_id == part.id, inner.rows > 0, outer.file_id.is_(None))
-    )
-    return session.scalar(missing) == 0
 
 
-def _shared(session: Session, row: FileTable, other: FileTable) -> str:
-    mine, theirs = aliased(FileRangeTable), aliased(FileRangeTable)
-    query = (
-        select(mine)
-        .join(theirs, _same_stream(mine, theirs))
-        .where(mine.file_id == row.id, theirs.file_id == other.id, _overlap(mine, theirs))
-        .order_by(mine.instrument_id)
-        .limit(1)
-    )
-    found = session.scalars(query).one()
+def _stream(found: FileRange) -> tuple[int, int, int]:
+    return found.publisher_id, found.instrument_id, found.channel_id
+
+
+def _contains(outer: FileRange, inner: FileRange) -> bool:
     return (
-        f"{row.path}: has messages that {other.path} has too, and neither has all of the other's "
-        f"(instrument {found.instrument_id}, sequences {found.first_sequence} to "
-        f"{found.last_sequence} here); a message counts once: remove one of the files, or cut "
-        "them apart"
+        outer.first_sequence <= inner.first_sequence
+        and inner.last_sequence <= outer.last_sequence
+        and outer.first_ts <= inner.first_ts
+        and inner.last_ts <= outer.last_ts
+        and outer.rows >= inner.rows
     )
 
 
-def _same_stream(a: Any, b: Any) -> ColumnElement[bool]:
-    return and_(
-        a.publisher_id == b.publisher_id,
-        a.instrument_id == b.instrument_id,
-        a.channel_id == b.channel_id,
-    )
-
-
-def _overlap(a: Any, b: Any) -> ColumnElement[bool]:
+def _share(a: FileRange, b: FileRange) -> bool:
     """Say whether two ranges share messages; files cut inside a message share its number only."""
-    inside = and_(a.first_sequence < b.last_sequence, b.first_sequence < a.last_sequence)
-    equal = and_(a.first_sequence == b.first_sequence, a.last_sequence == b.last_sequence)
-    at_once = and_(a.first_ts <= b.last_ts, b.first_ts <= a.last_ts)
-    return and_(a.rows > 0, b.rows > 0, at_once, or_(inside, equal))
+    if not (a.rows and b.rows and a.first_ts <= b.last_ts and b.first_ts <= a.last_ts):
+        return False
+    inside = a.first_sequence < b.last_sequence and b.first_sequence < a.last_sequence
+    equal = (a.first_sequence, a.last_sequence) == (b.first_sequence, b.last_sequence)
+    return inside or equal
+
+
+def _shared(path: str, mine: Sequence[FileRange], other: Overlap) -> str:
+    streams = {_stream(found): found for found in other.ranges}
+    first = next(
+        found
+        for found in sorted(mine, key=_stream)
+        if _stream(found) in streams and _share(found, streams[_stream(found)])
+    )
+    return (
+        f"{path}: has messages that {other.file.path} has too, and neither is known to have all "
+        f"of the other's (instrument {first.instrument_id}, sequences {first.first_sequence} to "
+        f"{first.last_sequence} here); a message counts once: cut the files apart, or remove one "
+        "and tell `strategy-lab forget` which"
+    )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -75,6 +76,7 @@ class FileTable(Tables):
     mtime_ns: Mapped[int]
     status: Mapped[str]
     reason: Mapped[str] = mapped_column(Text)
+    # The file that has the bytes, all of the messages, or some that this one shares with it
     duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("files.id"))
     format: Mapped[str]
     schema: Mapped[str]
@@ -83,6 +85,7 @@ class FileTable(Tables):
     first_ts: Mapped[int]
     last_ts: Mapped[int]
     seen_at_ns: Mapped[int]
+    forgotten: Mapped[bool] = mapped_column(default=False, server_default=false())
     partitions: Mapped[list["FilePartitionTable"]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True
     )

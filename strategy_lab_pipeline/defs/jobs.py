@@ -16,6 +16,9 @@ SESSION_ASSETS = (
 )
 
 
+RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+
+
 class FilesConfig(dg.Config):
     """Which files to catalogue.
 
@@ -28,7 +31,7 @@ class FilesConfig(dg.Config):
     paths: list[str]
 
 
-@dg.op(pool="ticks")
+@dg.op(pool="ticks", retry_policy=RETRY)
 def catalogue_files(
     context: dg.OpExecutionContext, config: FilesConfig, workspace: WorkspaceResource
 ) -> None:

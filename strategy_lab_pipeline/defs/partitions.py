@@ -11,17 +11,22 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.data.instruments import products
 from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages.scope import DAYS_AHEAD, TIMEZONE
 
-__all__ = ["partition_key", "parts", "session_by_product", "session_keys_between"]
+__all__ = ["partition_key", "parts", "session_by_product"]
 
-TIMEZONE = "America/Chicago"
-CALENDAR = "CME Globex Equity"
+HORIZON = date(2035, 12, 31)  # no holidays are known beyond
 
 
-def _holidays(first: date, last: date) -> list[datetime]:
-    traded = {session.key for session in session_calendar(CALENDAR).sessions(first, last)}
+def _holidays(calendars: set[str], first: date, last: date) -> list[datetime]:
+    """Return the weekdays without a session in any of the calendars."""
+    traded = {
+        session.key
+        for calendar in sorted(calendars)
+        for session in session_calendar(calendar).sessions(first, last)
+    }
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
     zone = ZoneInfo(TIMEZONE)
     return [
@@ -36,12 +41,13 @@ def session_by_product() -> dg.MultiPartitionsDefinition:
     """Return the partitions of every asset from raw ticks to backtest runs."""
     settings = Settings()
     first = settings.first_session
+    calendars = {products()[root].calendar for root in settings.products if root in products()}
     horizon = date(first.year + 30, 12, 31)
     sessions = dg.DailyPartitionsDefinition(
         start_date=datetime.combine(first, time()),
         timezone=TIMEZONE,
-        end_offset=5,  # an evening's rows are the next session's, after a long weekend too
-        exclusions=["0 0 * * 0,6", *_holidays(first, min(horizon, date(2035, 12, 31)))],
+        end_offset=DAYS_AHEAD,
+        exclusions=["0 0 * * 0,6", *_holidays(calendars, first, min(horizon, HORIZON))],
     )
     return dg.MultiPartitionsDefinition(
         {"product": dg.StaticPartitionsDefinition(list(settings.products)), "session": sessions}
@@ -58,18 +64,3 @@ def parts(key: str) -> tuple[str, date]:
     parsed = session_by_product().get_partition_key_from_str(str(key))
     dimensions = parsed.keys_by_dimension
     return dimensions["product"], date.fromisoformat(dimensions["session"])
-
-
-def session_keys_between(first: date, last: date) -> list[date]:
-    """Return the sessions from `first` to `last`, both inclusive.
-
-    Raises
-    ------
-    ConfigError
-        The range is reversed; Dagster would take it silently and run something else.
-    """
-    if last < first:
-        raise ConfigError(
-            "sessions", f"{first}..{last}", "a range whose first is not after its last"
-        )
-    return [session.key for session in session_calendar(CALENDAR).sessions(first, last)]

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from strategy_lab_pipeline.defs.jobs import session_chain
-from strategy_lab_pipeline.defs.partitions import TIMEZONE, partition_key
+from strategy_lab_pipeline.defs.partitions import partition_key
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import plan
+from strategy_lab_pipeline.stages.scope import TIMEZONE
 
 __all__ = ["nightly"]
 

@@ -7,6 +7,7 @@ and times of the last tick: a file that still grows is left alone.
 
 import json
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 import dagster as dg
@@ -15,11 +16,14 @@ from strategy_lab_pipeline.defs.jobs import catalogue_landing, session_chain, wr
 from strategy_lab_pipeline.defs.partitions import partition_key
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import catalogue, plan
+from strategy_lab_pipeline.stages.experiments import experiments
+from strategy_lab_pipeline.stages.landing import landing_files, search_landing
 from strategy_lab_pipeline.stages.versions import digest
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["landing_sensor"]
 
+RUN_KEY_TAG = "dagster/run_key"  # as Dagster marks the runs of a sensor
 MAX_REQUESTS = 25  # a tick; the next one asks for the rest
 IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
@@ -38,19 +42,27 @@ def landing_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for what new files in the landing folder, or changed code, have left to do."""
     opened = workspace.open()
-    for reason in catalogue.search_landing(opened).unreadable:
-        context.log.warning(reason)
+    problems = (*search_landing(opened).unreadable, *experiments(opened.settings).problems)
+    for problem in (*problems, *plan.left_out(opened)):
+        context.log.warning(problem)
     seen: dict[str, list[int]] = json.loads(context.cursor or "{}")
-    now = {str(file.path): [file.size, file.mtime_ns] for file in catalogue.landing_files(opened)}
+    now = {str(file.path): [file.size, file.mtime_ns] for file in landing_files(opened)}
     stable = [Path(name) for name, stamp in now.items() if seen.get(name) == stamp]
-    requests = [*_catalogue_requests(opened, stable), *_session_requests(opened)][:MAX_REQUESTS]
+    wanted = chain(_catalogue_requests(opened, stable), _session_requests(opened))
+    requests = list(islice((ask for ask in wanted if not _asked(context, ask)), MAX_REQUESTS))
     if not requests and not _busy(context):
-        requests = list(_report_requests(opened))
+        requests = [ask for ask in _report_requests(opened) if not _asked(context, ask)]
     return dg.SensorResult(
         run_requests=requests,
         cursor=json.dumps(now, sort_keys=True),
         skip_reason=None if requests else "nothing new in the landing folder, nothing out of date",
     )
+
+
+def _asked(context: dg.SensorEvaluationContext, request: dg.RunRequest) -> bool:
+    """Whether this was asked for before: Dagster would drop it, however the run ended."""
+    asked = dg.RunsFilter(tags={RUN_KEY_TAG: str(request.run_key)})
+    return bool(context.instance.get_run_records(asked, limit=1))
 
 
 def _busy(context: dg.SensorEvaluationContext) -> bool:
@@ -62,9 +74,22 @@ def _busy(context: dg.SensorEvaluationContext) -> bool:
 
 def _catalogue_requests(workspace: Workspace, stable: list[Path]) -> Iterator[dg.RunRequest]:
     """Ask for one run that reads all new files: a run costs seconds before its first byte."""
-    files = catalogue.uncatalogued(workspace, stable)
+    landing = workspace.settings.landing.resolve()
+    files = [
+        file
+        for file in catalogue.uncatalogued(workspace, stable)
+        if file.path.is_relative_to(landing)
+    ]
     if files:
-        stamps = [(str(file.path), file.size, file.mtime_ns) for file in files]
+        stamps = [
+            (
+                str(file.path),
+                file.size,
+                file.mtime_ns,
+                workspace.store.last_delivery(str(file.path)),
+            )
+            for file in files
+        ]
         paths = [str(file.path) for file in files]
         yield dg.RunRequest(
             job_name="catalogue_landing",

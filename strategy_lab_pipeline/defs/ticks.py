@@ -9,6 +9,7 @@ from strategy_lab_core.data.schemas import columns_of
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.defs.checks import validated_check_specs
 from strategy_lab_pipeline.defs.describe import check_results, column_schema, outcome_metadata
+from strategy_lab_pipeline.defs.jobs import RETRY
 from strategy_lab_pipeline.defs.partitions import parts, session_by_product
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import raw, validated
@@ -17,7 +18,6 @@ from strategy_lab_pipeline.stages.versions import code_version
 __all__ = ["landing_files", "raw_ticks", "validated_ticks"]
 
 OWNERS = ["team:market-data"]
-RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 
 landing_files = dg.AssetSpec(
     "landing_files",

@@ -4,140 +4,67 @@ A file is read once, to its end; hash, schema and rows by product and session co
 pass. A broken file is recorded by name with its reason, and nothing else waits for it.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from stat import S_ISDIR
 
-from strategy_lab_core.data.files import inspect, is_tick_file
+from strategy_lab_core.data.files import FileSummary, TickFile, inspect, open_ticks
 from strategy_lab_core.errors import DataError
-from strategy_lab_pipeline.db.store import FileRow
+from strategy_lab_pipeline.db.deliveries import within
+from strategy_lab_pipeline.db.store import FileRange, FileRow
+from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.stages.containment import has_messages
+from strategy_lab_pipeline.stages.landing import LandingFile, stamp
+from strategy_lab_pipeline.stages.sources import readable_path
 from strategy_lab_pipeline.stages.tally import Tally
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = [
-    "LandingFile",
-    "Search",
-    "catalogue_file",
-    "landing_files",
-    "search",
-    "search_landing",
-    "uncatalogued",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class LandingFile:
-    """A file as it lies in a folder now."""
-
-    path: Path
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What lies under some paths.
-
-    Parameters
-    ----------
-    files
-        Tick files by name; others are left alone.
-    unreadable
-        A sentence for each path that could not be looked into.
-    """
-
-    files: tuple[Path, ...]
-    unreadable: tuple[str, ...]
-
-
-def search(paths: Iterable[Path]) -> Search:
-    """Look for tick files: `paths` themselves, or in and under them where they are folders."""
-    found: set[Path] = set()
-    reasons: list[str] = []
-
-    def refuse(error: OSError) -> None:
-        """Say why a path could not be looked into."""
-        problem = "no permission to read it; `chmod u+rX` it"
-        if isinstance(error, FileNotFoundError):
-            problem = "not there; check the path"
-        elif not isinstance(error, PermissionError):
-            problem = f"not readable: {error.strerror}"
-        reasons.append(f"{error.filename}: {problem}")
-
-    for path in paths:
-        try:
-            is_folder = S_ISDIR(path.stat().st_mode)
-        except OSError as error:
-            refuse(error)
-            continue
-        if not is_folder and not is_tick_file(path):
-            reasons.append(f"{path}: not the name of a tick file (.dbn, .csv, .parquet; .zst, .gz)")
-        inside = _files_under(path, refuse) if is_folder else [path]
-        found.update(file.resolve() for file in inside if is_tick_file(file))
-    return Search(tuple(sorted(found)), tuple(sorted(reasons)))
-
-
-def _files_under(folder: Path, refuse: Callable[[OSError], None]) -> Iterator[Path]:
-    for root, _, names in os.walk(folder, onerror=refuse):
-        yield from (path for name in names if (path := Path(root, name)).is_file())
-
-
-def landing_files(workspace: Workspace) -> list[LandingFile]:
-    """Return the tick files of the landing folder with size and time of change."""
-    return [_stamp(path) for path in search_landing(workspace).files]
-
-
-def search_landing(workspace: Workspace) -> Search:
-    """Look for tick files in the landing folder; links that lead out of it are not followed."""
-    root = workspace.settings.landing.resolve()
-    found = search([root])
-    outside = [path for path in found.files if not path.is_relative_to(root)]
-    reasons = (
-        f"{path}: a link in the landing folder leads there; copy the file, or ingest it by path"
-        for path in outside
-    )
-    inside = tuple(path for path in found.files if path not in outside)
-    return Search(inside, (*found.unreadable, *reasons))
+__all__ = ["catalogue_file", "forget", "uncatalogued"]
 
 
 def uncatalogued(
     workspace: Workspace, paths: Iterable[Path], *, retry_broken: bool = False
 ) -> list[LandingFile]:
-    """Return the files that the catalogue does not know as they are now.
+    """Return the files that have to be read: new, changed, or left out for one that is no more.
 
     With `retry_broken` also those that could not be used: what was in the way may be gone.
     """
+    left_out = (Path(file.path) for file in workspace.store.orphans())
+    found = (stamp(path) for path in sorted({*paths, *left_out}))
     return [
         file
-        for file in map(_stamp, paths)
-        if not workspace.store.knows_file(
+        for file in found
+        if file is not None
+        and not workspace.store.knows_file(
             str(file.path), file.size, file.mtime_ns, broken=not retry_broken
         )
     ]
 
 
-def _stamp(path: Path) -> LandingFile:
-    status = path.stat()
-    return LandingFile(path, status.st_size, status.st_mtime_ns)
-
-
 def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
     """Read `path` to its end and record it: whole, repeated or broken (with the reason)."""
-    stamp = _stamp(path)
+    file = stamp(path)
+    if file is None:
+        return workspace.store.record_broken_file(
+            str(path), size=0, mtime_ns=0, reason=f"{path}: went away while it was to be read"
+        )
     tally = Tally()
     try:
         summary = inspect(path, on_batch=tally.add)
-        tally.require_products(path)
+        tally.require_sessions(path)
     except DataError as error:
         return workspace.store.record_broken_file(
-            str(path), size=stamp.size, mtime_ns=stamp.mtime_ns, reason=str(error)
+            str(path), size=file.size, mtime_ns=file.mtime_ns, reason=str(error)
         )
+    except OSError as error:  # unlike a fault of its content, this may pass: time 0 is no file's
+        problem = f"{path}: {error.strerror or error} while it was read; it will be read again"
+        return workspace.store.record_broken_file(
+            str(path), size=file.size, mtime_ns=0, reason=problem
+        )
+    ranges = tally.ranges()
     return workspace.store.record_file(
         str(path),
-        size=stamp.size,
-        mtime_ns=stamp.mtime_ns,
+        size=file.size,
+        mtime_ns=file.mtime_ns,
         sha256=summary.sha256,
         format=summary.format,
         schema=summary.schema.value,
@@ -146,5 +73,47 @@ def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
         first_ts=summary.first_ts or 0,
         last_ts=summary.last_ts or 0,
         partitions=tally.partitions(),
-        ranges=tally.ranges(),
+        ranges=ranges,
+        proven=_proven(workspace, summary, ranges),
+        remark=tally.remark(path),
     )
+
+
+def _proven(
+    workspace: Workspace, summary: FileSummary, mine: list[FileRange]
+) -> set[tuple[str, str]]:
+    """Return (a, b) where the file at a has all messages of the one at b, one of them the new."""
+    found = set()
+    path, schema = summary.path, summary.schema.value
+    for other in workspace.store.overlapping(
+        str(path), sha256=summary.sha256, schema=schema, ranges=mine
+    ):
+        theirs = _open_again(workspace, other.file)
+        if within(other.ranges, mine) and has_messages(open_ticks(path), theirs, other.ranges):
+            found.add((str(path), other.file.path))
+        if theirs and within(mine, other.ranges) and has_messages(theirs, open_ticks(path), mine):
+            found.add((other.file.path, str(path)))
+    return found
+
+
+def _open_again(workspace: Workspace, file: FileRow) -> TickFile | None:
+    try:
+        return open_ticks(readable_path(workspace, file))
+    except PipelineError:
+        return None  # it is gone, or not what it was
+
+
+def forget(workspace: Workspace, path: Path) -> None:
+    """Count a file that was taken away no more; its sessions are made without it.
+
+    Raises
+    ------
+    PipelineError
+        The file lies in the landing folder, or was never catalogued.
+    """
+    landing = workspace.settings.landing.resolve()
+    if path.is_relative_to(landing) and path.exists():
+        problem = "is still in the landing folder, it would be read again; take it away first"
+        raise PipelineError(f"{path}: {problem}")
+    if not workspace.store.forget(str(path)):
+        raise PipelineError(f"{path}: is in no catalogue; `strategy-lab status` names what counts")

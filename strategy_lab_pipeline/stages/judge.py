@@ -23,7 +23,7 @@ from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.raw import SEED, session_of
 from strategy_lab_pipeline.tables import read_batches
 
-__all__ = ["STATE_REASONS", "Hours", "Judgement", "judge"]
+__all__ = ["LIMITS", "STATE_REASONS", "Hours", "Judgement", "judge"]
 
 FIRST_ROWS = 10
 COVERAGE_NS = 60 * NS_PER_SECOND  # a session is complete with rows this near to open and close
@@ -36,6 +36,12 @@ STATE_REASONS = {
     StateRule.TIME_ORDER.name.lower(): "ts_recv goes back",
     StateRule.NEGATIVE_LATENCY.name.lower(): "a row was received before it happened",
     StateRule.UNSEEDED.name.lower(): "no seed, clear or snapshot yet: the book is not known",
+}
+# What stops everything downstream, with its reason; the other rules tell and do not stop.
+LIMITS = {
+    "rows_conserved": "raw rows = validated rows + quarantined rows",
+    "quarantined_share": "the share of malformed rows is within its limit",
+    "untrusted_share": "the share of open time without a trusted book is within its limit",
 }
 _FLAG_ONLY = {rule.name.lower() for rule in set(StateRule) - set(UNRELIABLE_RULES)}
 _LIFE_CYCLE = {"unknown_order", "over_cancel", "duplicate_order", "modify_of_unknown", "unseeded"}
@@ -175,7 +181,7 @@ def _instruments(tables: Mapping[str, Path]) -> dict[int, Instrument]:
     for name, path in tables.items():
         if name not in (SEED, "definition"):
             pairs = pl.scan_parquet(path).select("instrument_id", "symbol").unique().collect()
-            symbols.update(pairs.sort("instrument_id").iter_rows())
+            symbols.update(pairs.drop_nulls().sort("instrument_id").iter_rows())
     definitions = pl.read_parquet(tables["definition"]) if "definition" in tables else None
     return instruments(symbols, definitions)
 

@@ -1,16 +1,28 @@
 """What is out of date: the catalogue and the experiments compared with what is there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
 from strategy_lab_pipeline.stages import backtests, books, raw, reports, validated
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome
+from strategy_lab_pipeline.stages.scope import why_no_partition
 from strategy_lab_pipeline.stages.sources import sources_of
 from strategy_lab_pipeline.stages.versions import digest, input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["CHAIN", "StalePartition", "partition_plan", "stale_partitions", "stale_reports"]
+__all__ = [
+    "CHAIN",
+    "BlockedPartition",
+    "StalePartition",
+    "blocked_partitions",
+    "count_partitions",
+    "left_out",
+    "partition_plan",
+    "stale_partitions",
+    "stale_reports",
+]
 
 CHAIN = ("raw_ticks", "validated_ticks", "quarantined_ticks", "order_books", "backtest_runs")
 _STAGES = {
@@ -40,18 +52,60 @@ class StalePartition:
     wanted: str
 
 
+@dataclass(frozen=True, slots=True)
+class BlockedPartition:
+    """A partition whose ticks were judged too bad to go on, as they are now."""
+
+    product: str
+    session: date
+    reasons: tuple[str, ...]
+
+
 def stale_partitions(workspace: Workspace) -> list[StalePartition]:
     """Return the partitions with something to do, older sessions first.
 
-    Products and sessions that the settings leave out have no partition.
+    Products and sessions that are `left_out` have no partition.
     """
-    settings = workspace.settings
-    plans = (
-        partition_plan(workspace, product, date.fromisoformat(session))
-        for product, session in sorted(workspace.store.all_partitions(), key=lambda key: key[::-1])
-        if product in settings.products and session >= str(settings.first_session)
-    )
+    plans = (partition_plan(workspace, *place) for place in _places(workspace))
     return [plan for plan in plans if plan is not None]
+
+
+def blocked_partitions(workspace: Workspace) -> list[BlockedPartition]:
+    """Return the partitions that stop at validation and will again, older sessions first."""
+    found = []
+    for product, session in _places(workspace):
+        row = workspace.store.current("quarantined_ticks", product, str(session))
+        if row is not None and "blocked_version" in row.details:
+            split = validated.current_split(workspace, product, session)
+            if split is not None and split.blocked:
+                found.append(BlockedPartition(product, session, split.blocked))
+    return found
+
+
+def count_partitions(workspace: Workspace) -> int:
+    """Return how many partitions have files."""
+    return sum(1 for _ in _places(workspace))
+
+
+def left_out(workspace: Workspace) -> list[str]:
+    """Return a sentence for each product whose files have sessions without a partition."""
+    settings = workspace.settings
+    reasons: dict[str, list[str]] = {}
+    for product, session in workspace.store.all_partitions():
+        reason = why_no_partition(settings, product, date.fromisoformat(session))
+        if reason:
+            reasons.setdefault(f"{product}: {reason}", []).append(session)
+    return [
+        f"{reason}: left out are {len(sessions)} sessions, {min(sessions)} to {max(sessions)}"
+        for reason, sessions in reasons.items()
+    ]
+
+
+def _places(workspace: Workspace) -> Iterator[tuple[str, date]]:
+    for product, text in sorted(workspace.store.all_partitions(), key=lambda key: key[::-1]):
+        session = date.fromisoformat(text)
+        if not why_no_partition(workspace.settings, product, session):
+            yield product, session
 
 
 def partition_plan(workspace: Workspace, product: str, session: date) -> StalePartition | None:

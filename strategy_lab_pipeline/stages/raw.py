@@ -14,15 +14,15 @@ import polars as pl
 
 from strategy_lab_core.book.seeds import SeedBuilder
 from strategy_lab_core.data.calendar import Session, session_calendar
+from strategy_lab_core.data.checks import Tainted, apply_row_rules
 from strategy_lab_core.data.files import open_ticks
-from strategy_lab_core.data.instruments import product_of, products
+from strategy_lab_core.data.instruments import instruments, products
 from strategy_lab_core.data.schemas import polars_schema
-from strategy_lab_core.data.sessions import index_times, rows_in_session
-from strategy_lab_core.errors import InstrumentError
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.db.store import FileRow
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.outcome import Outcome
+from strategy_lab_pipeline.stages.placement import PRODUCT, TIME, Placement
 from strategy_lab_pipeline.stages.publish import publish
 from strategy_lab_pipeline.stages.sources import Sources, readable_path, sources_of
 from strategy_lab_pipeline.stages.workspace import Workspace
@@ -75,19 +75,20 @@ def _write(
     if session is None or not files.session:
         draft.json("empty.json", {"reason": "no session" if session is None else "no files"})
         return details
-    seeds = SeedBuilder(session.previous_close_ns)
+    seeds = _Seeds(session.previous_close_ns)
     for file in files.earlier:
         for batch in _product_rows(workspace, file, product):
-            seeds.feed(_rows_before(batch, session))
+            seeds.feed(batch)
     for schema in sorted({file.schema for file in files.session}):
-        with draft.table(schema, polars_schema(TickSchema(schema))) as table:
+        columns = polars_schema(TickSchema(schema))
+        with draft.table(schema, columns) as table:
             for file in (file for file in files.session if file.schema == schema):
                 for batch in _product_rows(workspace, file, product):
-                    inside = rows_in_session(batch, session)
+                    inside = batch.filter(_within(session)).select(columns.names())
                     rows[schema] += inside.height
                     table.write(inside)
                     if schema == TickSchema.MBO:
-                        seeds.feed(_rows_before(batch, session))
+                        seeds.feed(batch)
     seed = seeds.table()
     if seed.height:
         with draft.table(SEED, polars_schema(TickSchema.MBO)) as table:
@@ -97,25 +98,37 @@ def _write(
     return details
 
 
-def _rows_before(batch: pl.DataFrame, session: Session) -> pl.DataFrame:
-    before = index_times(batch) < session.previous_close_ns
-    return batch.filter(pl.Series(before))
+class _Seeds:
+    """The orders that live when a session begins, from the well-formed rows before it."""
+
+    def __init__(self, begin_ns: int) -> None:
+        self._begin_ns, self._builder = begin_ns, SeedBuilder(begin_ns)
+        self._symbols: dict[int, str] = {}
+        self._tainted: Tainted = {}
+
+    def feed(self, placed: pl.DataFrame) -> None:
+        """Apply those of the rows that come before the session."""
+        rows = placed.filter(pl.col(TIME) < self._begin_ns).drop(PRODUCT, TIME)
+        if not rows.height:
+            return
+        named = rows.select("instrument_id", "symbol").drop_nulls().unique("instrument_id")
+        self._symbols.update(named.iter_rows())
+        valid, _ = apply_row_rules(rows, TickSchema.MBO, instruments(self._symbols), self._tainted)
+        self._builder.feed(valid)
+
+    def table(self) -> pl.DataFrame:
+        """Return the seed."""
+        return self._builder.table()
+
+
+def _within(session: Session) -> pl.Expr:
+    return (pl.col(TIME) >= session.previous_close_ns) & (pl.col(TIME) < session.close_ns)
 
 
 def _product_rows(workspace: Workspace, file: FileRow, product: str) -> Iterator[pl.DataFrame]:
-    """Yield the file's rows of one product."""
-    path = readable_path(workspace, file)
-    for batch in open_ticks(path).batches(file_hash=file.sha256):
-        symbols = batch["symbol"].unique().to_list()
-        wanted = [symbol for symbol in symbols if _root(symbol) == product]
-        if len(wanted) == len(symbols):
-            yield batch
-        elif wanted:
-            yield batch.filter(pl.col("symbol").is_in(wanted))
-
-
-def _root(symbol: str | None) -> str | None:
-    try:
-        return product_of(symbol or "").root
-    except InstrumentError:
-        return None
+    """Yield the file's rows of one product, with their place."""
+    placement = Placement()
+    for batch in open_ticks(readable_path(workspace, file)).batches(file_hash=file.sha256):
+        mine = placement.place(batch).filter(pl.col(PRODUCT) == product)
+        if mine.height:
+            yield mine

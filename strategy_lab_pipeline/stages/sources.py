@@ -12,6 +12,7 @@ from pathlib import Path
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.db.store import FileRow
 from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.stages.landing import stamp
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["Sources", "readable_path", "sources_of"]
@@ -68,9 +69,11 @@ def readable_path(workspace: Workspace, file: FileRow) -> Path:
     """Return where the file's bytes still are as they were catalogued, or raise."""
     copies = workspace.store.files_by_hash(file.sha256)
     for copy in (file, *copies):
-        path = Path(copy.path)
-        status = path.stat() if path.is_file() else None
-        if status and (status.st_size, status.st_mtime_ns) == (copy.size, copy.mtime_ns):
-            return path
-    problem = "has changed since it was catalogued" if Path(file.path).is_file() else "is gone"
-    raise PipelineError(f"{file.path}: {problem}; put it back, or run `strategy-lab ingest` on it")
+        found = stamp(Path(copy.path))
+        if found is not None and (found.size, found.mtime_ns) == (copy.size, copy.mtime_ns):
+            return found.path
+    if Path(file.path).is_file():
+        problem = "has changed since it was catalogued; run `strategy-lab ingest` on it"
+    else:
+        problem = "is gone; put it back, or tell `strategy-lab forget` to count it no more"
+    raise PipelineError(f"{file.path}: {problem}")

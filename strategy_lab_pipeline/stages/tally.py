@@ -8,58 +8,62 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.data.instruments import Product, product_of, products
-from strategy_lab_core.data.sessions import index_times
-from strategy_lab_core.errors import InstrumentError
+from strategy_lab_core.data.calendar import NO_SESSION, session_calendar
+from strategy_lab_core.data.instruments import products
+from strategy_lab_core.errors import FileError, InstrumentError
 from strategy_lab_core.types import Action, RecordFlag
 from strategy_lab_pipeline.db.store import FileRange
+from strategy_lab_pipeline.stages.placement import PRODUCT, TIME, Placement
 
-__all__ = ["Tally"]
+__all__ = ["STREAM", "Tally", "is_message", "with_channel"]
 
 EPOCH = date(1970, 1, 1)
-_STREAM = ("publisher_id", "instrument_id", "channel_id")
+NAMED = 5  # unknown symbols in a remark
+STREAM = ("publisher_id", "instrument_id", "channel_id")
 
 
 class Tally:
     """Rows by product and session, and ranges by instrument and channel, batch by batch."""
 
     def __init__(self) -> None:
+        self._placement = Placement()
         self._rows: Counter[tuple[str, int]] = Counter()
-        self._unknown: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()  # rows by symbol
+        self._timeless: Counter[str] = Counter()  # rows outside the calendar by product
         self._ranges: dict[tuple[int, int, int], FileRange] = {}
 
     def add(self, batch: pl.DataFrame) -> None:
         """Count a batch of canonical ticks."""
-        for (symbol,), rows in batch.group_by("symbol", maintain_order=True):
-            product = _product_or_none(str(symbol))
-            if product is None:
-                self._unknown[str(symbol)] += rows.height
-            else:
-                days = session_calendar(product.calendar).session_keys(index_times(rows))
-                for day, count in zip(*np.unique(days, return_counts=True), strict=True):
+        for (root,), rows in self._placement.place(batch).group_by(PRODUCT, maintain_order=True):
+            if root is None:
+                nameless = pl.format("instrument {}", pl.col("instrument_id").fill_null(0))
+                names = rows.select(pl.col("symbol").fill_null(nameless)).to_series()
+                self._unknown.update(dict(names.value_counts().iter_rows()))
+                continue
+            product = products()[str(root)]
+            days = session_calendar(product.calendar).session_keys(rows[TIME].to_numpy())
+            for day, count in zip(*np.unique(days, return_counts=True), strict=True):
+                if day == NO_SESSION:
+                    self._timeless[product.root] += int(count)
+                else:
                     self._rows[product.root, int(day)] += int(count)
-                if "sequence" in rows.columns:
-                    self._add_ranges(rows, product.root)
+            if "sequence" in rows.columns:
+                self._add_ranges(rows, product.root)
 
     def _add_ranges(self, rows: pl.DataFrame, product: str) -> None:
         # A raw cell may be empty: such a row is for validation, it is no message of a range.
-        is_snapshot = (pl.col("flags") & int(RecordFlag.SNAPSHOT) > 0).fill_null(value=False)
-        counted = ~is_snapshot & (pl.col("sequence") > 0).fill_null(value=False)
+        counted, rows = is_message(), with_channel(rows).drop_nulls(STREAM)
         clears = pl.lit(value=False)
         if "action" in rows.columns:
             clears = (pl.col("action").to_physical() == int(Action.CLEAR)).fill_null(value=False)
-        if "channel_id" not in rows.columns:
-            rows = rows.with_columns(channel_id=pl.lit(-1))
-        rows = rows.drop_nulls(_STREAM)
         sequence, ts_recv = pl.col("sequence").filter(counted), pl.col("ts_recv").filter(counted)
-        found = rows.group_by(_STREAM, maintain_order=True).agg(
+        found = rows.group_by(STREAM, maintain_order=True).agg(
             first_sequence=sequence.min().fill_null(0),
             last_sequence=sequence.max().fill_null(0),
             first_ts=ts_recv.min().fill_null(0),
             last_ts=ts_recv.max().fill_null(0),
             rows=counted.sum(),
-            restarts=(is_snapshot | clears).first(),
+            restarts=(_is_snapshot() | clears).first(),
         )
         for row in found.iter_rows(named=True):
             stream = (row["publisher_id"], row["instrument_id"], row["channel_id"])
@@ -67,14 +71,33 @@ class Tally:
             before = self._ranges.get(stream)
             self._ranges[stream] = found_here if before is None else _joined(before, found_here)
 
-    def require_products(self, path: Path) -> None:
-        """Raise an `InstrumentError` where no product is known for any of the symbols."""
+    def require_sessions(self, path: Path) -> None:
+        """Raise where the file has rows, and none of them is in a session of a known product."""
+        if self._timeless and not self._rows:
+            raise FileError(path, "has no row in a session", self._outside())
         if self._unknown and not self._rows:
             names = ", ".join(sorted(self._unknown)[:5])
             raise InstrumentError(
                 f"{path}: no product is known for its symbols ({names}); "
                 f"known are {', '.join(products())}: leave the file out"
             )
+
+    def remark(self, path: Path) -> str:
+        """Return what is to be said of the rows that no partition gets; "" where there are none."""
+        parts = [self._outside()] if self._timeless else []
+        if self._unknown:
+            parts.append(self._nameless())
+        return f"{path}: {'; '.join(parts)}: in no session" if parts else ""
+
+    def _outside(self) -> str:
+        rows = ", ".join(f"{count} rows of {root}" for root, count in self._timeless.items())
+        return f"{rows} have times outside its calendar"
+
+    def _nameless(self) -> str:
+        named = [f"{name} ({rows} rows)" for name, rows in self._unknown.most_common(NAMED)]
+        more = len(self._unknown) - len(named)
+        names = ", ".join(named) + (f" and {more} more" if more else "")
+        return f"no product is known for {names}"
 
     def partitions(self) -> dict[tuple[str, str], int]:
         """Return the rows by product and session."""
@@ -104,8 +127,15 @@ def _joined(before: FileRange, after: FileRange) -> FileRange:
     )
 
 
-def _product_or_none(symbol: str) -> Product | None:
-    try:
-        return product_of(symbol)
-    except InstrumentError:
-        return None
+def _is_snapshot() -> pl.Expr:
+    return (pl.col("flags") & int(RecordFlag.SNAPSHOT) > 0).fill_null(value=False)
+
+
+def is_message() -> pl.Expr:
+    """Say of raw rows whether they are numbered and in no snapshot."""
+    return ~_is_snapshot() & (pl.col("sequence") > 0).fill_null(value=False)
+
+
+def with_channel(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with a channel, -1 where the schema has none."""
+    return rows if "channel_id" in rows.columns else rows.with_columns(channel_id=pl.lit(-1))

@@ -12,13 +12,13 @@ from typing import Any
 from strategy_lab_core.data.checks import row_rules
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft, PublishedVersion
-from strategy_lab_pipeline.stages.judge import STATE_REASONS, Judgement, judge
+from strategy_lab_pipeline.stages.judge import LIMITS, STATE_REASONS, Judgement, judge
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, record
 from strategy_lab_pipeline.stages.versions import input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["ValidatedTicks", "build", "config_of", "inputs_of", "rules"]
+__all__ = ["ValidatedTicks", "build", "config_of", "current_split", "inputs_of", "rules"]
 
 VALID, QUARANTINE = "validated_ticks", "quarantined_ticks"
 
@@ -45,10 +45,7 @@ def rules() -> dict[str, str]:
     """Return every rule of validation with its reason, in the order in which they are judged."""
     found = {rule.name: rule.reason for rule in row_rules()}
     found.update(STATE_REASONS)
-    found["rows_conserved"] = "raw rows = validated rows + quarantined rows"
-    found["quarantined_share"] = "the share of malformed rows is within its limit"
-    found["untrusted_share"] = "the share of open time without a trusted book is within its limit"
-    return found
+    return found | LIMITS
 
 
 def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str] | None:
@@ -69,13 +66,13 @@ def config_of(workspace: Workspace, product: str) -> dict[str, Any]:
 
 def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> ValidatedTicks:
     """Judge the partition's raw ticks; publish both sides of the split, or only the quarantine."""
+    found = current_split(workspace, product, session)
+    if found is not None:
+        return found
     raw = current_outcome(workspace, "raw_ticks", product, str(session))
     if raw is None:
         raise PipelineError(f"{product} {session}: no raw ticks; materialise raw_ticks first")
     inputs, config = {"raw_ticks": raw.data_version}, config_of(workspace, product)
-    found = _current(workspace, product, session, inputs, config)
-    if found is not None:
-        return found
     key = {asset: input_key(asset, inputs, config) for asset in (VALID, QUARANTINE)}
     place = (product, str(session))
     with workspace.lake.publish(QUARANTINE, *place, key[QUARANTINE]) as bad:
@@ -134,14 +131,11 @@ def _remember(workspace: Workspace, judgement: Judgement, product: str, session:
         )
 
 
-def _current(
-    workspace: Workspace,
-    product: str,
-    session: date,
-    inputs: Mapping[str, str],
-    config: Mapping[str, Any],
-) -> ValidatedTicks | None:
-    """Return the split that is there already, with its findings from the database."""
+def current_split(workspace: Workspace, product: str, session: date) -> ValidatedTicks | None:
+    """Return the split of the raw ticks as they are now, with its findings; None where none is."""
+    inputs, config = inputs_of(workspace, product, session), config_of(workspace, product)
+    if inputs is None:
+        return None
     place = (product, str(session))
     valid = input_key(VALID, inputs, config)
     quarantined = current_outcome(
@@ -164,5 +158,7 @@ def _current(
         )
         for row in workspace.store.quality(product=product, session=str(session), asset=VALID)
     )
-    reasons = tuple(f"{f.rule}: {f.reason}" for f in findings if blocked and not f.passed)
+    reasons = tuple(
+        f"{f.rule}: {f.reason}" for f in findings if blocked and f.rule in LIMITS and not f.passed
+    )
     return ValidatedTicks(validated, quarantined, findings, reasons)

@@ -28,7 +28,7 @@ _WITHOUT = {
     "reports": (),
 }
 _STAGE_FILES = {
-    "raw_ticks": ("raw.py",),
+    "raw_ticks": ("raw.py", "placement.py"),
     "validated_ticks": ("validated.py", "judge.py"),
     "quarantined_ticks": ("validated.py", "judge.py"),
     "order_books": ("books.py",),

@@ -13,7 +13,8 @@ from strategy_lab_core.data.result_schemas import RESULT_TABLES
 from strategy_lab_core.data.schemas import pandera_schema
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_pipeline.errors import PipelineError
-from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.inquiry import status_of
+from strategy_lab_pipeline.settings import SETTINGS_FILE, Settings
 from strategy_lab_pipeline.stages import (
     backtests,
     books,
@@ -23,7 +24,11 @@ from strategy_lab_pipeline.stages import (
     reports,
     validated,
 )
+from strategy_lab_pipeline.stages.experiments import experiments
+from strategy_lab_pipeline.stages.landing import search
+from strategy_lab_pipeline.stages.plan import CHAIN
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
+from strategy_lab_pipeline.work import work_through
 
 DAYS = (date(2025, 1, 13), date(2025, 1, 14))
 EXPERIMENT = """
@@ -50,7 +55,7 @@ def workspace_of(home: Path, landing: Path, **settings: Any) -> Workspace:
     opened = open_workspace(Settings(home=home, **settings))
     opened.settings.experiments.mkdir(parents=True)
     (opened.settings.experiments / "imbalance_mnq.yaml").write_text(EXPERIMENT)
-    for path in catalogue.search([landing]).files:
+    for path in search([landing]).files:
         assert catalogue.catalogue_file(opened, path).status == "whole"
     return opened
 
@@ -151,6 +156,48 @@ def test_validated__too_many_bad_rows_block_what_follows(landing: Path, tmp_path
     assert plan.partition_plan(opened, "MNQ", DAYS[0]) is None
     with pytest.raises(PipelineError, match="no validated ticks"):
         books.build(opened, "MNQ", DAYS[0], run_id="test")
+
+
+def test_work__a_blocked_session_is_said_every_time(landing: Path, tmp_path: Path) -> None:
+    """The second call runs nothing for it, and is no more content than the first."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / SETTINGS_FILE).write_text("max_quarantined_share: 0.0\n")
+    settings = Settings(home=home)
+    first, again = (work_through(settings, data=[landing], assets=CHAIN[:4]) for _ in range(2))
+
+    failed = [run["session"] for run in first.ran if not run["success"]]
+    assert failed
+    assert not first.success
+    assert not again.success
+    assert again.ran == []
+    assert [place["session"] for place in again.blocked] == failed
+    assert all("quarantined_share" in place["reason"] for place in again.blocked)
+    assert again.up_to_date == len(DAYS) - len(failed)
+
+
+def test_experiments__one_that_is_mistyped_stops_no_other(done: Workspace) -> None:
+    """It is named with its key; the plan, the other experiments and their runs stay as they are."""
+    bad = done.settings.experiments / "bad.yaml"
+    twin = done.settings.experiments / "twin.yaml"
+    bad.write_text(EXPERIMENT.replace("capital:", "captial:"))
+    twin.write_text(EXPERIMENT)
+    try:
+        found = experiments(done.settings)
+        assert [experiment.name for experiment in found.usable] == ["imbalance_mnq"]
+        assert plan.stale_partitions(done) == []
+        summary = work_through(done.settings, assets=())
+        status = status_of(done.settings)
+    finally:
+        bad.unlink()
+        twin.unlink()
+    mistyped, named = found.problems
+    assert "bad.yaml" in mistyped
+    assert "did you mean 'capital'" in mistyped
+    assert "twin.yaml: name: 'imbalance_mnq' is the name of imbalance_mnq.yaml already" in named
+    assert not summary.success
+    assert summary.bad_experiments == list(found.problems)
+    assert status["left_out"] == list(found.problems)
 
 
 def test_reports__name_the_source_files(done: Workspace, landing: Path) -> None:

@@ -14,6 +14,7 @@ from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.types import NS_PER_SECOND, BookState, RecordFlag
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import backtests, books, catalogue, plan, raw, validated
+from strategy_lab_pipeline.stages.landing import landing_files
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
 DAYS = (date(2025, 1, 13), date(2025, 1, 14))
@@ -74,7 +75,7 @@ def _run(home: Path, write: Callable[[Path], None]) -> Workspace:
     (opened.settings.experiments / "imbalance_mnq.yaml").write_text(EXPERIMENT)
     opened.settings.landing.mkdir(parents=True, exist_ok=True)
     write(opened.settings.landing)
-    for file in catalogue.landing_files(opened):
+    for file in landing_files(opened):
         assert catalogue.catalogue_file(opened, file.path).status == "whole"
     for stage in (raw, validated, books, backtests):
         stage.build(opened, "MNQ", DAYS[-1], run_id="test")
@@ -130,7 +131,7 @@ def test_cut__the_past_is_an_input(homes: dict[str, Workspace]) -> None:
     assert len(seeds) >= 4
     assert plan.partition_plan(opened, "MNQ", DAYS[-1]) is None
 
-    first = catalogue.landing_files(opened)[0].path
+    first = landing_files(opened)[0].path
     ticks = MARKET.table()
     _write(opened.settings.landing, "part-00", ticks[: ticks.height // 50])
     catalogue.catalogue_file(opened, first)

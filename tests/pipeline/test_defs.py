@@ -12,7 +12,6 @@ import pytest
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.checks import row_rules
 from strategy_lab_core.data.simulate import write_sessions
-from strategy_lab_core.errors import ConfigError
 from strategy_lab_pipeline.definitions import defs
 from strategy_lab_pipeline.defs import partitions
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
@@ -20,6 +19,7 @@ from strategy_lab_pipeline.defs.schedules import nightly
 from strategy_lab_pipeline.defs.sensors import landing_sensor
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue
+from strategy_lab_pipeline.stages.landing import landing_files
 from strategy_lab_pipeline.stages.plan import CHAIN
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
@@ -76,7 +76,7 @@ def _drop(opened: Workspace, files: list[Path]) -> list[Path]:
 
 
 def _catalogue(opened: Workspace) -> None:
-    for file in catalogue.landing_files(opened):
+    for file in landing_files(opened):
         catalogue.catalogue_file(opened, file.path)
 
 
@@ -141,13 +141,6 @@ def test_partitions__are_the_sessions() -> None:
     assert {"2025-01-17", "2025-01-20", "2025-01-21"} <= keys
     assert keys.isdisjoint({"2025-01-18", "2025-01-19", "2025-01-01", "2024-12-25"})
     assert partitions.parts("MNQ|2025-01-17") == ("MNQ", date(2025, 1, 17))
-
-
-def test_session_keys_between__refuses_a_reversed_range() -> None:
-    """Dagster would run something else in silence."""
-    assert partitions.session_keys_between(*DAYS) == list(DAYS)
-    with pytest.raises(ConfigError, match="first is not after its last"):
-        partitions.session_keys_between(*DAYS[::-1])
 
 
 def test_sensor__nothing_to_do(ticker: Ticker) -> None:
@@ -232,6 +225,31 @@ def test_sensor__runs_from_files_to_reports_and_then_rests(
     _run(request, instance)
     again = ticker.tick()
     assert [request.partition_key for request in again] == [KEYS[-1]]
+
+
+def test_sensor__what_was_asked_for_blocks_nothing(
+    ticker: Ticker,
+    opened: Workspace,
+    files: list[Path],
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A session whose run failed is left to the night; the next ones and the reports go on."""
+    monkeypatch.setattr("strategy_lab_pipeline.defs.sensors.MAX_REQUESTS", 1)
+    _drop(opened, files)
+    _catalogue(opened)
+    (first,) = ticker.tick()
+    assert first.partition_key == KEYS[0]
+    assert first.run_key
+    job = dg.GraphDefinition(name="nothing").to_job()
+    failed = instance.create_run_for_job(job, tags={"dagster/run_key": first.run_key})
+    instance.report_run_failed(failed)
+
+    (second,) = ticker.tick()
+
+    assert second.partition_key == KEYS[1]
+    instance.create_run_for_job(job, tags={"dagster/run_key": str(second.run_key)})
+    assert ticker.tick() == []
 
 
 def test_night__asks_for_what_is_out_of_date(opened: Workspace, files: list[Path]) -> None:

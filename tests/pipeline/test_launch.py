@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import dagster as dg
 import pytest
@@ -95,6 +98,42 @@ def test_repair__knows_whether_a_daemon_may_still_start_a_run(instance: dg.Dagst
 
     assert launch.repair(instance, daemon_lives=True) == launch.Repair((), ())
     assert launch.repair(instance, daemon_lives=False) == launch.Repair((run.run_id,), ())
+
+
+def test_repair__a_long_wait_in_the_queue_is_no_age(instance: dg.DagsterInstance) -> None:
+    """What counts is when the run began to start, not when it was asked for."""
+    run = instance.create_run_for_job(dg.GraphDefinition(name="nothing").to_job())
+    hour = launch.START_TIMEOUT_SECONDS * 20
+    (record,) = instance.get_run_records()
+    waited = record._replace(create_timestamp=record.create_timestamp - timedelta(seconds=hour))
+
+    with mock.patch.object(type(instance), "get_run_records", return_value=[waited]):
+        assert launch.repair(instance, daemon_lives=True) == launch.Repair((), ())
+    assert instance.get_run_by_id(run.run_id)
+
+
+def test_up__its_dagster_holds_the_lock_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only `up` is killed, the daemon that it started still counts as one that lives."""
+    _restore_environment(monkeypatch)
+    settings = Settings(home=tmp_path)
+    lock = launch.prepare_home(settings) / launch.UP_LOCK
+    started = []
+
+    def keep(_: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        """Start something that lives on, as `up` starts Dagster."""
+        started.append(subprocess.Popen(["sleep", "60"], **options))
+        raise KeyboardInterrupt
+
+    stub = mock.patch("strategy_lab_pipeline.launch.subprocess", mock.Mock(Popen=keep))
+    with stub, pytest.raises(KeyboardInterrupt):
+        launch.up(settings, host="127.0.0.1", port=1)
+    assert lock.is_file()
+    assert launch.is_up(settings)
+    os.killpg(started[0].pid, 9)
+    started[0].wait()
+    assert not launch.is_up(settings)
 
 
 def test_is_up__is_told_by_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

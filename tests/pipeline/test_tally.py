@@ -59,9 +59,9 @@ def test_add__takes_rows_with_empty_cells(column: str) -> None:
     assert [each.restarts for each in only] in ([], [True], [False])
 
 
-def test_require_products__names_what_is_unknown() -> None:
+def test_require_sessions__names_what_is_unknown() -> None:
     """Where nothing in a file is known, it is refused with the symbols."""
     strange = _tally(TICKS[:3].with_columns(symbol=pl.lit("XYZ")))
     with pytest.raises(InstrumentError, match=r"a\.dbn: no product is known for its symbols \(XYZ"):
-        strange.require_products(Path("a.dbn"))
-    _tally(TICKS[:3]).require_products(Path("a.dbn"))
+        strange.require_sessions(Path("a.dbn"))
+    _tally(TICKS[:3]).require_sessions(Path("a.dbn"))

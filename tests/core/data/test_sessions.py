@@ -1,17 +1,12 @@
 """Which session a row belongs to: by its event, by receipt where the event is no guide."""
 
-from datetime import date
-
 import polars as pl
 import pytest
 
-from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.schemas import polars_schema
-from strategy_lab_core.data.sessions import index_times, rows_in_session
+from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.types import TickSchema
 
-CALENDAR = session_calendar("CME Globex Equity")
-SESSION = CALENDAR.session(date(2025, 1, 15))
 DAY_NS = 24 * 3600 * 10**9
 
 
@@ -41,13 +36,3 @@ def test_index_times__chooses_the_clock(
 ) -> None:
     """The event's time, unless it says nothing about when the row belongs."""
     assert index_times(rows((event, receive, flags))).tolist() == [expected]
-
-
-def test_rows_in_session__takes_the_previous_close_and_leaves_the_own() -> None:
-    """The window is [previous close, close): neighbours share no row and lose none."""
-    first, last = SESSION.previous_close_ns, SESSION.close_ns
-    times = [first - 1, first, last - 1, last]
-
-    inside = rows_in_session(rows(*((ts, ts, 0) for ts in times)), SESSION)
-
-    assert inside["ts_event"].to_list() == [first, last - 1]

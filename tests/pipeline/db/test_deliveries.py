@@ -25,12 +25,17 @@ def _range(
 
 
 def _deliver(
-    store: Store, path: str, *ranges: FileRange, schema: str = "mbo", gone: str = ""
+    store: Store,
+    path: str,
+    *ranges: FileRange,
+    schema: str = "mbo",
+    sha256: str = "",
+    proven: tuple[tuple[str, str], ...] = (),
 ) -> FileRow:
     return store.record_file(
-        path, size=10, mtime_ns=5, sha256=f"hash of {path}", format="dbn", schema=schema,
+        path, size=10, mtime_ns=5, sha256=sha256 or f"hash of {path}", format="dbn", schema=schema,
         dataset="GLBX.MDP3", rows=sum(found.rows for found in ranges), first_ts=1, last_ts=9,
-        partitions={("MNQ", "2025-01-15"): 1}, ranges=ranges, is_there=lambda other: other != gone,
+        partitions={("MNQ", "2025-01-15"): 1}, ranges=ranges, proven=proven,
     )  # fmt: skip
 
 
@@ -41,7 +46,7 @@ def _used(store: Store) -> list[str]:
 def test_record_file__a_part_of_another_file_is_covered(store: Store) -> None:
     """The same messages in another format or a shorter file count once."""
     whole = _deliver(store, "month.dbn", _range(1, 100), _range(1, 50, instrument_id=7))
-    part = _deliver(store, "day.csv", _range(20, 30))
+    part = _deliver(store, "day.csv", _range(20, 30), proven=(("month.dbn", "day.csv"),))
 
     assert (part.status, part.duplicate_of) == ("covered", whole.id)
     assert part.reason == "day.csv: month.dbn has all of its messages, they count once"
@@ -52,12 +57,12 @@ def test_record_file__a_part_of_another_file_is_covered(store: Store) -> None:
     "ranges",
     [
         (_range(50, 150),),
-        (_range(20, 30, rows=500),),
+        (_range(20, 30),),
         (_range(1, 200),),
-        (_range(1, 100, rows=99),),
+        (_range(1, 100),),
         (_range(20, 30), _range(1, 5, instrument_id=8)),
     ],
-    ids=["the end", "fills a gap", "more on both sides", "other rows", "another instrument"],
+    ids=["the end", "not proven", "more on both sides", "equal ends", "another instrument"],
 )
 def test_record_file__a_shared_part_is_refused(store: Store, ranges: tuple[FileRange, ...]) -> None:
     """Neither file can be left out, and no message may count twice."""
@@ -66,7 +71,8 @@ def test_record_file__a_shared_part_is_refused(store: Store, ranges: tuple[FileR
 
     assert second.status == "broken"
     assert second.reason.startswith("b.dbn: has messages that a.dbn has too")
-    assert "remove one of the files, or cut them apart" in second.reason
+    assert "neither is known to have all of the other's (instrument 42, " in second.reason
+    assert "remove one and tell `strategy-lab forget` which" in second.reason
     assert _used(store) == ["a.dbn"]
     assert [file.path for file in store.broken_files()] == ["b.dbn"]
 
@@ -91,40 +97,76 @@ def test_record_file__other_messages_are_whole(store: Store, other: FileRange, s
     assert _used(store) == ["a.dbn", "b.dbn"]
 
 
-def test_record_file__a_file_that_is_gone_gives_way(store: Store) -> None:
-    """A month replaces its days once they are deleted, and only then."""
-    _deliver(store, "day.dbn", _range(20, 30))
+def test_record_file__a_longer_file_takes_the_place_of_its_parts(store: Store) -> None:
+    """A month replaces its days where it is proven to have all that they have, and only then."""
+    _deliver(store, "monday.dbn", _range(20, 30))
+    _deliver(store, "tuesday.dbn", _range(40, 50))
+    both = (("month.dbn", "monday.dbn"), ("month.dbn", "tuesday.dbn"))
 
     assert _deliver(store, "early.dbn", _range(1, 100)).status == "broken"
-    assert _deliver(store, "month.dbn", _range(1, 100), gone="day.dbn").status == "whole"
+    assert _deliver(store, "month.dbn", _range(1, 100), proven=both[:1]).status == "broken"
+    assert _used(store) == ["monday.dbn", "tuesday.dbn"]
+    assert _deliver(store, "month.dbn", _range(1, 100), proven=both).status == "whole"
     assert _used(store) == ["month.dbn"]
 
 
 def test_record_file__a_copy_of_the_old_bytes_counts_too(store: Store) -> None:
     """The original was replaced by a longer file while its copy is still there."""
-
-    def deliver(path: str, sha256: str, found: FileRange) -> FileRow:
-        return store.record_file(
-            path, size=10, mtime_ns=5, sha256=sha256, format="dbn", schema="mbo",
-            dataset="GLBX.MDP3", rows=found.rows, first_ts=1, last_ts=9,
-            partitions={("MNQ", "2025-01-15"): 1}, ranges=[found], is_there=lambda _: True,
-        )  # fmt: skip
-
-    deliver("a.dbn", "short", _range(1, 50))
-    assert deliver("b.dbn", "short", _range(1, 50)).status == "duplicate"
-    again = deliver("a.dbn", "long", _range(1, 100))
-
+    _deliver(store, "a.dbn", _range(1, 50), sha256="short")
+    assert _deliver(store, "b.dbn", _range(1, 50), sha256="short").status == "duplicate"
+    again = _deliver(store, "a.dbn", _range(1, 100), sha256="long")
     assert again.status == "broken"
     assert "b.dbn" in again.reason
 
+    again = _deliver(store, "a.dbn", _range(1, 100), sha256="longer", proven=(("a.dbn", "b.dbn"),))
+    assert again.status == "whole"
+    assert _used(store) == ["a.dbn"]
 
-def test_record_file__a_refused_file_replaces_nothing(store: Store) -> None:
-    """A file that is gone keeps its place where the new one can't be used."""
-    _deliver(store, "day.dbn", _range(20, 30))
-    _deliver(store, "other.dbn", _range(95, 120))
 
-    assert _deliver(store, "month.dbn", _range(1, 100), gone="day.dbn").status == "broken"
-    assert _used(store) == ["day.dbn", "other.dbn"]
+def test_orphans__are_judged_anew(store: Store) -> None:
+    """What was left out for a file comes back when that file gets other bytes."""
+    _deliver(store, "month.dbn", _range(1, 100))
+    _deliver(store, "day.dbn", _range(20, 30), proven=(("month.dbn", "day.dbn"),))
+    _deliver(store, "end.dbn", _range(90, 110))
+    assert store.orphans() == []
+    assert store.knows_file("day.dbn", 10, 5)
+
+    _deliver(store, "month.dbn", _range(1, 10), sha256="cut")
+
+    assert [file.path for file in store.orphans()] == ["day.dbn", "end.dbn"]
+    assert not store.knows_file("day.dbn", 10, 5)
+    assert _deliver(store, "day.dbn", _range(20, 30)).status == "whole"
+    assert _deliver(store, "end.dbn", _range(90, 110)).status == "whole"
+    assert store.orphans() == []
+    assert _used(store) == ["day.dbn", "end.dbn", "month.dbn"]
+
+
+def test_forget__a_file_counts_no_more(store: Store) -> None:
+    """Until it comes again; what it stood for and what it kept out is judged anew."""
+    _deliver(store, "a.dbn", _range(1, 100))
+    assert _deliver(store, "b.dbn", _range(50, 150)).status == "broken"
+    assert not store.forget("c.dbn")
+    assert store.forget("a.dbn")
+    assert not store.forget("a.dbn")
+
+    assert _used(store) == []
+    assert store.file_by_path("a.dbn") is None
+    assert not store.knows_file("a.dbn", 10, 5)
+    assert [file.path for file in store.orphans()] == ["b.dbn"]
+    assert _deliver(store, "b.dbn", _range(50, 150)).status == "whole"
+    assert store.count_files() == 1
+    assert _deliver(store, "a.dbn", _range(1, 40)).delivery == 2
+    assert _used(store) == ["a.dbn", "b.dbn"]
+
+
+def test_forget__a_broken_file_is_no_fault_any_more(store: Store) -> None:
+    """It is not listed, and is told of again when it comes again."""
+    store.record_broken_file("a.dbn", size=3, mtime_ns=4, reason="cut short")
+    store.forget("a.dbn")
+    assert store.broken_files() == []
+    again = store.record_broken_file("a.dbn", size=3, mtime_ns=4, reason="cut short")
+    assert (again.delivery, again.reason) == (2, "cut short")
+    assert store.broken_files() == [again]
 
 
 def test_record_file__snapshots_are_no_messages(store: Store) -> None:

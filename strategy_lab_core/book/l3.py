@@ -4,6 +4,7 @@ Turns tables into kernel columns, keeps the arrays large enough, and answers que
 book as it stands. Replaying whole tables is in `replay`, seeds are in `seeds`.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -117,6 +118,12 @@ class L3Book:
         """Make room for `orders` live orders at a load of at most a quarter."""
         if capacity_for(orders) > len(self.state.orders):
             self._rebuild(capacity_for(orders), np.arange(self._levels), 0)
+
+    def copy(self) -> "L3Book":
+        """Return a book of its own that stands as this one does."""
+        twin = L3Book(orders=1)
+        twin.grid, twin.state = copy.deepcopy(self.grid), copy.deepcopy(self.state)
+        return twin
 
     def rows(self, ticks: Table) -> MboRows:
         """Return the kernel columns of a market-by-order table of this instrument."""

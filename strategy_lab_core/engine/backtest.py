@@ -1,7 +1,7 @@
 """One strategy on one session of one instrument: `backtest`, the engine's Python face.
 
 Chooses instrument and session, builds the tape, runs the pass, and hands back tables, figures and
-every assumption that flatters the result.
+every assumption that flatters the result. Many parameter sets on one pass are in `sweep`.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,13 @@ from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument, Product
 from strategy_lab_core.engine.assumptions import assumptions_of
 from strategy_lab_core.engine.config import BacktestConfig, FeeConfig
 from strategy_lab_core.engine.results import equity_table, fills_table, metrics_of, orders_table
-from strategy_lab_core.engine.run import Costs, RunnableStrategy, run_pass
+from strategy_lab_core.engine.run import Costs, Outcome, RunnableStrategy, run_pass
 from strategy_lab_core.engine.selection import select
-from strategy_lab_core.engine.state import Cursor
 from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.errors import DataError, InstrumentError
 from strategy_lab_core.types import PRICE_SCALE
 
-__all__ = ["BacktestResult", "backtest", "costs_of"]
+__all__ = ["BacktestResult", "Stage", "backtest", "costs_of", "prepare", "result_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,24 @@ class BacktestResult:
     config: BacktestConfig
     strategy: str
     parameters: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A session made ready to run on.
+
+    Attributes
+    ----------
+    tape
+        Its rows and the book that it begins with; each pass needs a copy.
+    instrument, session
+        What was chosen, and `choice` why.
+    """
+
+    tape: SessionTape
+    instrument: Instrument
+    session: Session
+    choice: str
 
 
 def costs_of(instrument: Instrument, fees: FeeConfig) -> Costs:
@@ -110,8 +127,40 @@ def backtest(
     Returns
     -------
     Tables, figures and assumptions. The same inputs give the same bytes.
+
+    Raises
+    ------
+    SimulationError
+        The strategy raised; the message says what, and when.
     """
     config = config or BacktestConfig()
+    stage = prepare(
+        ticks,
+        config,
+        session=session,
+        instrument=instrument,
+        seed=seed,
+        status=status,
+        products=products,
+    )
+    costs = costs_of(stage.instrument, config.fees)
+    outcome = run_pass(stage.tape, [strategy], [config], [costs])
+    if outcome.errors:
+        raise outcome.errors[0]
+    return result_of(stage, outcome, 0, strategy, config)
+
+
+def prepare(
+    ticks: Table,
+    config: BacktestConfig,
+    *,
+    session: Session | None = None,
+    instrument: Instrument | str | None = None,
+    seed: Table | None = None,
+    status: Table | None = None,
+    products: Mapping[str, Product] | None = None,
+) -> Stage:
+    """Choose instrument and session, and build the tape; the parameters are those of `backtest`."""
     chosen = select(ticks, session=session, instrument=instrument, products=products)
     instrument_id = chosen.instrument.instrument_id
     phases = phase_intervals(chosen.session, status, instrument_id=instrument_id)
@@ -132,25 +181,31 @@ def backtest(
             f"the session {chosen.session.key} is partial, its rows do not reach from open to "
             "close; set allow_partial to run on it anyway"
         )
-    costs = costs_of(chosen.instrument, config.fees)
-    outcome = run_pass(tape, strategy, config, costs)
-    sets, calls = outcome.sets, int(outcome.world.cursor[Cursor.CALLS])
-    metrics = metrics_of(sets, 0, costs.tick_value, calls)
+    return Stage(tape, chosen.instrument, chosen.session, chosen.reason)
+
+
+def result_of(
+    stage: Stage, outcome: Outcome, k: int, strategy: RunnableStrategy, config: BacktestConfig
+) -> BacktestResult:
+    """Return what came out of set `k` of a pass, which ran `strategy` with `config`."""
+    tape, sets = stage.tape, outcome.sets
+    costs = costs_of(stage.instrument, config.fees)
+    metrics = metrics_of(sets, k, costs.tick_value)
     return BacktestResult(
-        orders=orders_table(sets, 0, tape.tick_size),
-        fills=fills_table(sets, 0, tape.tick_size),
-        equity=equity_table(sets, 0, costs.tick_value),
+        orders=orders_table(sets, k, tape.tick_size),
+        fills=fills_table(sets, k, tape.tick_size),
+        equity=equity_table(sets, k, costs.tick_value),
         metrics=metrics,
         assumptions=assumptions_of(
             config,
-            choice=chosen.reason,
+            choice=stage.choice,
             repair_ns=tape.repair_ns,
             maker_e6=costs.maker,
             taker_e6=costs.taker,
         ),
         flags=_flags(tape, int(metrics["final_position"])),
-        instrument=chosen.instrument,
-        session=chosen.session,
+        instrument=stage.instrument,
+        session=stage.session,
         config=config,
         strategy=strategy.name,
         parameters=strategy.parameters,

@@ -6,11 +6,19 @@ currency, sizes are lots. A strategy's own parameters are not here: they belong 
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from strategy_lab_core.errors import ConfigError
 
-__all__ = ["BacktestConfig", "FeeConfig", "LatencyConfig", "LimitsConfig", "MarketOrderConfig"]
+__all__ = [
+    "BacktestConfig",
+    "FeeConfig",
+    "LatencyConfig",
+    "LimitsConfig",
+    "MarketOrderConfig",
+    "require_shared",
+]
 
 _MILLISECOND_NS = 1_000_000
 _DAY_NS = 86_400_000_000_000
@@ -161,3 +169,19 @@ class BacktestConfig:
         """Return 16 hex digits that depend on the settings' values alone."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def require_shared(configs: Sequence[BacktestConfig]) -> None:
+    """Raise `ConfigError` where configurations of one pass differ in what all of its sets share."""
+    first = configs[0]
+    for config in configs[1:]:
+        for name in ("flatten_seconds", "sample_seconds", "allow_partial"):
+            _require_equal(name, getattr(config, name), getattr(first, name))
+        for name in ("feed_offset_ns", "base_feed_ns"):
+            value, shared = getattr(config.latency, name), getattr(first.latency, name)
+            _require_equal(f"latency.{name}", value, shared)
+
+
+def _require_equal(name: str, value: object, shared: object) -> None:
+    if value != shared:
+        raise ConfigError(name, value, f"{shared}, as for the first set: all sets share the feed")

@@ -21,6 +21,7 @@ from strategy_lab_core.engine.queue import lots_for_us
 from strategy_lab_core.engine.state import (
     NO_ASK,
     NO_BID,
+    Cursor,
     EndReason,
     Listed,
     MessageKind,
@@ -36,6 +37,7 @@ __all__ = [
     "fill_from_arrival",
     "fill_in_queue",
     "fill_through",
+    "trade_left",
     "watched",
 ]
 
@@ -60,6 +62,15 @@ def _best_resting(sets: Sets, k: int, side: int, tick: int) -> int:
         if best < 0 or ahead > side * sets.orders[k, best]["tick"]:
             best = order
     return best
+
+
+@inlined
+def trade_left(sets: Sets, k: int, cursor: Int1D) -> int:
+    """Return the lots of the recorded trade in progress that have not served set `k`."""
+    if sets.totals[k]["trade_number"] != cursor[Cursor.TRADE_NUMBER]:
+        sets.totals[k]["trade_number"] = cursor[Cursor.TRADE_NUMBER]
+        sets.totals[k]["trade_lots"] = cursor[Cursor.TRADE_LOTS]
+    return int(sets.totals[k]["trade_lots"])
 
 
 @part
@@ -233,7 +244,7 @@ def accept_new(
         answer(sets, k, now_ns, MessageKind.ENDED, order, 0)
         return
     ahead = lots_at_tick(market, orders[k, order]["side"], orders[k, order]["tick"])
-    rest(sets, k, order, next_arrival(market), ahead)
+    rest(sets, k, order, next_arrival(market), ahead, cursor)
 
 
 @part

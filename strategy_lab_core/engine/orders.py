@@ -18,7 +18,17 @@ from strategy_lab_core.engine.state import (
 )
 from strategy_lab_core.types import Int1D, Records
 
-__all__ = ["answer", "end_order", "fill_order", "post", "remaining", "rest", "sample", "unlist"]
+__all__ = [
+    "answer",
+    "end_order",
+    "fill_order",
+    "narrow_watch",
+    "post",
+    "remaining",
+    "rest",
+    "sample",
+    "unlist",
+]
 
 
 @part
@@ -64,7 +74,7 @@ def sample(sets: Sets, k: int, now_ns: int, cursor: Int1D) -> None:
 
 
 @part
-def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int) -> None:
+def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: Int1D) -> None:
     """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`."""
     totals = sets.totals[k]
     sets.orders[k, order]["rank"] = rank
@@ -74,8 +84,20 @@ def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int) -> None:
     tick = sets.orders[k, order]["tick"]
     if sets.orders[k, order]["side"] > 0:
         totals["best_bid"] = max(totals["best_bid"], tick)
+        cursor[Cursor.WATCH_BID] = max(cursor[Cursor.WATCH_BID], tick)
     else:
         totals["best_ask"] = min(totals["best_ask"], tick)
+        cursor[Cursor.WATCH_ASK] = min(cursor[Cursor.WATCH_ASK], tick)
+
+
+@part
+def narrow_watch(sets: Sets, cursor: Int1D) -> None:
+    """Set the watched prices to the best ones that any set has: orders have ended since."""
+    cursor[Cursor.WATCH_BID] = NO_BID
+    cursor[Cursor.WATCH_ASK] = NO_ASK
+    for k in range(len(sets.totals)):
+        cursor[Cursor.WATCH_BID] = max(cursor[Cursor.WATCH_BID], sets.totals[k]["best_bid"])
+        cursor[Cursor.WATCH_ASK] = min(cursor[Cursor.WATCH_ASK], sets.totals[k]["best_ask"])
 
 
 @part
@@ -141,6 +163,7 @@ def fill_order(
     sets.fills[k, n]["fee"] = cost
     sets.fills[k, n]["position_after"] = sets.totals[k]["position"]
     sets.totals[k]["fills"] = n + 1
+    cursor[Cursor.IS_FILLED] = 1
     sample(sets, k, now_ns, cursor)
     if remaining(sets, k, order) == 0:
         end_order(sets, k, order, now_ns, EndReason.FILLED)

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import inlined
+from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT
 from strategy_lab_core.engine.exchange import (
     fill_from_arrival,
     fill_in_queue,
     fill_through,
+    trade_left,
     watched,
 )
 from strategy_lab_core.engine.feed import End, Feed, Seen, push
@@ -25,7 +26,8 @@ from strategy_lab_core.engine.market import (
     lots_at_level,
     next_arrival,
 )
-from strategy_lab_core.engine.state import Cursor, Sets
+from strategy_lab_core.engine.orders import narrow_watch
+from strategy_lab_core.engine.state import NO_ASK, NO_BID, Cursor, Sets
 from strategy_lab_core.engine.tape import Tape
 from strategy_lab_core.types import Action, Int1D, Phase, Side
 
@@ -41,13 +43,16 @@ class World(NamedTuple):
     cursor: Int1D  # see `Cursor`
 
 
-def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
+def start_cursor(n_sets: int, *, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     """Return the numbers of a pass that has not begun."""
     cursor = np.zeros(len(Cursor), np.int64)
     cursor[Cursor.PHASE] = -1
+    cursor[Cursor.WATCH_BID] = NO_BID
+    cursor[Cursor.WATCH_ASK] = NO_ASK
     cursor[Cursor.END_NS] = end_ns
     cursor[Cursor.FLATTEN_NS] = flatten_ns
     cursor[Cursor.CALL_ON_BOOK] = int(call_on_book)
+    cursor[Cursor.NEXT_CALL] = n_sets
     return cursor
 
 
@@ -63,7 +68,54 @@ def is_open_at(world: World, now_ns: int) -> bool:
 
 
 @inlined
-def _play_trade(world: World, sets: Sets, k: int, row: int, is_live: bool, now_ns: int) -> None:
+def _is_watched(cursor: Int1D, side: int, tick: int) -> bool:
+    """Say whether some set may have an order on `side` at `tick` or where it would trade first."""
+    if side > 0:
+        return bool(cursor[Cursor.WATCH_BID] >= tick)
+    return bool(cursor[Cursor.WATCH_ASK] <= tick)
+
+
+@part
+def _fill_traded_through(sets: Sets, side: int, tick: int, now_ns: int, cursor: Int1D) -> None:
+    is_hit = False
+    for k in range(len(sets.totals)):
+        if watched(sets, k, side, tick):
+            is_hit = True
+            lots = trade_left(sets, k, cursor)
+            sets.totals[k]["trade_lots"] = fill_through(sets, k, side, tick, lots, now_ns, cursor)
+    if not is_hit:
+        narrow_watch(sets, cursor)
+
+
+@part
+def _fill_queued(
+    sets: Sets, side: int, tick: int, arrival: int, lots: int, now_ns: int, cursor: Int1D
+) -> None:
+    is_hit = False
+    for k in range(len(sets.totals)):
+        if watched(sets, k, side, tick):
+            is_hit = True
+            trade_left(sets, k, cursor)
+            fill_in_queue(sets, k, side, tick, arrival, lots, now_ns, cursor)
+    if not is_hit:
+        narrow_watch(sets, cursor)
+
+
+@part
+def _fill_reached(
+    sets: Sets, side: int, tick: int, order_id: int, lots: int, now_ns: int, cursor: Int1D
+) -> None:
+    is_hit = False
+    for k in range(len(sets.totals)):
+        if watched(sets, k, side, tick):
+            is_hit = True
+            fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, cursor)
+    if not is_hit:
+        narrow_watch(sets, cursor)
+
+
+@inlined
+def _play_trade(world: World, sets: Sets, row: int, is_live: bool, now_ns: int) -> None:
     """Fill orders of ours that a trade went through; its fills follow as rows."""
     tape, cursor = world.tape, world.cursor
     lots = int(np.int64(tape.rows.size[row]))
@@ -78,54 +130,53 @@ def _play_trade(world: World, sets: Sets, k: int, row: int, is_live: bool, now_n
         cursor[Cursor.SOLD] += lots
     cursor[Cursor.LAST_TICK] = tick
     cursor[Cursor.TRADE_SIDE] = resting_side
-    sets.totals[k]["trade_lots"] = lots
-    if is_live and resting_side != 0 and watched(sets, k, resting_side, tick + resting_side):
-        sets.totals[k]["trade_lots"] = fill_through(
-            sets, k, resting_side, tick + resting_side, lots, now_ns, world.cursor
-        )
+    cursor[Cursor.TRADE_LOTS] = lots
+    cursor[Cursor.TRADE_NUMBER] += 1
+    beyond = tick + resting_side
+    if is_live and resting_side != 0 and _is_watched(cursor, resting_side, beyond):
+        _fill_traded_through(sets, resting_side, beyond, now_ns, cursor)
 
 
 @inlined
-def _play_fill(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
+def _play_fill(world: World, sets: Sets, row: int, now_ns: int) -> None:
     """Give us the lots of a recorded fill of a resting order where we stood before it."""
-    rows = world.tape.rows
+    rows, cursor = world.tape.rows, world.cursor
     side = 1 if rows.side[row] == Side.BID else -1
     tick = world.market.level_tick[rows.level[row]]
     # A fill on the aggressor's own side reports the aggressor, not a resting order.
-    if side != world.cursor[Cursor.TRADE_SIDE] or not watched(sets, k, side, tick):
-        return
-    arrival = arrival_of(world.market, rows.order_id[row])
-    lots = int(np.int64(rows.size[row]))
-    fill_in_queue(sets, k, side, tick, arrival, lots, now_ns, world.cursor)
+    if side == cursor[Cursor.TRADE_SIDE] and _is_watched(cursor, side, tick):
+        arrival = arrival_of(world.market, rows.order_id[row])
+        lots = int(np.int64(rows.size[row]))
+        _fill_queued(sets, side, tick, arrival, lots, now_ns, cursor)
 
 
 @inlined
-def _play_arrival(world: World, sets: Sets, k: int, row: int, now_ns: int) -> None:
+def _play_arrival(world: World, sets: Sets, row: int, now_ns: int) -> None:
     """Let an order that newly arrives at or through our price trade with us."""
-    rows = world.tape.rows
+    rows, cursor = world.tape.rows, world.cursor
     side = -1 if rows.side[row] == Side.BID else 1
     tick = world.market.level_tick[rows.level[row]]
-    if watched(sets, k, side, tick):
+    if _is_watched(cursor, side, tick):
         order_id, lots = rows.order_id[row], int(np.int64(rows.size[row]))
-        fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, world.cursor)
+        _fill_reached(sets, side, tick, order_id, lots, now_ns, cursor)
 
 
 @inlined
-def _play_row(world: World, sets: Sets, k: int, row: int, is_open: bool, now_ns: int) -> None:
-    """Apply a row to the book, and fill what of ours it fills."""
+def _play_row(world: World, sets: Sets, row: int, is_open: bool, now_ns: int) -> None:
+    """Apply a row to the book, and fill what of every set's orders it fills."""
     rows = world.tape.rows
     before = next_arrival(world.market)
     apply_row(world.market, rows, row)
     is_arrival = next_arrival(world.market) > before and rows.flags[row] & SNAPSHOT == 0
     is_live = is_open and world.tape.is_trusted[row]
     if rows.action[row] == Action.TRADE and rows.level[row] >= 0:
-        _play_trade(world, sets, k, row, is_live, now_ns)
-    elif not is_live or sets.totals[k]["resting"] == 0:
+        _play_trade(world, sets, row, is_live, now_ns)
+    elif not is_live:
         return
     elif rows.action[row] == Action.FILL and rows.level[row] >= 0:
-        _play_fill(world, sets, k, row, now_ns)
+        _play_fill(world, sets, row, now_ns)
     elif is_arrival:
-        _play_arrival(world, sets, k, row, now_ns)
+        _play_arrival(world, sets, row, now_ns)
 
 
 @inlined
@@ -167,7 +218,7 @@ def _publish(world: World, row: int, is_open: bool) -> None:
 
 
 @inlined
-def play_event(world: World, sets: Sets, k: int) -> None:
+def play_event(world: World, sets: Sets) -> None:
     """Play the rows of the next recorded event."""
     tape, cursor = world.tape, world.cursor
     row = cursor[Cursor.ROW]
@@ -175,7 +226,7 @@ def play_event(world: World, sets: Sets, k: int) -> None:
     is_open = is_open_at(world, now_ns)
     cursor[Cursor.TRADE_SIDE] = 0
     while True:
-        _play_row(world, sets, k, row, is_open, now_ns)
+        _play_row(world, sets, row, is_open, now_ns)
         if tape.is_last[row]:
             break
         row += 1

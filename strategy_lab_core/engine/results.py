@@ -111,7 +111,7 @@ def _drawdown(equity: IntAny) -> int:
     return int((np.maximum.accumulate(equity) - equity).max(initial=0))
 
 
-def metrics_of(sets: Sets, k: int, tick_value: int, calls: int) -> dict[str, int | float]:
+def metrics_of(sets: Sets, k: int, tick_value: int) -> dict[str, int | float]:
     """Return the figures of one run; money ends in `_e6`, in money units.
 
     What is still open is valued at the far side, not at the mid. The drawdown is that of the
@@ -143,7 +143,7 @@ def metrics_of(sets: Sets, k: int, tick_value: int, calls: int) -> dict[str, int
         "n_fills": n_fills,
         "n_round_trips": len(trips),
         "hit_rate": float(np.mean(trips > 0)) if len(trips) else 0.0,
-        "n_strategy_calls": calls,
+        "n_strategy_calls": int(sets.totals["calls"][k]),
         **counted,
         **refused,
     }

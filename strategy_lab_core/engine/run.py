@@ -3,10 +3,13 @@
 Knows arrays and the kernel only; which rows, instrument and session is decided in `backtest`.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import numba
+import numpy as np
 
 from strategy_lab_core._jit import JIT_DISABLED
 from strategy_lab_core.engine import simulator
@@ -17,13 +20,24 @@ from strategy_lab_core.engine.orders import sample
 from strategy_lab_core.engine.recorded import World, start_cursor
 from strategy_lab_core.engine.rules import headroom, rules_of
 from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, blank_sheets
-from strategy_lab_core.engine.state import NEVER, Sets, fresh_sets, with_room
+from strategy_lab_core.engine.state import (
+    NEVER,
+    NO_ASK,
+    NO_BID,
+    Cursor,
+    Sets,
+    fresh_sets,
+    with_room,
+)
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.engine.used import with_used_room
 from strategy_lab_core.errors import SimulationError
 from strategy_lab_core.types import NS_PER_SECOND, Float1D
 
 __all__ = ["Costs", "Outcome", "RunnableStrategy", "run_pass"]
+
+
+ROWS_A_TURN = 1 << 18  # between two calls of `on_rows`, and two chances to interrupt
 
 
 class RunnableStrategy(Protocol):
@@ -69,66 +83,115 @@ class Costs(NamedTuple):
     taker: int
 
 
-class Outcome(NamedTuple):
-    """The arrays at the end of a pass."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The arrays at the end of a pass, and why sets were stopped, by their place."""
 
     world: World
     sets: Sets
+    errors: Mapping[int, SimulationError]
 
 
 def run_pass(
-    session: SessionTape, strategy: RunnableStrategy, config: BacktestConfig, costs: Costs
+    session: SessionTape,
+    strategies: Sequence[RunnableStrategy],
+    configs: Sequence[BacktestConfig],
+    costs: Sequence[Costs],
+    *,
+    on_rows: Callable[[int], None] | None = None,
 ) -> Outcome:
-    """Run one strategy over a tape, which is used up: its book ends where the session ends."""
-    flatten_ns = session.session.close_ns - config.flatten_seconds * NS_PER_SECOND
+    """Run parameter sets over a tape, which is used up: its book ends where the session ends.
+
+    Parameters
+    ----------
+    session
+        The tape.
+    strategies
+        One for each set: the same function with other parameters.
+    configs, costs
+        One for each set; they agree in what all sets share (`config.SHARED`).
+    on_rows
+        Called now and then with the number of rows that are done, from this thread.
+
+    A set whose strategy raises takes no further part; the others are not disturbed.
+    """
+    first, strategy = configs[0], strategies[0]
+    flatten_ns = session.session.close_ns - first.flatten_seconds * NS_PER_SECOND
     world = World(
         tape=session.tape,
         market=market_of(session.book.state, session.level_tick),
         feed=quiet_feed(session.in_flight),
         cursor=start_cursor(
-            end_ns=session.end_ns, flatten_ns=flatten_ns, call_on_book=strategy.on_book
+            len(configs),
+            end_ns=session.end_ns,
+            flatten_ns=flatten_ns,
+            call_on_book=strategy.on_book,
         ),
     )
-    rules = rules_of(
-        config,
-        tick_value=costs.tick_value,
-        maker_fee=costs.maker,
-        taker_fee=costs.taker,
-        timer_ns=strategy.timer_ns,
+    rules = np.concatenate(
+        [
+            rules_of(
+                config,
+                tick_value=money.tick_value,
+                maker_fee=money.maker,
+                taker_fee=money.taker,
+                timer_ns=strategy.timer_ns,
+            )
+            for config, money in zip(configs, costs, strict=True)
+        ]
     )
-    room = headroom(config)
+    room = max(headroom(config) for config in configs)
     sets = fresh_sets(rules, room)
     sheets = blank_sheets(
-        strategy.encode().reshape(1, -1),
+        np.stack([each.encode() for each in strategies]),
         n_ints=strategy.n_ints,
         n_floats=strategy.n_floats,
-        max_open_orders=config.limits.max_open_orders + 1,  # and the flattening order
+        max_open_orders=max(config.limits.max_open_orders for config in configs) + 1,
     )
-    _set_clocks(sets, session, strategy, config, flatten_ns)
-    sample(sets, 0, int(session.tape.event_ns[0]), world.cursor)
-    status = -1
+    _set_clocks(sets, session, strategy, first, flatten_ns)
+    for k in range(len(configs)):
+        sample(sets, k, int(session.tape.event_ns[0]), world.cursor)
+    errors: dict[int, SimulationError] = {}
+    status, n_rows = int(simulator.Status.RUNNING), len(session.tape.event_ns)
+    pause = n_rows if on_rows is None else 0
     while status != simulator.Status.DONE:
-        arguments = (world, sets, sheets, strategy.function, 0, room)
-        status = _advance(strategy.name, arguments)
+        try:
+            status = _advance((world, sets, sheets, strategy.function, room, pause))
+        except Exception as error:  # whatever a strategy raises: the set ends, not the pass
+            k = int(world.cursor[Cursor.ACTIVE])
+            if k in errors:
+                raise  # not a strategy's: this one is not called any more
+            errors[k] = _stop(world, sets, k, strategy.name, error)
+            continue
         if status == simulator.Status.ARRAYS_FULL:
             sets = with_used_room(with_room(sets, room), room)
         elif status == simulator.Status.BOOK_FULL:
             session.book.reserve(2 * session.book.live_orders)
             world = world._replace(market=market_of(session.book.state, session.level_tick))
-    simulator.finish(world, sets, 0)
-    return Outcome(world, sets)
+        elif status == simulator.Status.PAUSED and on_rows is not None:
+            on_rows(int(world.cursor[Cursor.ROW]))
+            pause += ROWS_A_TURN
+    for k in range(len(configs)):
+        simulator.finish(world, sets, k)
+    return Outcome(world, sets, errors)
 
 
-def _advance(name: str, arguments: tuple[Any, ...]) -> int:
-    """Run the kernel until it returns; an error in the strategy is told with its name."""
+def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> SimulationError:
+    """Take a set out of the pass, and return why."""
+    sets.totals[k]["is_stopped"] = 1
+    sets.totals[k]["resting"] = 0
+    sets.totals[k]["best_bid"], sets.totals[k]["best_ask"] = NO_BID, NO_ASK
+    seen_ns = int(world.feed.ends[End.SEEN, Seen.LOCAL_NS])
+    stopped = SimulationError(
+        f"strategy {name!r} raised {error!r} on the book that it saw at {seen_ns} ns"
+    )
+    stopped.__cause__ = error
+    return stopped
+
+
+def _advance(arguments: tuple[Any, ...]) -> int:
     advance = simulator.advance if JIT_DISABLED else _compiled(_signature(arguments))
-    try:
-        return int(advance(*arguments))
-    except Exception as error:
-        seen_ns = int(arguments[0].feed.ends[End.SEEN, Seen.LOCAL_NS])
-        raise SimulationError(
-            f"strategy {name!r} raised {error!r} on the book that it saw at {seen_ns} ns"
-        ) from error
+    return int(advance(*arguments))
 
 
 def _signature(arguments: tuple[Any, ...]) -> Any:

@@ -1,8 +1,11 @@
 """The loop: the recorded market, our messages, the feed and the timers, in order of time.
 
-At equal times the market's event goes first, then our messages reach the exchange, then responses
-and the feed reach us, then flattening and timers run. Our messages act between two events, never
-inside one. The loop stops to ask for larger arrays and goes on where it was.
+One pass serves many parameter sets: they share the market and its feed, and nothing else. Between
+two things that they share, each set takes its own steps alone, so that it can't matter who else is
+in the pass. At equal times the market's event goes first, then our messages reach the exchange,
+then responses and the feed reach us, then flattening, timers and samples run. Our messages act
+between two events, never inside one. The loop stops to ask for larger arrays, and at a row where it
+is told to, and goes on where it was.
 """
 
 from enum import IntEnum
@@ -24,9 +27,11 @@ __all__ = ["Status", "Step", "advance", "finish"]
 class Status(IntEnum):
     """Why `advance` returned."""
 
+    RUNNING = -1
     DONE = 0
     ARRAYS_FULL = 1
     BOOK_FULL = 2
+    PAUSED = 3
 
 
 class Step(IntEnum):
@@ -38,27 +43,38 @@ class Step(IntEnum):
     DELIVERY = 3
     FLATTEN = 4
     TIMER = 5
+    SAMPLE = 6  # of the account, on its grid
 
 
 @inlined
-def _next_own(world: World, sets: Sets, k: int) -> tuple[int, int]:
-    """Return time and kind of the next thing that is not a recorded event."""
+def _next_own(sets: Sets, k: int) -> tuple[int, int]:
+    """Return time and kind of the next thing that happens to set `k` alone."""
     totals = sets.totals[k]
     when, step = NEVER, Step.ARRIVAL
+    if totals["is_stopped"] == 1:
+        return when, step
     if totals["arrived"] < totals["sent"]:
         when = sets.outbound[k, totals["arrived"]]["arrive_ns"]
     if totals["heard"] < totals["answered"]:
         heard_ns = sets.inbound[k, totals["heard"]]["arrive_ns"]
         if heard_ns < when:
             when, step = heard_ns, Step.RESPONSE
-    delivery_ns = next_delivery_ns(world.feed)
-    if delivery_ns < when:
-        when, step = delivery_ns, Step.DELIVERY
     if totals["next_flatten_ns"] < when:
         when, step = totals["next_flatten_ns"], Step.FLATTEN
     if totals["next_timer_ns"] < when:
         when, step = totals["next_timer_ns"], Step.TIMER
+    if totals["next_sample_ns"] < when:
+        when, step = totals["next_sample_ns"], Step.SAMPLE
     return when, step
+
+
+@inlined
+def _key(when: int, step: int) -> int:
+    """Return a number that orders what happens to one set and what happens to all.
+
+    At equal times the market comes first, then arrivals and responses, the delivery, the rest.
+    """
+    return 2 * when + (1 if step >= Step.DELIVERY else 0)
 
 
 @inlined
@@ -77,7 +93,7 @@ def _call(
     if now_ns >= flatten_ns or seen[Seen.IS_TRUSTED] == 0:
         return
     write_view(sheets, sets, k, seen, now_ns, wake, flatten_ns)
-    world.cursor[Cursor.CALLS] += 1
+    sets.totals[k]["calls"] += 1
     strategy(
         sheets.ints[k], sheets.floats[k], sheets.views[k], sheets.params[k], sheets.working[k],
         sheets.requests[k],
@@ -113,14 +129,10 @@ def _flatten(world: World, sets: Sets, k: int, now_ns: int) -> None:
     _close_position(world, sets, k, now_ns)
 
 
-@inlined
-def _sample_until(world: World, sets: Sets, k: int, now_ns: int) -> None:
-    """Sample the grid point before `now_ns`, if one has passed and the account has changed."""
-    grid_ns = sets.totals[k]["next_sample_ns"]
-    if now_ns <= grid_ns:
-        return
-    spacing = sets.rules[k]["sample_ns"]
-    sets.totals[k]["next_sample_ns"] = -(-now_ns // spacing) * spacing
+@part
+def _sample_grid(world: World, sets: Sets, k: int, grid_ns: int) -> None:
+    """Sample the account at a grid point, if it has changed since the last sample."""
+    sets.totals[k]["next_sample_ns"] += sets.rules[k]["sample_ns"]
     last = sets.totals[k]["samples"] - 1
     position = sets.totals[k]["position"]
     is_same = sets.samples[k, last]["position"] == position
@@ -155,21 +167,18 @@ def _take_step(
     now_ns: int,
     step: int,
 ) -> None:
-    """Do the next thing that is not a recorded event."""
+    """Do the next thing that happens to one set alone."""
     if step == Step.ARRIVAL:
-        _sample_until(world, sets, k, now_ns)
         _arrive(world, sets, k, now_ns)
     elif step == Step.RESPONSE:
         hear(sets, k)
         if now_ns >= world.cursor[Cursor.FLATTEN_NS]:
             _close_position(world, sets, k, now_ns)
         _call(world, sets, sheets, strategy, k, now_ns, Wake.RESPONSE)
-    elif step == Step.DELIVERY:
-        deliver(world.feed)
-        if world.cursor[Cursor.CALL_ON_BOOK] == 1:
-            _call(world, sets, sheets, strategy, k, now_ns, Wake.BOOK)
     elif step == Step.FLATTEN:
         _flatten(world, sets, k, now_ns)
+    elif step == Step.SAMPLE:
+        _sample_grid(world, sets, k, now_ns)
     else:
         sets.totals[k]["next_timer_ns"] += sets.rules[k]["timer_ns"]
         _call(world, sets, sheets, strategy, k, now_ns, Wake.TIMER)
@@ -189,31 +198,100 @@ def _has_room(sets: Sets, k: int, headroom: int) -> bool:
     return bool(room >= headroom)
 
 
+@inlined
+def _look(world: World, sets: Sets, headroom: int) -> None:
+    """Find out when the next thing happens to any set alone, and whether all have room."""
+    cursor = world.cursor
+    cursor[Cursor.IS_FILLED] = 0
+    cursor[Cursor.SOONEST_KEY] = 2 * NEVER
+    for k in range(len(sets.totals)):
+        when, step = _next_own(sets, k)
+        sets.totals[k]["due_key"] = _key(when, step)
+        cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], _key(when, step))
+        if not _has_room(sets, k, headroom):
+            cursor[Cursor.IS_TIGHT] = 1
+
+
+@inlined
+def _run_sets(
+    world: World,
+    sets: Sets,
+    sheets: Sheets,
+    strategy: StrategyFunction,
+    limit_key: int,
+    headroom: int,
+) -> None:
+    """Take every set's own steps before `limit_key`: nothing that they share happens until then."""
+    for k in range(len(sets.totals)):
+        if sets.totals[k]["due_key"] >= limit_key:
+            continue
+        world.cursor[Cursor.ACTIVE] = k
+        when, step = _next_own(sets, k)
+        while _key(when, step) < limit_key and _has_room(sets, k, headroom):
+            _take_step(world, sets, sheets, strategy, k, when, step)
+            when, step = _next_own(sets, k)
+
+
+@inlined
+def _tell_all(world: World, sets: Sets, sheets: Sheets, strategy: StrategyFunction) -> None:
+    """Call the strategy of every set that has not been told of the last delivery."""
+    cursor = world.cursor
+    now_ns = world.feed.ends[End.SEEN, Seen.LOCAL_NS]
+    while cursor[Cursor.NEXT_CALL] < len(sets.totals):
+        k = cursor[Cursor.NEXT_CALL]
+        cursor[Cursor.ACTIVE] = k
+        cursor[Cursor.NEXT_CALL] = k + 1
+        if sets.totals[k]["is_stopped"] == 0:
+            _call(world, sets, sheets, strategy, k, now_ns, Wake.BOOK)
+
+
+@inlined
+def _play_market(world: World, sets: Sets, headroom: int, pause_row: int) -> int:
+    """Play the next recorded event, or return why it has to wait."""
+    if world.cursor[Cursor.ROW] >= pause_row:
+        return Status.PAUSED
+    if is_full(world.market):
+        return Status.BOOK_FULL
+    play_event(world, sets)
+    if world.cursor[Cursor.IS_FILLED] == 1:
+        _look(world, sets, headroom)
+    return Status.RUNNING
+
+
 def advance(
     world: World,
     sets: Sets,
     sheets: Sheets,
     strategy: StrategyFunction,
-    k: int,
     headroom: int,
+    pause_row: int,
 ) -> int:
-    """Run set `k` until the end, or until an array needs to grow; return the `Status`."""
+    """Run all sets until the end, a row, or until an array needs to grow; return the `Status`."""
     tape, cursor = world.tape, world.cursor
-    while True:
-        row = cursor[Cursor.ROW]
-        market_ns = tape.event_ns[row] if row < len(tape.event_ns) else NEVER
-        own_ns, step = _next_own(world, sets, k)
-        if min(market_ns, own_ns) > cursor[Cursor.END_NS]:
-            return Status.DONE
-        if not _has_room(sets, k, headroom):
+    end_key = _key(cursor[Cursor.END_NS], Step.DELIVERY) + 1
+    _look(world, sets, headroom)
+    status: int = Status.RUNNING
+    while status == Status.RUNNING:
+        if cursor[Cursor.IS_TIGHT] == 1:
+            cursor[Cursor.IS_TIGHT] = 0
             return Status.ARRAYS_FULL
-        if own_ns < market_ns:
-            _take_step(world, sets, sheets, strategy, k, own_ns, step)
-            continue
-        if is_full(world.market):
-            return Status.BOOK_FULL
-        _sample_until(world, sets, k, market_ns)
-        play_event(world, sets, k)
+        row = cursor[Cursor.ROW]
+        market_key = 2 * (tape.event_ns[row] if row < len(tape.event_ns) else NEVER)
+        key = min(market_key, _key(next_delivery_ns(world.feed), Step.DELIVERY), end_key)
+        if cursor[Cursor.NEXT_CALL] < len(sets.totals):
+            _tell_all(world, sets, sheets, strategy)
+            _look(world, sets, headroom)
+        elif cursor[Cursor.SOONEST_KEY] < key:
+            _run_sets(world, sets, sheets, strategy, key, headroom)
+            _look(world, sets, headroom)
+        elif key == end_key:
+            status = Status.DONE
+        elif key == market_key:
+            status = _play_market(world, sets, headroom, pause_row)
+        else:
+            deliver(world.feed)
+            cursor[Cursor.NEXT_CALL] = 0 if cursor[Cursor.CALL_ON_BOOK] == 1 else len(sets.totals)
+    return status
 
 
 @hot_kernel

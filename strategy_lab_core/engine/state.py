@@ -28,7 +28,7 @@ __all__ = [
     "with_room",
 ]
 
-NEVER = 2**62  # a time that does not come
+NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
 
@@ -49,7 +49,15 @@ class Cursor(IntEnum):
     END_NS = 10
     FLATTEN_NS = 11
     CALL_ON_BOOK = 12
-    CALLS = 13  # of the strategy
+    TRADE_LOTS = 13  # of the last recorded trade
+    TRADE_NUMBER = 14  # how many there were
+    WATCH_BID = 15  # no set has a resting bid above it, in ticks; may be too high
+    WATCH_ASK = 16  # no set has a resting ask below it
+    SOONEST_KEY = 17  # of all sets' next own step (`simulator`)
+    IS_FILLED = 18  # 1 once something was filled since the sets were looked at
+    IS_TIGHT = 19  # 1 once an array of some set has too little room
+    ACTIVE = 20  # the set whose step is being taken
+    NEXT_CALL = 21  # the next set whose strategy is told of the last delivery
 
 
 class Listed(IntEnum):
@@ -143,9 +151,13 @@ TOTAL = _record(
     "sent", "arrived", "answered", "heard",
     # Highest own resting bid, lowest own resting ask, in ticks.
     "best_bid", "best_ask",
-    "trade_lots",  # of the recorded trade in progress: what has not served us yet
+    "trade_lots",  # of the recorded trade `trade_number`: what has not served us yet
+    "trade_number",
     "may_close",  # 1 while the flattening order of this attempt is not sent
     "next_flatten_ns", "next_timer_ns", "next_sample_ns",
+    "due_key",  # of its next own step (`simulator`)
+    "calls",  # of the strategy
+    "is_stopped",  # 1 once its strategy has raised: it takes no part any more
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ because its rows carry their orders' own old times. Our clock is the `ts_recv` o
 row plus the configured offset. Session and phases come from the calendar, never from the rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +70,10 @@ class SessionTape:
     session: Session
     repair_ns: int
     in_flight: int
+
+    def copy(self) -> "SessionTape":
+        """Return a tape to run on; a pass uses up its book, the rows are shared."""
+        return replace(self, book=self.book.copy())
 
     @property
     def is_complete(self) -> bool:

@@ -1,0 +1,214 @@
+"""Many parameter sets on one session: one pass over the market serves them all.
+
+The sets share the recorded market and its feed, and nothing else: each has its own orders, limits,
+latency, used liquidity and account, so that it makes no difference who else is in the pass. The
+sets are dealt out to threads, each with a book of its own.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from strategy_lab_core.data.calendar import Session
+from strategy_lab_core.data.columns import Table, table
+from strategy_lab_core.data.instruments import Instrument, Product
+from strategy_lab_core.engine.backtest import (
+    BacktestResult,
+    Stage,
+    costs_of,
+    prepare,
+    result_of,
+)
+from strategy_lab_core.engine.config import BacktestConfig, require_shared
+from strategy_lab_core.engine.run import Outcome, RunnableStrategy, run_pass
+from strategy_lab_core.errors import ConfigError, SimulationError
+
+__all__ = ["ParameterSet", "SweepResult", "SweepRun", "SweepStrategy", "sweep"]
+
+Progress = Callable[[int, int], None]
+
+
+class SweepStrategy(RunnableStrategy, Protocol):
+    """What a sweep needs to know of a strategy (`strategies.strategy.Strategy` is one)."""
+
+    def __call__(self, **parameters: float) -> RunnableStrategy:
+        """Return the same strategy with other values; the rest keep theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSet:
+    """What one set of a sweep changes.
+
+    Attributes
+    ----------
+    parameters
+        Of the strategy, by name; the others keep their values.
+    config
+        Order latency, fees, limits, market orders, seed of its own; None takes the sweep's.
+    """
+
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    config: BacktestConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRun:
+    """One set: its result, or the error of its strategy."""
+
+    parameters: Mapping[str, float]
+    config: BacktestConfig
+    result: BacktestResult | None
+    error: SimulationError | None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """The runs, in the order in which the sets were given."""
+
+    runs: tuple[SweepRun, ...]
+
+    def table(self) -> Table:
+        """Return a row for each set: its number, parameters, figures, and the error if any."""
+        done = [run.result.metrics if run.result else {} for run in self.runs]
+        names = next((tuple(metrics) for metrics in done if metrics), ())
+        columns: dict[str, Any] = {"set": list(range(len(self.runs)))}
+        for name in self.runs[0].parameters:
+            columns[name] = [run.parameters[name] for run in self.runs]
+        for name in names:
+            columns[name] = [metrics.get(name) for metrics in done]
+        columns["error"] = [str(run.error) if run.error else None for run in self.runs]
+        return table(columns)
+
+
+def sweep(
+    ticks: Table,
+    strategy: SweepStrategy,
+    sets: Sequence[Mapping[str, float] | ParameterSet],
+    config: BacktestConfig | None = None,
+    *,
+    cores: int | None = None,
+    on_progress: Progress | None = None,
+    session: Session | None = None,
+    instrument: Instrument | str | None = None,
+    seed: Table | None = None,
+    status: Table | None = None,
+    products: Mapping[str, Product] | None = None,
+) -> SweepResult:
+    """Simulate many parameter sets on one session, flat to flat, in one pass over its market.
+
+    Parameters
+    ----------
+    ticks, session, instrument, seed, status, products
+        As for `backtest`.
+    strategy
+        Whose parameters the sets change.
+    sets
+        Mappings of parameters to values, or `ParameterSet` where the configuration varies too.
+    config
+        For the sets that bring none of their own. All have to agree in what the sets share: feed
+        latency, `flatten_seconds`, `sample_seconds`, `allow_partial`.
+    cores
+        Threads; by default as many as cores, never more than sets. The results are the same.
+    on_progress
+        Called from this thread with rows done and rows in all, over all threads.
+
+    Returns
+    -------
+    A run for each set, equal to a `backtest` of that set alone.
+
+    Raises
+    ------
+    ConfigError
+        No sets, parameters out of bounds or misspelt, or sets that can't share a pass.
+    """
+    if not sets:
+        raise ConfigError("sets", sets, "at least one parameter set")
+    wanted = [each if isinstance(each, ParameterSet) else ParameterSet(each) for each in sets]
+    strategies = [strategy(**each.parameters) for each in wanted]
+    configs = [each.config or config or BacktestConfig() for each in wanted]
+    require_shared(configs)
+    stage = prepare(
+        ticks,
+        configs[0],
+        session=session,
+        instrument=instrument,
+        seed=seed,
+        status=status,
+        products=products,
+    )
+    places = _dealt(len(wanted), cores or os.cpu_count() or 1)
+    passes = _Passes(stage, strategies, configs, places)
+    runs: dict[int, SweepRun] = {}
+    for part, outcome in zip(places, passes.run(on_progress), strict=True):
+        for k, place in enumerate(part):
+            error = outcome.errors.get(k)
+            chosen, settings = strategies[place], configs[place]
+            result = None if error else result_of(stage, outcome, k, chosen, settings)
+            runs[place] = SweepRun(chosen.parameters, settings, result, error)
+    return SweepResult(tuple(runs[place] for place in range(len(wanted))))
+
+
+def _dealt(n_sets: int, cores: int) -> list[list[int]]:
+    """Return the places of the sets of each thread, as equal in number as can be."""
+    threads = min(cores, n_sets)
+    return [list(range(thread, n_sets, threads)) for thread in range(threads)]
+
+
+class _StoppedError(Exception):
+    """Ends a thread's pass when the caller was interrupted."""
+
+
+class _Passes:
+    """Runs one pass a thread, and adds up how far they are."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        strategies: list[RunnableStrategy],
+        configs: list[BacktestConfig],
+        places: list[list[int]],
+    ) -> None:
+        self._stage, self._strategies, self._configs = stage, strategies, configs
+        self._places = places
+        self._rows = [0] * len(places)
+        self._is_stopped = threading.Event()
+        self._has_news = threading.Condition()
+
+    def run(self, on_progress: Progress | None) -> list[Outcome]:
+        """Return the outcomes, thread by thread; an interrupt ends all of them first."""
+        total = len(self._places) * len(self._stage.tape.tape.event_ns)
+        with ThreadPoolExecutor(len(self._places)) as pool:
+            futures = [pool.submit(self._run_one, n) for n in range(len(self._places))]
+            try:
+                while not all(future.done() for future in futures):
+                    with self._has_news:
+                        self._has_news.wait(timeout=0.1)
+                    if on_progress is not None:
+                        on_progress(sum(self._rows), total)
+                outcomes = [future.result() for future in futures]
+            except BaseException:
+                self._is_stopped.set()
+                raise
+        if on_progress is not None:
+            on_progress(total, total)
+        return outcomes
+
+    def _run_one(self, number: int) -> Outcome:
+        def note(rows: int) -> None:
+            """Keep how far this thread is; stop where the caller was interrupted."""
+            self._rows[number] = rows
+            if self._is_stopped.is_set():
+                raise _StoppedError
+
+        part = self._places[number]
+        strategies = [self._strategies[place] for place in part]
+        configs = [self._configs[place] for place in part]
+        costs = [costs_of(self._stage.instrument, config.fees) for config in configs]
+        try:
+            return run_pass(self._stage.tape.copy(), strategies, configs, costs, on_rows=note)
+        finally:
+            with self._has_news:
+                self._has_news.notify()

@@ -1,6 +1,8 @@
 """What is timed: each stage takes the prepared tape and does its work once."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,17 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.tape import INSTRUMENT_ID, SYMBOL, make_tape
+from benchmarks.maker import maker
+from benchmarks.tape import INSTRUMENT_ID, SYMBOL, TICK, make_tape
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.book.changes import BookWriter
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.validate import Validator
+from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.checks import apply_row_rules
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.data.dbn_writer import write_dbn
 from strategy_lab_core.data.files import inspect
 from strategy_lab_core.data.instruments import Instrument, instruments
-from strategy_lab_core.types import Action, IntAny, TickSchema
+from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.run import Costs, run_pass
+from strategy_lab_core.engine.tape import SessionTape, session_tape
+from strategy_lab_core.strategies.strategy import Strategy
+from strategy_lab_core.types import Action, BookState, IntAny, Phase, TickSchema
 
 __all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare"]
 
@@ -26,6 +34,10 @@ BATCH = 1 << 18  # rows, as the readers give them
 BOOKS_BYTES = 1 << 20  # the books of a batch are used while they are in the cache
 _ADD, _CANCEL, _MODIFY = int(Action.ADD), int(Action.CANCEL), int(Action.MODIFY)
 _TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
+ENGINE_COLUMNS = (
+    "ts_recv", "ts_event", "instrument_id", "action", "side", "price", "size", "order_id", "flags",
+)  # fmt: skip
+CONFIG = BacktestConfig(flatten_seconds=0)
 MBO_COLUMNS = ("action", "side", "price", "size", "order_id", "flags", "ts_recv")
 
 
@@ -168,11 +180,48 @@ def _stored(prepared: Prepared) -> Callable[[], None]:
     return work
 
 
+def _session(prepared: Prepared) -> SessionTape:
+    """Return the tape as the engine takes it: open and trusted from its first row to its last."""
+    first, last = int(prepared.columns["ts_event"][0]), int(prepared.columns["ts_event"][-1])
+    day = date(2025, 1, 15)
+    session = Session(day, day, first - 3, first - 2, first, last + 1, ())
+    trusted = np.full(prepared.rows, BookState.TRUSTED, np.uint8)
+    ticks = table(
+        {**{name: prepared.columns[name] for name in ENGINE_COLUMNS}, "book_state": trusted}
+    )
+    phases = (np.array([first]), np.array([Phase.OPEN]))
+    made = session_tape(ticks, session, phases, tick_size=TICK, latency=CONFIG.latency)
+    made.book.start_empty()
+    return made
+
+
+def _engine(n_sets: int, threads: int) -> Callable[[Prepared], Callable[[], None]]:
+    def stage(prepared: Prepared) -> Callable[[], None]:
+        tape = _session(prepared)
+        strategies = [maker(offset=k % 10, lean=k // 10) for k in range(n_sets)]
+        dealt = [strategies[thread::threads] for thread in range(threads)]
+
+        def run(part: list[Strategy]) -> None:
+            costs = [Costs(500_000, 370_000, 370_000)] * len(part)
+            run_pass(tape.copy(), part, [CONFIG] * len(part), costs)
+
+        def work() -> None:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(run, dealt))
+
+        return work
+
+    return stage
+
+
 STAGES: dict[str, tuple[str, Callable[[Prepared], Callable[[], None]]]] = {
     "read_dbn": ("DBN zstd to canonical tables and the file's hash, in one pass", _read),
     "row_checks": ("row rules in memory", _rules),
     "validate": ("row rules, Pandera, L3 book and state rules", _validate),
     "l3_book_tob": ("L3 book + best bid and offer after every record", _book(1)),
     "l3_book_mbp10": ("L3 book + ten levels after every record", _book(10)),
+    "l3_backtest": ("market-by-order backtest, a market maker on a 100 ms timer", _engine(1, 1)),
+    "l3_sweep100": ("the same with 100 parameter sets, one thread", _engine(100, 1)),
+    "l3_sweep100_2": ("the same, two threads", _engine(100, 2)),
     "stored_books": ("L3 book to bbo and changed levels as tables", _stored),
 }

@@ -19,7 +19,7 @@ from strategy_lab_core.book.l3_kernels import (
 )
 from strategy_lab_core.types import NS_PER_SECOND, Action, Int1D, Int2D, RecordFlag, Side
 
-__all__ = ["INSTRUMENT_ID", "ROWS", "SYMBOL", "make_tape"]
+__all__ = ["INSTRUMENT_ID", "ROWS", "SYMBOL", "TICK", "make_tape"]
 
 ROWS = 7_000_000
 LEVELS = 365

@@ -7,9 +7,9 @@ breaks a limit is not sent, and counted by its `Refusal`.
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.latency import Leg, delay
-from strategy_lab_core.engine.orders import post, unlist
+from strategy_lab_core.engine.orders import message, post, release, unlist
 from strategy_lab_core.engine.sheets import RequestKind
-from strategy_lab_core.engine.state import Listed, MessageKind, OrderKind, Refusal, Sets
+from strategy_lab_core.engine.state import EndReason, Listed, MessageKind, OrderKind, Refusal, Sets
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, Int2D
 
 __all__ = ["cancel_all", "handle_requests", "hear", "send_cancel", "send_new"]
@@ -20,7 +20,7 @@ SENT = -1  # instead of a Refusal
 @inlined
 def _is_over_rate(sets: Sets, k: int, now_ns: int) -> bool:
     n = sets.totals[k]["sent"] - sets.rules[k]["max_messages_per_second"]
-    return n >= 0 and bool(sets.outbound[k, n]["send_ns"] > now_ns - NS_PER_SECOND)
+    return n >= 0 and bool(message(sets.outbound[k], n)["send_ns"] > now_ns - NS_PER_SECOND)
 
 
 @inlined
@@ -54,9 +54,11 @@ def send_new(
     tag: int,
     now_ns: int,
 ) -> int:
-    """Send a new order, unchecked, and return its number."""
+    """Send a new order, unchecked, and return its slot."""
     totals, orders = sets.totals[k], sets.orders
-    order = totals["orders"]
+    totals["free"] -= 1
+    order = sets.lists[k, Listed.FREE, totals["free"]]
+    orders[k, order]["number"] = totals["orders"]
     orders[k, order]["side"] = side
     orders[k, order]["kind"] = kind
     orders[k, order]["tick"] = tick
@@ -66,7 +68,14 @@ def send_new(
     orders[k, order]["arrive_ns"] = -1
     orders[k, order]["end_ns"] = -1
     orders[k, order]["queue_ahead"] = -1
-    totals["orders"] = order + 1
+    orders[k, order]["filled"] = 0
+    orders[k, order]["notional"] = 0
+    orders[k, order]["rank"] = 0
+    orders[k, order]["end_reason"] = EndReason.WORKING
+    orders[k, order]["known_filled"] = 0
+    orders[k, order]["is_over"] = 0
+    orders[k, order]["cancel_sent"] = 0
+    totals["orders"] += 1
     sets.lists[k, Listed.LIVE, totals["live"]] = order
     totals["live"] += 1
     entry_ns = delay(sets.rules, k, Leg.ENTRY)
@@ -75,13 +84,20 @@ def send_new(
     return int(order)
 
 
+@inlined
+def _live_slot(sets: Sets, k: int, number: int) -> int:
+    """Return the slot of a live order by its number, -1 where there is none."""
+    for i in range(sets.totals[k]["live"]):
+        order = sets.lists[k, Listed.LIVE, i]
+        if sets.orders[k, order]["number"] == number:
+            return int(order)
+    return -1
+
+
 @part
 def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
-    """Send a cancel of a live order; an unknown, ended or already cancelled one is refused."""
-    is_live = False
-    for i in range(sets.totals[k]["live"]):
-        is_live = is_live or sets.lists[k, Listed.LIVE, i] == order
-    if not is_live or sets.orders[k, order]["cancel_sent"] == 1:
+    """Send a cancel of the live order in a slot; -1 or one with a cancel under way is refused."""
+    if order < 0 or sets.orders[k, order]["cancel_sent"] != 0:
         return Refusal.UNKNOWN_ORDER
     sets.orders[k, order]["cancel_sent"] = 1
     entry_ns = delay(sets.rules, k, Leg.ENTRY)
@@ -116,7 +132,7 @@ def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int
     """Send one request, or return why not."""
     kind, side, tick, lots, tag = request[0], request[1], request[2], request[3], request[4]
     if kind == RequestKind.CANCEL:
-        return send_cancel(sets, k, tick, now_ns)
+        return send_cancel(sets, k, _live_slot(sets, k, tick), now_ns)
     if kind != RequestKind.LIMIT and kind != RequestKind.MARKET:
         return Refusal.INVALID
     if lots < 1 or (side != 1 and side != -1):
@@ -148,12 +164,17 @@ def hear(sets: Sets, k: int) -> None:
     totals, orders = sets.totals[k], sets.orders
     n = totals["heard"]
     totals["heard"] = n + 1
-    order = sets.inbound[k, n]["order"]
-    kind = sets.inbound[k, n]["kind"]
+    heard = message(sets.inbound[k], n)
+    order, kind = heard["order"], heard["kind"]
     if kind == MessageKind.FILLED:
-        lots = sets.inbound[k, n]["lots"]
-        orders[k, order]["known_filled"] += lots
-        sets.totals[k]["known_position"] += orders[k, order]["side"] * lots
+        orders[k, order]["known_filled"] += heard["lots"]
+        totals["known_position"] += orders[k, order]["side"] * heard["lots"]
+    is_cancelled = orders[k, order]["end_reason"] == EndReason.CANCELLED
+    if kind == MessageKind.CANCEL_REJECTED or (kind == MessageKind.ENDED and is_cancelled):
+        orders[k, order]["cancel_sent"] = 2
     is_full = orders[k, order]["known_filled"] == orders[k, order]["size"]
-    if kind == MessageKind.ENDED or is_full:
+    if orders[k, order]["is_over"] == 0 and (kind == MessageKind.ENDED or is_full):
+        orders[k, order]["is_over"] = 1
         totals["live"] = unlist(sets.lists[k, Listed.LIVE], totals["live"], order)
+    if orders[k, order]["is_over"] == 1 and orders[k, order]["cancel_sent"] != 1:
+        release(sets, k, order)

@@ -3,6 +3,8 @@
 Who is filled by what is decided in `exchange`; what we know and when is in `desk`.
 """
 
+from typing import Any
+
 from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
@@ -22,8 +24,10 @@ __all__ = [
     "answer",
     "end_order",
     "fill_order",
+    "message",
     "narrow_watch",
     "post",
+    "release",
     "remaining",
     "rest",
     "sample",
@@ -36,14 +40,22 @@ def post(
     line: Records, n: int, sent_ns: int, delay_ns: int, kind: int, order: int, lots: int
 ) -> int:
     """Put a set's `n`-th message into its line and return when it arrives."""
-    previous_ns = line[n - 1]["arrive_ns"] if n > 0 else 0
+    mask = len(line) - 1
+    previous_ns = line[(n - 1) & mask]["arrive_ns"] if n > 0 else 0
     arrives_ns = arrival(sent_ns, delay_ns, previous_ns)
-    line[n]["send_ns"] = sent_ns
-    line[n]["arrive_ns"] = arrives_ns
-    line[n]["kind"] = kind
-    line[n]["order"] = order
-    line[n]["lots"] = lots
+    place = n & mask
+    line[place]["send_ns"] = sent_ns
+    line[place]["arrive_ns"] = arrives_ns
+    line[place]["kind"] = kind
+    line[place]["order"] = order
+    line[place]["lots"] = lots
     return arrives_ns
+
+
+@inlined
+def message(line: Records, n: int) -> Any:
+    """Return the `n`-th message of a set's line, while it has not been overwritten."""
+    return line[n & (len(line) - 1)]
 
 
 @part
@@ -128,12 +140,25 @@ def _find_best(sets: Sets, k: int) -> None:
 @part
 def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     """End an order's life at the exchange, whether it rested or not."""
+    sets.ends[k, reason] += 1
     sets.orders[k, order]["end_ns"] = now_ns
     sets.orders[k, order]["end_reason"] = reason
     left = unlist(sets.lists[k, Listed.RESTING], sets.totals[k]["resting"], order)
     if left != sets.totals[k]["resting"]:
         sets.totals[k]["resting"] = left
         _find_best(sets, k)
+
+
+@part
+def release(sets: Sets, k: int, order: int) -> None:
+    """Write an order of which nothing is on its way any more to the log, and free its slot."""
+    totals = sets.totals[k]
+    if sets.log.shape[1] > 0:
+        sets.log[k, totals["logged"]] = sets.orders[k, order]
+        totals["logged"] += 1
+    sets.orders[k, order]["number"] = -1
+    sets.lists[k, Listed.FREE, totals["free"]] = order
+    totals["free"] += 1
 
 
 @part
@@ -154,7 +179,9 @@ def fill_order(
     side = sets.orders[k, order]["side"]
     book_fill(sets.totals, k, side, lots, tick, sets.rules[k]["tick_value"], cost)
     n = sets.totals[k]["fills"]
-    sets.fills[k, n]["order"] = order
+    sets.fills[k, n]["order"] = sets.orders[k, order]["number"]
+    sets.fills[k, n]["side"] = side
+    sets.fills[k, n]["queue_ahead"] = sets.orders[k, order]["queue_ahead"]
     sets.fills[k, n]["exchange_ns"] = now_ns
     sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, MessageKind.FILLED, order, lots)
     sets.fills[k, n]["tick"] = tick

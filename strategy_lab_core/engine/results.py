@@ -25,14 +25,14 @@ def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
     A market order's price is its protection limit, null where it never got one. The average price
     of the fills is rounded to 1e-9.
     """
-    n = int(sets.totals["orders"][k])
-    orders = sets.orders[k, :n]
+    orders = sets.log[k, : int(sets.totals["logged"][k])]
+    orders = orders[np.argsort(orders["number"])]
     filled = np.maximum(orders["filled"], 1)
     mean = (2 * orders["notional"] * tick_size + filled) // (2 * filled)
     is_priced = (orders["kind"] == OrderKind.LIMIT) | (orders["tick"] != 0)
     return table(
         {
-            "order_id": np.arange(n),
+            "order_id": orders["number"],
             "side": _sides(orders["side"]),
             "type": [OrderKind(kind).name.lower() for kind in orders["kind"]],
             "tag": orders["tag"],
@@ -61,13 +61,13 @@ def fills_table(sets: Sets, k: int, tick_size: int) -> Table:
             "order_id": fills["order"],
             "ts_exchange": fills["exchange_ns"],
             "ts_local": fills["local_ns"],
-            "side": _sides(sets.orders[k, fills["order"]]["side"]),
+            "side": _sides(fills["side"]),
             "price": fills["tick"] * tick_size,
             "size": fills["lots"],
             "liquidity": _letters(fills["is_maker"] == 1, "M", "T"),
             "fee": fills["fee"],
             "position_after": fills["position_after"],
-            "queue_ahead": sets.orders[k, fills["order"]]["queue_ahead"],
+            "queue_ahead": fills["queue_ahead"],
         },
         letters=("side", "liquidity"),
     )
@@ -99,7 +99,7 @@ def _round_trips(sets: Sets, k: int, tick_value: int) -> Int1D:
     """Return the net profit of each stretch from flat to flat (shape: round trips)."""
     n = int(sets.totals["fills"][k])
     fills = sets.fills[k, :n]
-    side = sets.orders[k, fills["order"]]["side"]
+    side = fills["side"]
     cash = np.cumsum(-side * fills["lots"] * fills["tick"] * tick_value - fills["fee"])
     # A fill that turns a long into a short ends one trip inside the next: count at flat only.
     at_flat = cash[fills["position_after"] == 0]
@@ -125,8 +125,7 @@ def metrics_of(sets: Sets, k: int, tick_value: int) -> dict[str, int | float]:
     fees = int(sets.totals["fees"][k])
     trips = _round_trips(sets, k, tick_value)
     fills = sets.fills[k, :n_fills]
-    reasons = sets.orders[k, :n_orders]["end_reason"]
-    counted = {f"n_{r.name.lower()}": int(np.sum(reasons == r)) for r in EndReason if r}
+    counted = {f"n_{r.name.lower()}": int(sets.ends[k, r]) for r in EndReason if r}
     refused = {f"n_refused_{r.name.lower()}": int(sets.refusals[k, r]) for r in Refusal}
     lots, ticks = fills["lots"], fills["tick"]
     return {

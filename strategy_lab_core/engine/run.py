@@ -27,6 +27,7 @@ from strategy_lab_core.engine.state import (
     Cursor,
     Sets,
     fresh_sets,
+    with_log_room,
     with_room,
 )
 from strategy_lab_core.engine.tape import SessionTape
@@ -98,6 +99,7 @@ def run_pass(
     configs: Sequence[BacktestConfig],
     costs: Sequence[Costs],
     *,
+    keeps_orders: bool = True,
     on_rows: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Run parameter sets over a tape, which is used up: its book ends where the session ends.
@@ -110,6 +112,8 @@ def run_pass(
         One for each set: the same function with other parameters.
     configs, costs
         One for each set; they agree in what all sets share (`config.SHARED`).
+    keeps_orders
+        Whether every order is written down; without, memory does not grow with them.
     on_rows
         Called now and then with the number of rows that are done, from this thread.
 
@@ -141,7 +145,7 @@ def run_pass(
         ]
     )
     room = max(headroom(config) for config in configs)
-    sets = fresh_sets(rules, room)
+    sets = fresh_sets(rules, room, keeps_orders=keeps_orders)
     sheets = blank_sheets(
         np.stack([each.encode() for each in strategies]),
         n_ints=strategy.n_ints,
@@ -171,6 +175,7 @@ def run_pass(
         elif status == simulator.Status.PAUSED and on_rows is not None:
             on_rows(int(world.cursor[Cursor.ROW]))
             pause += ROWS_A_TURN
+    sets = with_log_room(sets)
     for k in range(len(configs)):
         simulator.finish(world, sets, k)
     return Outcome(world, sets, errors)

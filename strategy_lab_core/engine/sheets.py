@@ -110,12 +110,12 @@ def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
     for i in range(sets.totals[k]["live"]):
         order = sets.lists[k, Listed.LIVE, i]
         row = sheets.working[k, i]
-        row[0] = order
+        row[0] = orders[k, order]["number"]
         row[1] = orders[k, order]["side"]
         row[2] = orders[k, order]["tick"]
         row[3] = orders[k, order]["size"] - orders[k, order]["known_filled"]
         row[4] = orders[k, order]["tag"]
-        row[5] = orders[k, order]["cancel_sent"]
+        row[5] = 1 if orders[k, order]["cancel_sent"] != 0 else 0
 
 
 @inlined

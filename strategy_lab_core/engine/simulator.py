@@ -15,10 +15,18 @@ from strategy_lab_core.engine.desk import cancel_all, handle_requests, hear, sen
 from strategy_lab_core.engine.exchange import accept_cancel, accept_new
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
 from strategy_lab_core.engine.market import is_full
-from strategy_lab_core.engine.orders import end_order, sample
+from strategy_lab_core.engine.orders import end_order, message, release, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
 from strategy_lab_core.engine.sheets import Sheets, StrategyFunction, Wake, write_view
-from strategy_lab_core.engine.state import NEVER, Cursor, EndReason, MessageKind, OrderKind, Sets
+from strategy_lab_core.engine.state import (
+    NEVER,
+    NEW_ORDERS,
+    Cursor,
+    EndReason,
+    MessageKind,
+    OrderKind,
+    Sets,
+)
 from strategy_lab_core.types import NS_PER_SECOND
 
 __all__ = ["Status", "Step", "advance", "finish"]
@@ -54,9 +62,9 @@ def _next_own(sets: Sets, k: int) -> tuple[int, int]:
     if totals["is_stopped"] == 1:
         return when, step
     if totals["arrived"] < totals["sent"]:
-        when = sets.outbound[k, totals["arrived"]]["arrive_ns"]
+        when = message(sets.outbound[k], totals["arrived"])["arrive_ns"]
     if totals["heard"] < totals["answered"]:
-        heard_ns = sets.inbound[k, totals["heard"]]["arrive_ns"]
+        heard_ns = message(sets.inbound[k], totals["heard"])["arrive_ns"]
         if heard_ns < when:
             when, step = heard_ns, Step.RESPONSE
     if totals["next_flatten_ns"] < when:
@@ -148,8 +156,9 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Let the next message of ours act at the exchange."""
     n = sets.totals[k]["arrived"]
     sets.totals[k]["arrived"] = n + 1
-    order = sets.outbound[k, n]["order"]
-    if sets.outbound[k, n]["kind"] == MessageKind.CANCEL:
+    arriving = message(sets.outbound[k], n)
+    order = arriving["order"]
+    if arriving["kind"] == MessageKind.CANCEL:
         accept_cancel(sets, k, order, now_ns)
         return
     is_open = is_open_at(world, now_ns)
@@ -188,14 +197,15 @@ def _take_step(
 def _has_room(sets: Sets, k: int, headroom: int) -> bool:
     totals = sets.totals[k]
     room = min(
-        sets.orders.shape[1] - totals["orders"],
         sets.fills.shape[1] - totals["fills"],
         sets.samples.shape[1] - totals["samples"],
-        sets.outbound.shape[1] - totals["sent"],
-        sets.inbound.shape[1] - totals["answered"],
+        sets.outbound.shape[1] - (totals["sent"] - totals["arrived"]),
+        sets.inbound.shape[1] - (totals["answered"] - totals["heard"]),
         sets.used.shape[1] // 2 - totals["used"],
     )
-    return bool(room >= headroom)
+    if sets.log.shape[1] > 0:
+        room = min(room, sets.log.shape[1] - totals["logged"])
+    return bool(room >= headroom and totals["free"] >= NEW_ORDERS)
 
 
 @inlined
@@ -298,7 +308,10 @@ def advance(
 def finish(world: World, sets: Sets, k: int) -> None:
     """End the session: what rests or travels expires; sample the account once more."""
     end_ns = world.cursor[Cursor.END_NS]
-    for order in range(sets.totals[k]["orders"]):
+    for order in range(sets.orders.shape[1]):
+        if sets.orders[k, order]["number"] < 0:
+            continue
         if sets.orders[k, order]["end_reason"] == EndReason.WORKING:
             end_order(sets, k, order, end_ns, EndReason.EXPIRED)
+        release(sets, k, order)
     sample(sets, k, end_ns, world.cursor)

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from strategy_lab_core.types import Int2D, Records
+from strategy_lab_core.types import Int1D, Int2D, Records
 
 __all__ = [
     "NEVER",
+    "NEW_ORDERS",
     "NO_ASK",
     "NO_BID",
     "Cursor",
@@ -25,10 +26,12 @@ __all__ = [
     "Refusal",
     "Sets",
     "fresh_sets",
+    "with_log_room",
     "with_room",
 ]
 
 NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
+NEW_ORDERS = 17  # most that one step can send: a call's requests, and the flattening order
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
 
@@ -61,10 +64,11 @@ class Cursor(IntEnum):
 
 
 class Listed(IntEnum):
-    """Which list of order numbers."""
+    """Which list of order slots."""
 
     RESTING = 0  # at the exchange
     LIVE = 1  # not known to be over
+    FREE = 2  # slots of no order
 
 
 class OrderKind(IntEnum):
@@ -116,8 +120,9 @@ def _record(*fields: str) -> np.dtype[np.void]:
     return np.dtype([(field, np.int64) for field in fields], align=True)
 
 
-# An order's number is its place; it never moves.
+# An order has a slot while anything about it is on its way; then it is written to the log.
 ORDER = _record(
+    "number",  # 0, 1, ... in the order of submission; -1 in a free slot
     "side",  # +1 buy, -1 sell
     "kind",  # OrderKind
     "tag",  # the strategy's own mark
@@ -132,21 +137,24 @@ ORDER = _record(
     "end_ns",  # exchange; -1 while working
     "end_reason",  # EndReason
     "known_filled",  # as far as the responses have told us
-    "cancel_sent",  # 1 once a cancel is on its way
+    "is_over",  # 1 once we know that it has ended
+    "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
 )
-# Messages are never overwritten: each line, first in first out, is the audit trail too.
+# Each line is a ring, first in first out; a message's place is its number modulo the capacity.
 MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots")
 FILL = _record(
-    "order", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after"
-)
+    "order",  # its number
+    "side", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after",
+    "queue_ahead",
+)  # fmt: skip
 SAMPLE = _record("exchange_ns", "position", "cash", "bid", "ask")
 # Lots of displayed orders that have served ours, open addressing: the venue's order id + 1, or 0.
 USED = _record("key", "lots")
 TOTAL = _record(
     # The account, on the exchange's side; `known_position` as far as the responses have told us.
     "position", "cash", "fees", "volume", "known_position",
-    # Rows in use.
-    "orders", "fills", "samples", "used", "resting", "live",
+    # Rows in use; "orders" counts those that were ever sent.
+    "orders", "logged", "fills", "samples", "used", "resting", "live", "free",
     # Messages to the exchange written and handled there, responses written and handled by us.
     "sent", "arrived", "answered", "heard",
     # Highest own resting bid, lowest own resting ask, in ticks.
@@ -164,7 +172,8 @@ TOTAL = _record(
 class Sets(NamedTuple):
     """Everything that each parameter set has for itself (shape: sets, or sets x capacity)."""
 
-    orders: Records
+    orders: Records  # by slot
+    log: Records  # orders of which nothing is on its way any more; no rows where none are kept
     outbound: Records  # messages to the exchange
     inbound: Records  # responses
     fills: Records
@@ -172,46 +181,104 @@ class Sets(NamedTuple):
     used: Records
     totals: Records
     rules: Records  # the configuration
-    lists: Int2D  # order numbers (shape: sets, `Listed`, orders)
+    lists: Int2D  # slots (shape: sets, `Listed`, slots)
     refusals: Int2D  # counts (shape: sets, `Refusal`)
+    ends: Int2D  # counts (shape: sets, `EndReason`)
 
 
-def fresh_sets(rules: Records, room: int) -> Sets:
+def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
-    shape = (n_sets, 1 << (2 * room).bit_length())
-    max_open = int(rules["max_open_orders"].max()) + 1  # and the flattening order
+    rows = _power_of_two(2 * room)
+    line = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
+    slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
     totals = np.zeros(n_sets, TOTAL)
     totals["best_bid"] = NO_BID
     totals["best_ask"] = NO_ASK
-    return Sets(
-        orders=np.zeros(shape, ORDER),
-        outbound=np.zeros(shape, MESSAGE),
-        inbound=np.zeros(shape, MESSAGE),
-        fills=np.zeros(shape, FILL),
-        samples=np.zeros(shape, SAMPLE),
-        used=np.zeros(shape, USED),
+    sets = Sets(
+        orders=np.zeros((n_sets, 0), ORDER),
+        log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
+        outbound=np.zeros((n_sets, line), MESSAGE),
+        inbound=np.zeros((n_sets, rows), MESSAGE),
+        fills=np.zeros((n_sets, rows), FILL),
+        samples=np.zeros((n_sets, rows), SAMPLE),
+        used=np.zeros((n_sets, rows), USED),
         totals=totals,
         rules=rules,
-        lists=np.zeros((n_sets, len(Listed), max_open), np.int64),
+        lists=np.zeros((n_sets, len(Listed), 0), np.int64),
         refusals=np.zeros((n_sets, len(Refusal)), np.int64),
+        ends=np.zeros((n_sets, len(EndReason)), np.int64),
     )
+    return _with_slots(sets, slots)
 
 
 def with_room(sets: Sets, room: int) -> Sets:
-    """Return the same sets with every log that has less than `room` rows left doubled."""
-    in_use = {
-        "orders": "orders",
-        "outbound": "sent",
-        "inbound": "answered",
-        "fills": "fills",
-        "samples": "samples",
+    """Return the same sets with what has less than `room` rows left doubled."""
+    totals = sets.totals
+    in_use = {"fills": totals["fills"], "samples": totals["samples"]}
+    if sets.log.shape[1]:
+        in_use["log"] = totals["logged"]
+    larger: dict[str, Any] = {
+        name: _longer(getattr(sets, name))
+        for name, used in in_use.items()
+        if getattr(sets, name).shape[1] - int(used.max()) < room
     }
-    larger: dict[str, Any] = {}
-    for name, total in in_use.items():
-        records = getattr(sets, name)
-        n_sets, capacity = records.shape
-        if capacity - int(sets.totals[total].max()) < room:
-            larger[name] = np.zeros((n_sets, 2 * capacity), records.dtype)
-            larger[name][:, :capacity] = records
-    return sets._replace(**larger)
+    lines = {
+        "outbound": (totals["sent"], totals["arrived"]),
+        "inbound": (totals["answered"], totals["heard"]),
+    }
+    larger |= {
+        name: _longer_line(getattr(sets, name), written)
+        for name, (written, read) in lines.items()
+        if getattr(sets, name).shape[1] - int((written - read).max()) < room
+    }
+    grown = sets._replace(**larger)
+    if int(totals["free"].min()) < NEW_ORDERS:
+        grown = _with_slots(grown, 2 * sets.orders.shape[1])
+    return grown
+
+
+def with_log_room(sets: Sets) -> Sets:
+    """Return the same sets with room in the log for the orders of all slots."""
+    if sets.log.shape[1] == 0:
+        return sets
+    needed = int(sets.totals["logged"].max()) + sets.orders.shape[1]
+    while sets.log.shape[1] < needed:
+        sets = sets._replace(log=_longer(sets.log))
+    return sets
+
+
+def _power_of_two(at_least: int) -> int:
+    return 1 << (at_least - 1).bit_length()
+
+
+def _longer(records: Records) -> Records:
+    n_sets, capacity = records.shape
+    longer = np.zeros((n_sets, 2 * capacity), records.dtype)
+    longer[:, :capacity] = records
+    return longer
+
+
+def _longer_line(line: Records, written: Int1D) -> Records:
+    """Return a ring of twice the capacity with the messages at their new places."""
+    n_sets, capacity = line.shape
+    longer = np.zeros((n_sets, 2 * capacity), line.dtype)
+    for k in range(n_sets):
+        numbers = np.arange(max(int(written[k]) - capacity, 0), int(written[k]))
+        longer[k, numbers % (2 * capacity)] = line[k, numbers % capacity]
+    return longer
+
+
+def _with_slots(sets: Sets, slots: int) -> Sets:
+    """Return the same sets with more slots, the new ones free."""
+    n_sets, before = sets.orders.shape
+    orders = np.zeros((n_sets, slots), ORDER)
+    orders["number"] = -1
+    orders[:, :before] = sets.orders
+    lists = np.zeros((n_sets, len(Listed), slots), np.int64)
+    lists[:, :, :before] = sets.lists
+    for k in range(n_sets):
+        free = int(sets.totals[k]["free"])
+        lists[k, Listed.FREE, free : free + slots - before] = np.arange(slots - 1, before - 1, -1)
+    sets.totals["free"] += slots - before
+    return sets._replace(orders=orders, lists=lists)

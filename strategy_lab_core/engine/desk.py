@@ -43,7 +43,7 @@ def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
     return not (near_bid or near_ask)
 
 
-@part
+@inlined
 def send_new(
     sets: Sets,
     k: int,
@@ -94,7 +94,7 @@ def _live_slot(sets: Sets, k: int, number: int) -> int:
     return -1
 
 
-@part
+@inlined
 def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
     """Send a cancel of the live order in a slot; -1 or one with a cancel under way is refused."""
     if order < 0 or sets.orders[k, order]["cancel_sent"] != 0:
@@ -114,7 +114,7 @@ def cancel_all(sets: Sets, k: int, now_ns: int) -> None:
         send_cancel(sets, k, sets.lists[k, Listed.LIVE, i], now_ns)
 
 
-@part
+@inlined
 def _check_limits(sets: Sets, k: int, side: int, lots: int, now_ns: int) -> int:
     if lots > sets.rules[k]["max_order_size"]:
         return Refusal.ORDER_SIZE
@@ -127,7 +127,7 @@ def _check_limits(sets: Sets, k: int, side: int, lots: int, now_ns: int) -> int:
     return SENT
 
 
-@part
+@inlined
 def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int:
     """Send one request, or return why not."""
     kind, side, tick, lots, tag = request[0], request[1], request[2], request[3], request[4]
@@ -146,7 +146,7 @@ def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int
     return refusal
 
 
-@part
+@inlined
 def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: int) -> None:
     """Send what a strategy has written on its request sheet: row 0 holds the count."""
     asked = requests[0, 0]
@@ -158,7 +158,7 @@ def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: in
             sets.refusals[k, refusal] += 1
 
 
-@part
+@inlined
 def hear(sets: Sets, k: int) -> None:
     """Take in the next response: known position, known fills, orders known to be over."""
     totals, orders = sets.totals[k], sets.orders

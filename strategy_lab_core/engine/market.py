@@ -111,7 +111,7 @@ def lots_at_level(market: Market, side: int, level: int) -> int:
     return int(market.book.lots[2 * level + (0 if side > 0 else 1)])
 
 
-@part
+@inlined
 def lots_at_tick(market: Market, side: int, tick: int) -> int:
     """Return the displayed lots of a side at any price, 0 where the book has no such level."""
     level = int(np.searchsorted(market.level_tick, tick))

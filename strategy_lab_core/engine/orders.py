@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-@part
+@inlined
 def post(
     line: Records, n: int, sent_ns: int, delay_ns: int, kind: int, order: int, lots: int
 ) -> int:
@@ -58,7 +58,7 @@ def message(line: Records, n: int) -> Any:
     return line[n & (len(line) - 1)]
 
 
-@part
+@inlined
 def answer(sets: Sets, k: int, now_ns: int, kind: int, order: int, lots: int) -> int:
     """Send a response from the exchange and return when we shall hear it."""
     delay_ns = delay(sets.rules, k, Leg.RESPONSE)
@@ -85,7 +85,7 @@ def sample(sets: Sets, k: int, now_ns: int, cursor: Int1D) -> None:
     sets.totals[k]["samples"] = n + 1
 
 
-@part
+@inlined
 def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: Int1D) -> None:
     """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`."""
     totals = sets.totals[k]
@@ -112,7 +112,7 @@ def narrow_watch(sets: Sets, cursor: Int1D) -> None:
         cursor[Cursor.WATCH_ASK] = min(cursor[Cursor.WATCH_ASK], sets.totals[k]["best_ask"])
 
 
-@part
+@inlined
 def unlist(numbers: Int1D, n: int, order: int) -> int:
     """Take `order` out of the first `n` numbers, keeping their order; return how many are left."""
     kept = 0
@@ -123,7 +123,7 @@ def unlist(numbers: Int1D, n: int, order: int) -> int:
     return kept
 
 
-@part
+@inlined
 def _find_best(sets: Sets, k: int) -> None:
     totals = sets.totals[k]
     totals["best_bid"] = NO_BID
@@ -137,7 +137,7 @@ def _find_best(sets: Sets, k: int) -> None:
             totals["best_ask"] = min(totals["best_ask"], tick)
 
 
-@part
+@inlined
 def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     """End an order's life at the exchange, whether it rested or not."""
     sets.ends[k, reason] += 1
@@ -149,7 +149,7 @@ def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
         _find_best(sets, k)
 
 
-@part
+@inlined
 def release(sets: Sets, k: int, order: int) -> None:
     """Write an order of which nothing is on its way any more to the log, and free its slot."""
     totals = sets.totals[k]

@@ -43,7 +43,7 @@ class World(NamedTuple):
     cursor: Int1D  # see `Cursor`
 
 
-def start_cursor(n_sets: int, *, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
+def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     """Return the numbers of a pass that has not begun."""
     cursor = np.zeros(len(Cursor), np.int64)
     cursor[Cursor.PHASE] = -1
@@ -52,7 +52,6 @@ def start_cursor(n_sets: int, *, end_ns: int, flatten_ns: int, call_on_book: boo
     cursor[Cursor.END_NS] = end_ns
     cursor[Cursor.FLATTEN_NS] = flatten_ns
     cursor[Cursor.CALL_ON_BOOK] = int(call_on_book)
-    cursor[Cursor.NEXT_CALL] = n_sets
     return cursor
 
 

@@ -126,7 +126,6 @@ def run_pass(
         market=market_of(session.book.state, session.level_tick),
         feed=quiet_feed(session.in_flight),
         cursor=start_cursor(
-            len(configs),
             end_ns=session.end_ns,
             flatten_ns=flatten_ns,
             call_on_book=strategy.on_book,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numba
 import numpy as np
 
-from strategy_lab_core._jit import JIT_DISABLED, inlined, part
+from strategy_lab_core._jit import JIT_DISABLED, inlined
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.rules import REQUESTS_PER_CALL
 from strategy_lab_core.engine.state import Listed, Sets
@@ -104,7 +104,7 @@ def blank_sheets(params: Float2D, *, n_ints: int, n_floats: int, max_open_orders
     )
 
 
-@part
+@inlined
 def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
     orders = sets.orders
     for i in range(sets.totals[k]["live"]):

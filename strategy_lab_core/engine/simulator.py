@@ -55,12 +55,14 @@ class Step(IntEnum):
 
 
 @inlined
-def _next_own(sets: Sets, k: int) -> tuple[int, int]:
+def _next_own(sets: Sets, k: int, to_tell: int) -> tuple[int, int]:
     """Return time and kind of the next thing that happens to set `k` alone."""
     totals = sets.totals[k]
     when, step = NEVER, Step.ARRIVAL
     if totals["is_stopped"] == 1:
         return when, step
+    if totals["told"] != to_tell:
+        return 0, Step.DELIVERY
     if totals["arrived"] < totals["sent"]:
         when = message(sets.outbound[k], totals["arrived"])["arrive_ns"]
     if totals["heard"] < totals["answered"]:
@@ -137,7 +139,7 @@ def _flatten(world: World, sets: Sets, k: int, now_ns: int) -> None:
     _close_position(world, sets, k, now_ns)
 
 
-@part
+@inlined
 def _sample_grid(world: World, sets: Sets, k: int, grid_ns: int) -> None:
     """Sample the account at a grid point, if it has changed since the last sample."""
     sets.totals[k]["next_sample_ns"] += sets.rules[k]["sample_ns"]
@@ -151,7 +153,7 @@ def _sample_grid(world: World, sets: Sets, k: int, grid_ns: int) -> None:
         sample(sets, k, grid_ns, world.cursor)
 
 
-@part
+@inlined
 def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Let the next message of ours act at the exchange."""
     n = sets.totals[k]["arrived"]
@@ -177,20 +179,27 @@ def _take_step(
     step: int,
 ) -> None:
     """Do the next thing that happens to one set alone."""
+    wake: int = 0
     if step == Step.ARRIVAL:
         _arrive(world, sets, k, now_ns)
     elif step == Step.RESPONSE:
         hear(sets, k)
         if now_ns >= world.cursor[Cursor.FLATTEN_NS]:
             _close_position(world, sets, k, now_ns)
-        _call(world, sets, sheets, strategy, k, now_ns, Wake.RESPONSE)
+        wake = Wake.RESPONSE
+    elif step == Step.DELIVERY:
+        sets.totals[k]["told"] = world.cursor[Cursor.TO_TELL]
+        now_ns = world.feed.ends[End.SEEN, Seen.LOCAL_NS]
+        wake = Wake.BOOK
     elif step == Step.FLATTEN:
         _flatten(world, sets, k, now_ns)
     elif step == Step.SAMPLE:
         _sample_grid(world, sets, k, now_ns)
     else:
         sets.totals[k]["next_timer_ns"] += sets.rules[k]["timer_ns"]
-        _call(world, sets, sheets, strategy, k, now_ns, Wake.TIMER)
+        wake = Wake.TIMER
+    if wake != 0:  # the strategy's one place in the code: it is compiled in here
+        _call(world, sets, sheets, strategy, k, now_ns, wake)
 
 
 @inlined
@@ -215,7 +224,7 @@ def _look(world: World, sets: Sets, headroom: int) -> None:
     cursor[Cursor.IS_FILLED] = 0
     cursor[Cursor.SOONEST_KEY] = 2 * NEVER
     for k in range(len(sets.totals)):
-        when, step = _next_own(sets, k)
+        when, step = _next_own(sets, k, world.cursor[Cursor.TO_TELL])
         sets.totals[k]["due_key"] = _key(when, step)
         cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], _key(when, step))
         if not _has_room(sets, k, headroom):
@@ -236,23 +245,10 @@ def _run_sets(
         if sets.totals[k]["due_key"] >= limit_key:
             continue
         world.cursor[Cursor.ACTIVE] = k
-        when, step = _next_own(sets, k)
+        when, step = _next_own(sets, k, world.cursor[Cursor.TO_TELL])
         while _key(when, step) < limit_key and _has_room(sets, k, headroom):
             _take_step(world, sets, sheets, strategy, k, when, step)
-            when, step = _next_own(sets, k)
-
-
-@inlined
-def _tell_all(world: World, sets: Sets, sheets: Sheets, strategy: StrategyFunction) -> None:
-    """Call the strategy of every set that has not been told of the last delivery."""
-    cursor = world.cursor
-    now_ns = world.feed.ends[End.SEEN, Seen.LOCAL_NS]
-    while cursor[Cursor.NEXT_CALL] < len(sets.totals):
-        k = cursor[Cursor.NEXT_CALL]
-        cursor[Cursor.ACTIVE] = k
-        cursor[Cursor.NEXT_CALL] = k + 1
-        if sets.totals[k]["is_stopped"] == 0:
-            _call(world, sets, sheets, strategy, k, now_ns, Wake.BOOK)
+            when, step = _next_own(sets, k, world.cursor[Cursor.TO_TELL])
 
 
 @inlined
@@ -288,10 +284,7 @@ def advance(
         row = cursor[Cursor.ROW]
         market_key = 2 * (tape.event_ns[row] if row < len(tape.event_ns) else NEVER)
         key = min(market_key, _key(next_delivery_ns(world.feed), Step.DELIVERY), end_key)
-        if cursor[Cursor.NEXT_CALL] < len(sets.totals):
-            _tell_all(world, sets, sheets, strategy)
-            _look(world, sets, headroom)
-        elif cursor[Cursor.SOONEST_KEY] < key:
+        if cursor[Cursor.SOONEST_KEY] < key:
             _run_sets(world, sets, sheets, strategy, key, headroom)
             _look(world, sets, headroom)
         elif key == end_key:
@@ -300,7 +293,9 @@ def advance(
             status = _play_market(world, sets, headroom, pause_row)
         else:
             deliver(world.feed)
-            cursor[Cursor.NEXT_CALL] = 0 if cursor[Cursor.CALL_ON_BOOK] == 1 else len(sets.totals)
+            if cursor[Cursor.CALL_ON_BOOK] == 1:
+                cursor[Cursor.TO_TELL] += 1
+                _look(world, sets, headroom)
     return status
 
 

@@ -60,7 +60,7 @@ class Cursor(IntEnum):
     IS_FILLED = 18  # 1 once something was filled since the sets were looked at
     IS_TIGHT = 19  # 1 once an array of some set has too little room
     ACTIVE = 20  # the set whose step is being taken
-    NEXT_CALL = 21  # the next set whose strategy is told of the last delivery
+    TO_TELL = 21  # how many deliveries the strategies are told of, one by one
 
 
 class Listed(IntEnum):
@@ -164,6 +164,7 @@ TOTAL = _record(
     "may_close",  # 1 while the flattening order of this attempt is not sent
     "next_flatten_ns", "next_timer_ns", "next_sample_ns",
     "due_key",  # of its next own step (`simulator`)
+    "told",  # deliveries that its strategy was told of
     "calls",  # of the strategy
     "is_stopped",  # 1 once its strategy has raised: it takes no part any more
 )  # fmt: skip

@@ -78,12 +78,17 @@ _INTERVALS = (
 _ORDERS = (
     _count("order_id", "-", "number of our order in the run"),
     ColumnSpec("side", LETTER, "-", "B buy, A sell", letters=_SIDE),
-    ColumnSpec("type", pl.String, "-", "limit or market"),
+    ColumnSpec("type", pl.String, "-", "limit, market, ioc, fok, post_only, stop or stop_limit"),
     ColumnSpec("tag", pl.Int64, "-", "the strategy's own mark"),
     ColumnSpec(
-        "price", pl.Int64, "1e-9", "limit; of a market order its protection limit", nullable=True
+        "price",
+        pl.Int64,
+        "1e-9",
+        "limit, after modifies; of a market order or stop its protection limit, once it has one",
+        nullable=True,
     ),
-    _count("size", "lots", "ordered", 1),
+    ColumnSpec("trigger_price", pl.Int64, "1e-9", "of a stop", nullable=True),
+    _count("size", "lots", "ordered, after modifies", 1),
     _count("filled", "lots", "filled"),
     ColumnSpec("average_price", pl.Int64, "1e-9", "of its fills, rounded", nullable=True),
     _time("ts_submit", "our clock when it was sent"),

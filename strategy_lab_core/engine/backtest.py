@@ -12,10 +12,11 @@ from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.columns import Table
 from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument, Product
 from strategy_lab_core.engine.assumptions import assumptions_of
-from strategy_lab_core.engine.config import BacktestConfig, FeeConfig
+from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.results import equity_table, fills_table, metrics_of, orders_table
 from strategy_lab_core.engine.run import Costs, Outcome, RunnableStrategy, run_pass
 from strategy_lab_core.engine.selection import select
+from strategy_lab_core.engine.state import OrderKind
 from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.errors import DataError, InstrumentError
 from strategy_lab_core.types import PRICE_SCALE
@@ -75,8 +76,8 @@ class Stage:
     choice: str
 
 
-def costs_of(instrument: Instrument, fees: FeeConfig) -> Costs:
-    """Return the money of an instrument, exact, in units of 1 / money scale.
+def costs_of(instrument: Instrument, config: BacktestConfig) -> Costs:
+    """Return the money of an instrument, exact, in units of 1 / money scale, and its order types.
 
     A tick must be worth an even number of units: the mid has half ticks.
     """
@@ -88,10 +89,13 @@ def costs_of(instrument: Instrument, fees: FeeConfig) -> Costs:
             f"a tick of {instrument.symbol} is worth {worth / PRICE_SCALE**2:g}, which must be "
             f"an even number of 1/{scale} {instrument.product.currency}"
         )
-    own, product = fees, instrument.product
+    own, product = config.fees, instrument.product
     maker = product.fee_maker if own.maker_e6 is None else own.maker_e6
     taker = product.fee_taker if own.taker_e6 is None else own.taker_e6
-    return Costs(tick_value, maker * scale // MONEY_SCALE, taker * scale // MONEY_SCALE)
+    kinds = frozenset(OrderKind)
+    if not config.market_orders.simulate_unsupported:
+        kinds = frozenset(OrderKind[name.upper()] for name in product.order_types)
+    return Costs(tick_value, maker * scale // MONEY_SCALE, taker * scale // MONEY_SCALE, kinds)
 
 
 def backtest(
@@ -143,7 +147,7 @@ def backtest(
         status=status,
         products=products,
     )
-    costs = costs_of(stage.instrument, config.fees)
+    costs = costs_of(stage.instrument, config)
     outcome = run_pass(stage.tape, [strategy], [config], [costs])
     if outcome.errors:
         raise outcome.errors[0]
@@ -189,7 +193,7 @@ def result_of(
 ) -> BacktestResult:
     """Return what came out of set `k` of a pass, which ran `strategy` with `config`."""
     tape, sets = stage.tape, outcome.sets
-    costs = costs_of(stage.instrument, config.fees)
+    costs = costs_of(stage.instrument, config)
     metrics = metrics_of(sets, k, costs.tick_value)
     return BacktestResult(
         orders=orders_table(sets, k, tape.tick_size),

@@ -115,23 +115,28 @@ class LimitsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketOrderConfig:
-    """The exchange's market order with protection.
+    """The exchange's order types: market and stop orders with protection, and which it has.
 
     Parameters
     ----------
     protection_ticks
-        The order trades up to this far beyond the best opposite price at its arrival.
+        A market order trades up to this far beyond the best opposite price at its arrival, a stop
+        this far beyond its trigger.
     cancel_remainder
         True cancels what does not trade at once, a simplification: at CME it rests at the
         protection limit.
+    simulate_unsupported
+        True takes order types too that the exchange does not have, such as post-only at CME.
     """
 
     protection_ticks: int = 40
     cancel_remainder: bool = False
+    simulate_unsupported: bool = False
 
     def __post_init__(self) -> None:
         _check_range("market_orders.protection_ticks", self.protection_ticks, 0, 1_000_000)
         _check_flag("market_orders.cancel_remainder", self.cancel_remainder)
+        _check_flag("market_orders.simulate_unsupported", self.simulate_unsupported)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

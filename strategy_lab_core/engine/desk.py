@@ -30,7 +30,8 @@ def _worst_position(sets: Sets, k: int, side: int) -> int:
     for i in range(sets.totals[k]["live"]):
         order = sets.lists[k, Listed.LIVE, i]
         if sets.orders[k, order]["side"] == side:
-            worst += sets.orders[k, order]["size"] - sets.orders[k, order]["known_filled"]
+            size = max(sets.orders[k, order]["known_size"], sets.orders[k, order]["asked_size"])
+            worst += size - sets.orders[k, order]["known_filled"]
     return int(worst)
 
 
@@ -52,6 +53,7 @@ def send_new(
     tick: int,
     lots: int,
     tag: int,
+    trigger: int,
     now_ns: int,
 ) -> int:
     """Send a new order, unchecked, and return its slot."""
@@ -68,6 +70,11 @@ def send_new(
     orders[k, order]["arrive_ns"] = -1
     orders[k, order]["end_ns"] = -1
     orders[k, order]["queue_ahead"] = -1
+    orders[k, order]["trigger"] = trigger
+    orders[k, order]["known_tick"] = tick
+    orders[k, order]["known_size"] = lots
+    orders[k, order]["asked_size"] = lots
+    orders[k, order]["modify_sent"] = 0
     orders[k, order]["filled"] = 0
     orders[k, order]["notional"] = 0
     orders[k, order]["rank"] = 0
@@ -79,7 +86,7 @@ def send_new(
     sets.lists[k, Listed.LIVE, totals["live"]] = order
     totals["live"] += 1
     entry_ns = delay(sets.rules, k, Leg.ENTRY)
-    post(sets.outbound[k], totals["sent"], now_ns, entry_ns, MessageKind.NEW, order, lots)
+    post(sets.outbound[k], totals["sent"], now_ns, entry_ns, MessageKind.NEW, order, lots, tick)
     totals["sent"] += 1
     return int(order)
 
@@ -103,7 +110,7 @@ def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
     entry_ns = delay(sets.rules, k, Leg.ENTRY)
     n = sets.totals[k]["sent"]
     sets.totals[k]["sent"] = n + 1
-    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.CANCEL, order, 0)
+    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.CANCEL, order, 0, 0)
     return SENT
 
 
@@ -127,22 +134,68 @@ def _check_limits(sets: Sets, k: int, side: int, lots: int, now_ns: int) -> int:
     return SENT
 
 
+@part
+def _send_modify(
+    sets: Sets, k: int, order: int, tick: int, lots: int, seen: Int1D, now_ns: int
+) -> int:
+    """Send a modify of the live limit order in a slot, or return why not."""
+    orders = sets.orders
+    if order < 0 or orders[k, order]["cancel_sent"] != 0 or orders[k, order]["modify_sent"] != 0:
+        return Refusal.UNKNOWN_ORDER
+    kind, grows_by = orders[k, order]["kind"], lots - orders[k, order]["known_size"]
+    if kind not in (OrderKind.LIMIT, OrderKind.POST_ONLY) or lots < 1:
+        return Refusal.INVALID
+    if _is_far(sets, k, tick, seen):
+        return Refusal.PRICE_DISTANCE
+    if lots > sets.rules[k]["max_order_size"]:
+        return Refusal.ORDER_SIZE
+    worst = _worst_position(sets, k, orders[k, order]["side"]) + max(grows_by, 0)
+    if worst > sets.rules[k]["max_position"]:
+        return Refusal.POSITION_LIMIT
+    if _is_over_rate(sets, k, now_ns):
+        return Refusal.MESSAGE_RATE
+    orders[k, order]["modify_sent"] = 1
+    orders[k, order]["asked_size"] = lots
+    n = sets.totals[k]["sent"]
+    sets.totals[k]["sent"] = n + 1
+    entry_ns = delay(sets.rules, k, Leg.ENTRY)
+    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.MODIFY, order, lots, tick)
+    return SENT
+
+
 @inlined
-def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int:
-    """Send one request, or return why not."""
-    kind, side, tick, lots, tag = request[0], request[1], request[2], request[3], request[4]
-    if kind == RequestKind.CANCEL:
-        return send_cancel(sets, k, _live_slot(sets, k, tick), now_ns)
-    if kind != RequestKind.LIMIT and kind != RequestKind.MARKET:
+def _why_senseless(sets: Sets, k: int, request: Int1D, seen: Int1D) -> int:
+    """Return what is wrong with a new order in itself, or SENT."""
+    kind, side, tick, lots, trigger = request[0], request[1], request[2], request[3], request[5]
+    if kind < RequestKind.LIMIT or kind > RequestKind.STOP_LIMIT:
         return Refusal.INVALID
     if lots < 1 or (side != 1 and side != -1):
         return Refusal.INVALID
-    if kind == RequestKind.LIMIT and _is_far(sets, k, tick, seen):
+    if (sets.rules[k]["order_kinds"] >> kind) & 1 == 0:
+        return Refusal.UNSUPPORTED
+    has_limit = kind not in (RequestKind.MARKET, RequestKind.STOP)
+    if has_limit and _is_far(sets, k, tick, seen):
         return Refusal.PRICE_DISTANCE
-    refusal = _check_limits(sets, k, side, lots, now_ns)
+    if kind >= RequestKind.STOP and _is_far(sets, k, trigger, seen):
+        return Refusal.PRICE_DISTANCE
+    return SENT
+
+
+@inlined
+def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int:
+    """Send one request, or return why not."""
+    kind, side, tick, lots = request[0], request[1], request[2], request[3]
+    if kind == RequestKind.CANCEL:
+        return send_cancel(sets, k, _live_slot(sets, k, request[6]), now_ns)
+    if kind == RequestKind.MODIFY:
+        order = _live_slot(sets, k, request[6])
+        return _send_modify(sets, k, order, tick, lots, seen, now_ns)
+    refusal = _why_senseless(sets, k, request, seen)
     if refusal == SENT:
-        order_kind = OrderKind.LIMIT if kind == RequestKind.LIMIT else OrderKind.MARKET
-        send_new(sets, k, order_kind, side, tick, lots, tag, now_ns)
+        refusal = _check_limits(sets, k, side, lots, now_ns)
+    if refusal == SENT:
+        limit = 0 if kind in (RequestKind.MARKET, RequestKind.STOP) else tick
+        send_new(sets, k, kind, side, limit, lots, request[4], request[5], now_ns)
     return refusal
 
 
@@ -172,9 +225,17 @@ def hear(sets: Sets, k: int) -> None:
     is_cancelled = orders[k, order]["end_reason"] == EndReason.CANCELLED
     if kind == MessageKind.CANCEL_REJECTED or (kind == MessageKind.ENDED and is_cancelled):
         orders[k, order]["cancel_sent"] = 2
-    is_full = orders[k, order]["known_filled"] == orders[k, order]["size"]
+    if kind == MessageKind.MODIFIED:
+        orders[k, order]["known_tick"] = heard["tick"]
+        orders[k, order]["known_size"] = heard["lots"]
+    is_ended_by_modify = kind == MessageKind.ENDED and heard["lots"] == 1
+    if kind >= MessageKind.MODIFIED or is_ended_by_modify:
+        orders[k, order]["modify_sent"] = 0
+        orders[k, order]["asked_size"] = orders[k, order]["known_size"]
+    is_full = orders[k, order]["known_filled"] == orders[k, order]["known_size"]
     if orders[k, order]["is_over"] == 0 and (kind == MessageKind.ENDED or is_full):
         orders[k, order]["is_over"] = 1
         totals["live"] = unlist(sets.lists[k, Listed.LIVE], totals["live"], order)
-    if orders[k, order]["is_over"] == 1 and orders[k, order]["cancel_sent"] != 1:
+    is_under_way = orders[k, order]["cancel_sent"] == 1 or orders[k, order]["modify_sent"] == 1
+    if orders[k, order]["is_over"] == 1 and not is_under_way:
         release(sets, k, order)

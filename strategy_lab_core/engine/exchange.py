@@ -12,32 +12,25 @@ from strategy_lab_core.engine.market import (
     is_within,
     list_orders,
     listed_order,
-    lots_at_tick,
-    next_arrival,
     next_level,
 )
-from strategy_lab_core.engine.orders import answer, end_order, fill_order, remaining, rest
+from strategy_lab_core.engine.orders import fill_order, remaining
 from strategy_lab_core.engine.queue import lots_for_us
 from strategy_lab_core.engine.state import (
-    NO_ASK,
-    NO_BID,
     Cursor,
-    EndReason,
     Listed,
-    MessageKind,
-    OrderKind,
     Sets,
 )
 from strategy_lab_core.engine.used import add_used, used_lots
 from strategy_lab_core.types import Int1D
 
 __all__ = [
-    "accept_cancel",
-    "accept_new",
     "fill_from_arrival",
     "fill_in_queue",
     "fill_through",
+    "take",
     "trade_left",
+    "unused_before",
     "watched",
 ]
 
@@ -141,7 +134,7 @@ def fill_from_arrival(
 
 
 @part
-def _unused_before(market: Market, sets: Sets, k: int, side: int, tick: int, enough: int) -> int:
+def unused_before(market: Market, sets: Sets, k: int, side: int, tick: int, enough: int) -> int:
     """Return the unused lots that a `side` order finds strictly before `tick`, up to `enough`."""
     total = 0
     level = best_level(market, -side)
@@ -175,83 +168,10 @@ def _take_level(
 
 
 @part
-def _take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
+def take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
     """Walk the other side of the book up to the order's limit."""
     side, limit = sets.orders[k, order]["side"], sets.orders[k, order]["tick"]
     level = best_level(market, -side)
     while remaining(sets, k, order) > 0 and is_within(market, level, side, limit):
         _take_level(market, sets, k, order, level, now_ns, cursor)
         level = next_level(market, -side, level)
-
-
-@part
-def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
-    """Say whether an incoming order would reach an order of ours on the other side."""
-    side = sets.orders[k, order]["side"]
-    own = sets.totals[k]["best_ask"] if side > 0 else sets.totals[k]["best_bid"]
-    if own in (NO_ASK, NO_BID) or side * sets.orders[k, order]["tick"] < side * own:
-        return False
-    size = sets.orders[k, order]["size"]
-    return bool(_unused_before(market, sets, k, side, own, size) < size)
-
-
-@part
-def _refused(
-    market: Market, sets: Sets, k: int, order: int, is_open: bool, is_trusted: bool
-) -> int:
-    """Return why an arriving order is rejected, or WORKING; sets a market order's limit."""
-    if not is_open:
-        return EndReason.REJECTED_PHASE
-    if not is_trusted:
-        return EndReason.REJECTED_UNTRUSTED
-    side = sets.orders[k, order]["side"]
-    if sets.orders[k, order]["kind"] == OrderKind.MARKET:
-        best = best_level(market, -side)
-        if best < 0:
-            return EndReason.REJECTED_NO_MARKET
-        limit = market.level_tick[best] + side * sets.rules[k]["protection_ticks"]
-        sets.orders[k, order]["tick"] = limit
-    if _crosses_own(market, sets, k, order):
-        return EndReason.REJECTED_OWN_CROSS
-    return EndReason.WORKING
-
-
-@part
-def accept_new(
-    market: Market,
-    sets: Sets,
-    k: int,
-    order: int,
-    now_ns: int,
-    is_open: bool,
-    is_trusted: bool,
-    cursor: Int1D,
-) -> None:
-    """Handle an order's arrival at the exchange: reject it, or trade and let the rest rest."""
-    orders = sets.orders
-    orders[k, order]["arrive_ns"] = now_ns
-    reason = _refused(market, sets, k, order, is_open, is_trusted)
-    if reason != EndReason.WORKING:
-        end_order(sets, k, order, now_ns, reason)
-        answer(sets, k, now_ns, MessageKind.ENDED, order, 0)
-        return
-    answer(sets, k, now_ns, MessageKind.ACCEPTED, order, 0)
-    _take(market, sets, k, order, now_ns, cursor)
-    if remaining(sets, k, order) == 0:
-        return
-    if orders[k, order]["kind"] == OrderKind.MARKET and sets.rules[k]["cancel_remainder"] == 1:
-        end_order(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
-        answer(sets, k, now_ns, MessageKind.ENDED, order, 0)
-        return
-    ahead = lots_at_tick(market, orders[k, order]["side"], orders[k, order]["tick"])
-    rest(sets, k, order, next_arrival(market), ahead, cursor)
-
-
-@part
-def accept_cancel(sets: Sets, k: int, order: int, now_ns: int) -> None:
-    """Handle a cancel's arrival: it comes too late where the order is already over."""
-    if sets.orders[k, order]["end_reason"] != EndReason.WORKING:
-        answer(sets, k, now_ns, MessageKind.CANCEL_REJECTED, order, 0)
-        return
-    end_order(sets, k, order, now_ns, EndReason.CANCELLED)
-    answer(sets, k, now_ns, MessageKind.ENDED, order, 0)

@@ -72,10 +72,11 @@ def next_arrival(market: Market) -> int:
 
 
 @inlined
-def arrival_of(market: Market, order_id: int) -> int:
-    """Return an order's arrival number, -1 where it is not in the book."""
+def arrival_of(market: Market, order_id: int, side: int, level: int) -> int:
+    """Return an order's arrival number, -1 where it is not in the book on that side and level."""
     slot = find_order(market.book.orders, order_id)
-    if slot < 0:
+    place = 2 * level + (0 if side > 0 else 1)
+    if slot < 0 or market.book.orders[slot]["place"] != place:
         return -1
     return int(market.book.orders[slot]["arrival"])
 

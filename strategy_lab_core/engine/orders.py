@@ -24,6 +24,7 @@ __all__ = [
     "answer",
     "end_order",
     "fill_order",
+    "leave_lists",
     "message",
     "narrow_watch",
     "post",
@@ -32,12 +33,20 @@ __all__ = [
     "rest",
     "sample",
     "unlist",
+    "wait_for_trigger",
 ]
 
 
 @inlined
 def post(
-    line: Records, n: int, sent_ns: int, delay_ns: int, kind: int, order: int, lots: int
+    line: Records,
+    n: int,
+    sent_ns: int,
+    delay_ns: int,
+    kind: int,
+    order: int,
+    lots: int,
+    tick: int,
 ) -> int:
     """Put a set's `n`-th message into its line and return when it arrives."""
     mask = len(line) - 1
@@ -49,6 +58,7 @@ def post(
     line[place]["kind"] = kind
     line[place]["order"] = order
     line[place]["lots"] = lots
+    line[place]["tick"] = tick
     return arrives_ns
 
 
@@ -59,12 +69,14 @@ def message(line: Records, n: int) -> Any:
 
 
 @inlined
-def answer(sets: Sets, k: int, now_ns: int, kind: int, order: int, lots: int) -> int:
+def answer(
+    sets: Sets, k: int, now_ns: int, kind: int, order: int, lots: int = 0, tick: int = 0
+) -> int:
     """Send a response from the exchange and return when we shall hear it."""
     delay_ns = delay(sets.rules, k, Leg.RESPONSE)
     n = sets.totals[k]["answered"]
     sets.totals[k]["answered"] = n + 1
-    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots)
+    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick)
 
 
 @inlined
@@ -137,16 +149,51 @@ def _find_best(sets: Sets, k: int) -> None:
             totals["best_ask"] = min(totals["best_ask"], tick)
 
 
+@part
+def leave_lists(sets: Sets, k: int, order: int) -> None:
+    """Take an order out of what rests, and out of the stops."""
+    totals = sets.totals[k]
+    left = unlist(sets.lists[k, Listed.RESTING], totals["resting"], order)
+    if left != totals["resting"]:
+        totals["resting"] = left
+        _find_best(sets, k)
+    elif totals["stops"] > 0:
+        totals["stops"] = unlist(sets.lists[k, Listed.STOPS], totals["stops"], order)
+        _find_first_stops(sets, k)
+
+
+@part
+def wait_for_trigger(sets: Sets, k: int, order: int, cursor: Int1D) -> None:
+    """Let a stop wait at the exchange."""
+    totals = sets.totals[k]
+    sets.lists[k, Listed.STOPS, totals["stops"]] = order
+    totals["stops"] += 1
+    _find_first_stops(sets, k)
+    cursor[Cursor.BUY_STOP] = min(cursor[Cursor.BUY_STOP], totals["buy_stop"])
+    cursor[Cursor.SELL_STOP] = max(cursor[Cursor.SELL_STOP], totals["sell_stop"])
+
+
+@part
+def _find_first_stops(sets: Sets, k: int) -> None:
+    totals = sets.totals[k]
+    totals["buy_stop"] = NO_ASK
+    totals["sell_stop"] = NO_BID
+    for i in range(totals["stops"]):
+        order = sets.lists[k, Listed.STOPS, i]
+        trigger = sets.orders[k, order]["trigger"]
+        if sets.orders[k, order]["side"] > 0:
+            totals["buy_stop"] = min(totals["buy_stop"], trigger)
+        else:
+            totals["sell_stop"] = max(totals["sell_stop"], trigger)
+
+
 @inlined
 def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     """End an order's life at the exchange, whether it rested or not."""
     sets.ends[k, reason] += 1
     sets.orders[k, order]["end_ns"] = now_ns
     sets.orders[k, order]["end_reason"] = reason
-    left = unlist(sets.lists[k, Listed.RESTING], sets.totals[k]["resting"], order)
-    if left != sets.totals[k]["resting"]:
-        sets.totals[k]["resting"] = left
-        _find_best(sets, k)
+    leave_lists(sets, k, order)
 
 
 @inlined

@@ -10,6 +10,7 @@ import numpy as np
 
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT
+from strategy_lab_core.engine.arrivals import fire_stops
 from strategy_lab_core.engine.exchange import (
     fill_from_arrival,
     fill_in_queue,
@@ -49,6 +50,8 @@ def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     cursor[Cursor.PHASE] = -1
     cursor[Cursor.WATCH_BID] = NO_BID
     cursor[Cursor.WATCH_ASK] = NO_ASK
+    cursor[Cursor.BUY_STOP] = NO_ASK
+    cursor[Cursor.SELL_STOP] = NO_BID
     cursor[Cursor.END_NS] = end_ns
     cursor[Cursor.FLATTEN_NS] = flatten_ns
     cursor[Cursor.CALL_ON_BOOK] = int(call_on_book)
@@ -131,6 +134,9 @@ def _play_trade(world: World, sets: Sets, row: int, is_live: bool, now_ns: int) 
     cursor[Cursor.TRADE_SIDE] = resting_side
     cursor[Cursor.TRADE_LOTS] = lots
     cursor[Cursor.TRADE_NUMBER] += 1
+    if is_live and resting_side != 0:
+        cursor[Cursor.TRADED_HIGH] = max(cursor[Cursor.TRADED_HIGH], tick)
+        cursor[Cursor.TRADED_LOW] = min(cursor[Cursor.TRADED_LOW], tick)
     beyond = tick + resting_side
     if is_live and resting_side != 0 and _is_watched(cursor, resting_side, beyond):
         _fill_traded_through(sets, resting_side, beyond, now_ns, cursor)
@@ -144,7 +150,7 @@ def _play_fill(world: World, sets: Sets, row: int, now_ns: int) -> None:
     tick = world.market.level_tick[rows.level[row]]
     # A fill on the aggressor's own side reports the aggressor, not a resting order.
     if side == cursor[Cursor.TRADE_SIDE] and _is_watched(cursor, side, tick):
-        arrival = arrival_of(world.market, rows.order_id[row])
+        arrival = arrival_of(world.market, rows.order_id[row], side, rows.level[row])
         lots = int(np.int64(rows.size[row]))
         _fill_queued(sets, side, tick, arrival, lots, now_ns, cursor)
 
@@ -224,11 +230,17 @@ def play_event(world: World, sets: Sets) -> None:
     now_ns = tape.event_ns[row]
     is_open = is_open_at(world, now_ns)
     cursor[Cursor.TRADE_SIDE] = 0
+    cursor[Cursor.TRADED_HIGH] = NO_BID
+    cursor[Cursor.TRADED_LOW] = NO_ASK
     while True:
         _play_row(world, sets, row, is_open, now_ns)
         if tape.is_last[row]:
             break
         row += 1
     cursor[Cursor.ROW] = row + 1
-    cursor[Cursor.IS_TRUSTED] = 1 if tape.is_trusted[row] else 0
+    is_trusted = tape.is_trusted[row]
+    cursor[Cursor.IS_TRUSTED] = 1 if is_trusted else 0
+    is_reached = cursor[Cursor.TRADED_HIGH] >= cursor[Cursor.BUY_STOP]
+    if is_reached or cursor[Cursor.TRADED_LOW] <= cursor[Cursor.SELL_STOP]:
+        fire_stops(world.market, sets, now_ns, is_open, is_trusted, cursor)
     _publish(world, row, is_open)

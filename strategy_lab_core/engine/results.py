@@ -29,7 +29,8 @@ def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
     orders = orders[np.argsort(orders["number"])]
     filled = np.maximum(orders["filled"], 1)
     mean = (2 * orders["notional"] * tick_size + filled) // (2 * filled)
-    is_priced = (orders["kind"] == OrderKind.LIMIT) | (orders["tick"] != 0)
+    is_market = (orders["kind"] == OrderKind.MARKET) | (orders["kind"] == OrderKind.STOP)
+    is_priced = ~is_market | (orders["tick"] != 0)
     return table(
         {
             "order_id": orders["number"],
@@ -37,6 +38,9 @@ def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
             "type": [OrderKind(kind).name.lower() for kind in orders["kind"]],
             "tag": orders["tag"],
             "price": np.where(is_priced, orders["tick"] * tick_size, EMPTY_PRICE),
+            "trigger_price": np.where(
+                orders["kind"] >= OrderKind.STOP, orders["trigger"] * tick_size, EMPTY_PRICE
+            ),
             "size": orders["size"],
             "filled": orders["filled"],
             "average_price": np.where(orders["filled"] > 0, mean, EMPTY_PRICE),
@@ -47,7 +51,7 @@ def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
             "queue_ahead": orders["queue_ahead"],
         },
         letters=("side",),
-        empty_as_null=("price", "average_price"),
+        empty_as_null=("price", "trigger_price", "average_price"),
     )
 
 

@@ -1,10 +1,13 @@
 """The numbers that the kernels obey: the configuration, cast once, one record per parameter set."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.fees import FeeModel
 from strategy_lab_core.engine.latency import LatencyModel
+from strategy_lab_core.engine.state import OrderKind
 from strategy_lab_core.types import NS_PER_SECOND, Records
 
 __all__ = ["REQUESTS_PER_CALL", "headroom", "rules_of"]
@@ -18,6 +21,7 @@ RULE = np.dtype(
             "latency_model", "order_ns", "response_ns",
             "fee_model", "maker_fee", "taker_fee",  # money per lot
             "tick_value",  # money per tick and lot
+            "order_kinds",  # a bit for each `OrderKind` that may be sent
             "protection_ticks", "cancel_remainder",
             "max_position", "max_order_size", "max_open_orders",
             "max_messages_per_second", "max_distance_ticks",
@@ -30,7 +34,13 @@ RULE = np.dtype(
 
 
 def rules_of(
-    config: BacktestConfig, *, tick_value: int, maker_fee: int, taker_fee: int, timer_ns: int
+    config: BacktestConfig,
+    *,
+    tick_value: int,
+    maker_fee: int,
+    taker_fee: int,
+    order_kinds: Collection[OrderKind],
+    timer_ns: int,
 ) -> Records:
     """Return the kernels' form of one configuration (shape: 1 set).
 
@@ -40,6 +50,8 @@ def rules_of(
         The settings.
     tick_value, maker_fee, taker_fee
         Money units per lot: of a tick, of a resting and of an incoming fill.
+    order_kinds
+        What the exchange takes.
     timer_ns
         Spacing of the strategy's timer, 0 for none.
     """
@@ -51,6 +63,7 @@ def rules_of(
         "maker_fee": maker_fee,
         "taker_fee": taker_fee,
         "tick_value": tick_value,
+        "order_kinds": sum(1 << kind for kind in order_kinds),
         "protection_ticks": config.market_orders.protection_ticks,
         "cancel_remainder": config.market_orders.cancel_remainder,
         "max_position": config.limits.max_position,

@@ -25,6 +25,7 @@ from strategy_lab_core.engine.state import (
     NO_ASK,
     NO_BID,
     Cursor,
+    OrderKind,
     Sets,
     fresh_sets,
     with_log_room,
@@ -77,11 +78,12 @@ class RunnableStrategy(Protocol):
 
 
 class Costs(NamedTuple):
-    """Money of one instrument: value of a tick and fees, per lot, in the money unit."""
+    """One instrument's terms: value of a tick and fees, per lot, in the money unit; order types."""
 
     tick_value: int
     maker: int
     taker: int
+    order_kinds: frozenset[OrderKind] = frozenset(OrderKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def run_pass(
                 tick_value=money.tick_value,
                 maker_fee=money.maker,
                 taker_fee=money.taker,
+                order_kinds=money.order_kinds,
                 timer_ns=strategy.timer_ns,
             )
             for config, money in zip(configs, costs, strict=True)
@@ -184,7 +187,9 @@ def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> Simu
     """Take a set out of the pass, and return why."""
     sets.totals[k]["is_stopped"] = 1
     sets.totals[k]["resting"] = 0
+    sets.totals[k]["stops"] = 0
     sets.totals[k]["best_bid"], sets.totals[k]["best_ask"] = NO_BID, NO_ASK
+    sets.totals[k]["buy_stop"], sets.totals[k]["sell_stop"] = NO_ASK, NO_BID
     seen_ns = int(world.feed.ends[End.SEEN, Seen.LOCAL_NS])
     stopped = SimulationError(
         f"strategy {name!r} raised {error!r} on the book that it saw at {seen_ns} ns"

@@ -19,7 +19,9 @@ from strategy_lab_core.engine.state import Listed, Sets
 from strategy_lab_core.types import Float1D, Float2D, Int1D, Int2D
 
 __all__ = [
+    "REQUEST_WIDTH",
     "STRATEGY_SIGNATURE",
+    "WORKING_WIDTH",
     "RequestKind",
     "Sheets",
     "StrategyFunction",
@@ -42,11 +44,20 @@ else:
 
 
 class RequestKind(IntEnum):
-    """First number of a request row; then side, tick, lots, tag (a cancel: 0, order number)."""
+    """First number of a request row; then side, tick, lots, tag, trigger, order number.
+
+    The first seven are those of `OrderKind`.
+    """
 
     LIMIT = 1
     MARKET = 2
-    CANCEL = 3
+    IOC = 3
+    FOK = 4
+    POST_ONLY = 5
+    STOP = 6
+    STOP_LIMIT = 7
+    CANCEL = 8
+    MODIFY = 9
 
 
 class Wake(IntEnum):
@@ -76,8 +87,10 @@ class ViewField(IntEnum):
     FLATTEN_NS = 13  # local time at which the engine takes over to end flat
 
 
-WORKING_WIDTH = 6  # order number, side, tick, lots left, tag, 1 while a cancel is on its way
-REQUEST_WIDTH = 5
+# Order number, side, tick, lots left, tag, 1 while a cancel is on its way, `OrderKind`, 1 while a
+# modify is.
+WORKING_WIDTH = 8
+REQUEST_WIDTH = 7
 
 
 class Sheets(NamedTuple):
@@ -112,10 +125,12 @@ def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
         row = sheets.working[k, i]
         row[0] = orders[k, order]["number"]
         row[1] = orders[k, order]["side"]
-        row[2] = orders[k, order]["tick"]
-        row[3] = orders[k, order]["size"] - orders[k, order]["known_filled"]
+        row[2] = orders[k, order]["known_tick"]
+        row[3] = orders[k, order]["known_size"] - orders[k, order]["known_filled"]
         row[4] = orders[k, order]["tag"]
         row[5] = 1 if orders[k, order]["cancel_sent"] != 0 else 0
+        row[6] = orders[k, order]["kind"]
+        row[7] = orders[k, order]["modify_sent"]
 
 
 @inlined

@@ -11,8 +11,8 @@ is told to, and goes on where it was.
 from enum import IntEnum
 
 from strategy_lab_core._jit import hot_kernel, inlined, part
+from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new
 from strategy_lab_core.engine.desk import cancel_all, handle_requests, hear, send_new
-from strategy_lab_core.engine.exchange import accept_cancel, accept_new
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, message, release, sample
@@ -126,7 +126,7 @@ def _close_position(world: World, sets: Sets, k: int, now_ns: int) -> None:
         return
     sets.totals[k]["may_close"] = 0
     side = -1 if position > 0 else 1
-    send_new(sets, k, OrderKind.MARKET, side, 0, abs(position), 0, now_ns)
+    send_new(sets, k, OrderKind.MARKET, side, 0, abs(position), 0, 0, now_ns)
 
 
 @part
@@ -160,12 +160,15 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     sets.totals[k]["arrived"] = n + 1
     arriving = message(sets.outbound[k], n)
     order = arriving["order"]
-    if arriving["kind"] == MessageKind.CANCEL:
-        accept_cancel(sets, k, order, now_ns)
-        return
     is_open = is_open_at(world, now_ns)
     is_trusted = world.cursor[Cursor.IS_TRUSTED] == 1
-    accept_new(world.market, sets, k, order, now_ns, is_open, is_trusted, world.cursor)
+    if arriving["kind"] == MessageKind.CANCEL:
+        accept_cancel(sets, k, order, now_ns)
+    elif arriving["kind"] == MessageKind.MODIFY:
+        tick, lots, is_live = arriving["tick"], arriving["lots"], is_open and is_trusted
+        accept_modify(world.market, sets, k, order, tick, lots, now_ns, is_live, world.cursor)
+    else:
+        accept_new(world.market, sets, k, order, now_ns, is_open, is_trusted, world.cursor)
 
 
 @inlined

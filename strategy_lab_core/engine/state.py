@@ -61,6 +61,10 @@ class Cursor(IntEnum):
     IS_TIGHT = 19  # 1 once an array of some set has too little room
     ACTIVE = 20  # the set whose step is being taken
     TO_TELL = 21  # how many deliveries the strategies are told of, one by one
+    BUY_STOP = 22  # no set has a buy stop with a trigger below it; may be too low
+    SELL_STOP = 23  # no set has a sell stop above it
+    TRADED_HIGH = 24  # of the event's trades that can trigger, in ticks
+    TRADED_LOW = 25
 
 
 class Listed(IntEnum):
@@ -69,13 +73,19 @@ class Listed(IntEnum):
     RESTING = 0  # at the exchange
     LIVE = 1  # not known to be over
     FREE = 2  # slots of no order
+    STOPS = 3  # at the exchange, not triggered
 
 
 class OrderKind(IntEnum):
     """How an order asks to be matched."""
 
     LIMIT = 1
-    MARKET = 2
+    MARKET = 2  # within the protection points; what is left rests at their limit
+    IOC = 3  # a limit order whose remainder is cancelled at once
+    FOK = 4  # a limit order that is filled whole at once, or rejected
+    POST_ONLY = 5  # a limit order that is rejected where it would trade at once
+    STOP = 6  # a market order from the first trade at or through its trigger on
+    STOP_LIMIT = 7  # a limit order from then on
 
 
 class EndReason(IntEnum):
@@ -85,11 +95,13 @@ class EndReason(IntEnum):
     FILLED = 1
     CANCELLED = 2
     EXPIRED = 3  # the session or the tape ended
-    REMAINDER_CANCELLED = 4  # of a market order, where the configuration says so
+    REMAINDER_CANCELLED = 4  # what an order may not, or by a modify shall not, rest with
     REJECTED_PHASE = 5  # not the open phase
     REJECTED_UNTRUSTED = 6  # the book is unseeded or unreliable
     REJECTED_OWN_CROSS = 7  # would trade with an order of ours
     REJECTED_NO_MARKET = 8  # a market order and nobody on the other side
+    REJECTED_WOULD_TRADE = 9  # post-only
+    REJECTED_FILL_OR_KILL = 10  # not all of it could be filled at once
 
 
 class Refusal(IntEnum):
@@ -101,19 +113,23 @@ class Refusal(IntEnum):
     POSITION_LIMIT = 3
     OPEN_ORDERS = 4
     MESSAGE_RATE = 5
-    UNKNOWN_ORDER = 6  # a cancel of what is not working, or already being cancelled
+    UNKNOWN_ORDER = 6  # a cancel or modify of what is not working, or is being changed already
     OVERFLOW = 7  # more requests in one call than the strategy's desk holds
+    UNSUPPORTED = 8  # an order type that the exchange does not have
 
 
 class MessageKind(IntEnum):
-    """What a message says: to the exchange the first two, from it the others."""
+    """What a message says: to the exchange the first three, from it the others."""
 
     NEW = 1
     CANCEL = 2
-    ACCEPTED = 3
-    FILLED = 4
-    ENDED = 5  # the order is over: its end reason says why
-    CANCEL_REJECTED = 6  # the order was over when the cancel arrived
+    MODIFY = 3  # with the new price and the new size, what is filled included
+    ACCEPTED = 4
+    FILLED = 5
+    ENDED = 6  # the order is over, its end reason says why; `lots` is 1 where a modify ended it
+    CANCEL_REJECTED = 7  # the order was over when the cancel arrived
+    MODIFIED = 8
+    MODIFY_REJECTED = 9  # the order is as it was
 
 
 def _record(*fields: str) -> np.dtype[np.void]:
@@ -128,6 +144,7 @@ ORDER = _record(
     "tag",  # the strategy's own mark
     "tick",  # limit, or the protection limit once a market order has arrived
     "size",
+    "trigger",  # of a stop, in ticks
     "filled",
     "notional",  # sum of lots x tick over the fills
     "rank",  # the book's next arrival number when it began to rest
@@ -136,12 +153,16 @@ ORDER = _record(
     "arrive_ns",  # exchange; -1 until then
     "end_ns",  # exchange; -1 while working
     "end_reason",  # EndReason
-    "known_filled",  # as far as the responses have told us
+    "known_filled",  # as far as the responses have told us, these three
+    "known_tick",
+    "known_size",
+    "asked_size",  # of the modify on its way, else the known one
+    "modify_sent",  # 1 while a modify is on its way
     "is_over",  # 1 once we know that it has ended
     "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
 )
 # Each line is a ring, first in first out; a message's place is its number modulo the capacity.
-MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots")
+MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick")
 FILL = _record(
     "order",  # its number
     "side", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after",
@@ -154,11 +175,11 @@ TOTAL = _record(
     # The account, on the exchange's side; `known_position` as far as the responses have told us.
     "position", "cash", "fees", "volume", "known_position",
     # Rows in use; "orders" counts those that were ever sent.
-    "orders", "logged", "fills", "samples", "used", "resting", "live", "free",
+    "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
     # Messages to the exchange written and handled there, responses written and handled by us.
     "sent", "arrived", "answered", "heard",
-    # Highest own resting bid, lowest own resting ask, in ticks.
-    "best_bid", "best_ask",
+    # Highest own resting bid, lowest own resting ask, first triggers of own stops, in ticks.
+    "best_bid", "best_ask", "buy_stop", "sell_stop",
     "trade_lots",  # of the recorded trade `trade_number`: what has not served us yet
     "trade_number",
     "may_close",  # 1 while the flattening order of this attempt is not sent
@@ -196,6 +217,8 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
     totals = np.zeros(n_sets, TOTAL)
     totals["best_bid"] = NO_BID
     totals["best_ask"] = NO_ASK
+    totals["buy_stop"] = NO_ASK
+    totals["sell_stop"] = NO_BID
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
         log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),

@@ -206,7 +206,7 @@ class _Passes:
         part = self._places[number]
         strategies = [self._strategies[place] for place in part]
         configs = [self._configs[place] for place in part]
-        costs = [costs_of(self._stage.instrument, config.fees) for config in configs]
+        costs = [costs_of(self._stage.instrument, config) for config in configs]
         try:
             return run_pass(self._stage.tape.copy(), strategies, configs, costs, on_rows=note)
         finally:

@@ -61,7 +61,8 @@ class View(NamedTuple):
     book_ns: int  # exchange time of the book that is seen
     is_open: int  # 1 in the open phase: orders are rejected in any other
     flatten_ns: int  # our time at which the engine takes over to end flat
-    orders: Int2D  # number, side, tick, lots left, tag, 1 while a cancel is on its way
+    # Number, side, tick, lots left, tag, 1 while a cancel is on its way, kind, 1 while a modify is
+    orders: Int2D
 
 
 @dataclass(frozen=True, slots=True)

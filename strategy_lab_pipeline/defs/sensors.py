@@ -50,7 +50,7 @@ def landing_sensor(
     stable = [Path(name) for name, stamp in now.items() if seen.get(name) == stamp]
     wanted = chain(_catalogue_requests(opened, stable), _session_requests(opened))
     requests = list(islice((ask for ask in wanted if not _asked(context, ask)), MAX_REQUESTS))
-    if not requests and not _busy(context):
+    if not requests and not _is_busy(context):
         requests = [ask for ask in _report_requests(opened) if not _asked(context, ask)]
     return dg.SensorResult(
         run_requests=requests,
@@ -65,11 +65,23 @@ def _asked(context: dg.SensorEvaluationContext, request: dg.RunRequest) -> bool:
     return bool(context.instance.get_run_records(asked, limit=1))
 
 
-def _busy(context: dg.SensorEvaluationContext) -> bool:
-    records = context.instance.get_run_records(
-        dg.RunsFilter(job_name="session_chain", statuses=IN_PROGRESS), limit=1
+def _is_busy(context: dg.SensorEvaluationContext) -> bool:
+    """Whether session runs are under way, or will be started again after a crash."""
+    running = dg.RunsFilter(job_name="session_chain", statuses=IN_PROGRESS)
+    to_retry = dg.RunsFilter(
+        job_name="session_chain",
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={"dagster/will_retry": "true"},
     )
-    return bool(records)
+    if context.instance.get_run_records(running, limit=1):
+        return True
+    for record in context.instance.get_run_records(to_retry, limit=MAX_REQUESTS):
+        parent = record.dagster_run.run_id
+        if not context.instance.get_run_records(
+            dg.RunsFilter(tags={"dagster/parent_run_id": parent})
+        ):
+            return True
+    return False
 
 
 def _catalogue_requests(workspace: Workspace, stable: list[Path]) -> Iterator[dg.RunRequest]:

@@ -15,6 +15,7 @@ from tests.naive.book import LAST, SNAPSHOT, NaiveBook, Record
 BAD_TS_RECV = 0x08
 SECOND = 1_000_000_000
 NEVER = 2**62
+KINDS = ("limit", "market", "ioc", "fok", "post_only", "stop", "stop_limit")
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Own:
     tick: int
     size: int
     tag: int
+    trigger: int
     submit: int
     arrive: int = -1
     end: int = -1
@@ -51,15 +53,21 @@ class Own:
     filled: int = 0
     known_filled: int = 0
     known_over: bool = False
+    known_tick: int = 0
+    known_size: int = 0
+    asked_size: int = 0
     cancel_sent: bool = False
+    modify_sent: bool = False
     ahead: dict[int, int] = field(default_factory=dict)
     queue_ahead: int = -1
 
     def row(self, tick_size: int) -> tuple[object, ...]:
         """Return the row of the orders table, without the average price."""
         letter = "B" if self.side > 0 else "A"
-        price = None if self.kind == "market" and self.tick == 0 else self.tick * tick_size
-        asked = (self.number, letter, self.kind, self.tag, price, self.size)
+        is_market = self.kind in ("market", "stop")
+        price = None if is_market and self.tick == 0 else self.tick * tick_size
+        trigger = self.trigger * tick_size if "stop" in self.kind else None
+        asked = (self.number, letter, self.kind, self.tag, price, trigger, self.size)
         life = (self.submit, self.arrive, self.end, self.reason)
         return (*asked, self.filled, *life, self.queue_ahead)
 
@@ -152,9 +160,11 @@ class NaiveEngine:
         self.used: dict[int, int] = {}
         self.refused: dict[str, int] = {}
         self.resting: list[Own] = []
-        self.to_exchange: list[tuple[int, str, Own]] = []
+        self.stops: list[Own] = []
+        self.traded: list[int] = []
+        self.to_exchange: list[tuple[int, str, Own, int, int]] = []
         self.sent_at: list[int] = []
-        self.to_us: list[tuple[int, str, Own, int]] = []
+        self.to_us: list[tuple[int, str, Own, int, int]] = []
         self.last_arrival = self.last_response = 0
         self.position = self.cash = self.known_position = 0
         self.flight: list[tuple[int, tuple[int, ...]]] = []
@@ -203,8 +213,13 @@ class NaiveEngine:
 
     def _own(self, now: int, step: int) -> None:
         if step == 1:
-            _, kind, order = self.to_exchange.pop(0)
-            self._cancel_arrives(order, now) if kind == "cancel" else self._arrives(order, now)
+            _, kind, order, tick, lots = self.to_exchange.pop(0)
+            if kind == "cancel":
+                self._cancel_arrives(order, now)
+            elif kind == "modify":
+                self._modify_arrives(order, tick, lots, now)
+            else:
+                self._arrives(order, now)
         elif step == 2:
             self._hear(now)
         elif step == 3:
@@ -226,6 +241,7 @@ class NaiveEngine:
     def _market(self, event: Event) -> None:
         is_open = self.is_open(event.ts)
         self.trade_side = self.pool = 0
+        self.traded = []
         for row in event.rows:
             live = is_open and row.trusted
             if row.action in "TF":
@@ -239,6 +255,8 @@ class NaiveEngine:
             else:
                 self._change(row, live, event.ts)
         self.trusted = event.rows[-1].trusted
+        if self.traded:
+            self._fire_stops(event.ts)
         bids, asks = self.book.levels("B"), self.book.levels("A")
         bid = bids[0][:2] if bids else (0, 0)
         ask = asks[0][:2] if asks else (0, 0)
@@ -257,6 +275,7 @@ class NaiveEngine:
         if row.side == "A":
             self.sold += row.size
         if live and self.trade_side:
+            self.traded.append(row.price)
             better = [o for o in self.resting if o.side * (o.tick - row.price) > 0]
             self.pool = self._serve(self.trade_side, better, row.size, now)
 
@@ -274,7 +293,7 @@ class NaiveEngine:
         if side != self.trade_side:
             return
         theirs = self.book.orders.get(row.order_id)
-        if theirs is None:
+        if theirs is None or (theirs.side, theirs.price) != (row.side, row.price):
             return
         lots = row.size
         for order in list(self.resting):
@@ -305,12 +324,62 @@ class NaiveEngine:
 
     def _arrives(self, order: Own, now: int) -> None:
         order.arrive = now
-        reason = self._why_rejected(order, now)
+        is_stop = "stop" in order.kind
+        reason = self._why_closed(now) or ("" if is_stop else self._why_rejected(order))
         if reason:
             order.end, order.reason = now, reason
             self._respond("ended", order, now)
             return
         self._respond("accepted", order, now)
+        if is_stop:
+            self.stops.append(order)
+        else:
+            self._trade_and_rest(order, now)
+
+    def _fire_stops(self, now: int) -> None:
+        high, low = max(self.traded), min(self.traded)
+        for order in list(self.stops):
+            if (order.side > 0 and high >= order.trigger) or (
+                order.side < 0 and low <= order.trigger
+            ):
+                self.stops.remove(order)
+                reason = self._why_closed(now) or self._why_rejected(order)
+                if reason:
+                    order.end, order.reason = now, reason
+                    self._respond("ended", order, now)
+                else:
+                    self._trade_and_rest(order, now)
+
+    def _modify_arrives(self, order: Own, tick: int, lots: int, now: int) -> None:
+        if order.reason != "working" or self._why_closed(now):
+            self._respond("modify rejected", order, now)
+            return
+        if lots <= order.filled:
+            order.end, order.reason = now, "remainder_cancelled"
+            if order in self.resting:
+                self.resting.remove(order)
+            self._respond("ended", order, now, 0, modified=True)
+            return
+        before = (order.tick, order.size)
+        order.tick, order.size = tick, lots
+        if tick == before[0] and lots <= before[1]:
+            self._respond("modified", order, now, lots, tick)
+            return
+        letter = "A" if order.side > 0 else "B"
+        best = self.book.levels(letter)[:1]
+        would_trade = order.kind == "post_only" and any(
+            order.side * (price - tick) <= 0 for price, *_ in best
+        )
+        if would_trade or self._crosses_own(order):
+            order.tick, order.size = before
+            self._respond("modify rejected", order, now)
+            return
+        self._respond("modified", order, now, lots, tick)
+        if order in self.resting:
+            self.resting.remove(order)
+        self._trade_and_rest(order, now)
+
+    def _trade_and_rest(self, order: Own, now: int) -> None:
         for order_id, theirs, tick in self._opposite(order):
             lots = min(theirs.size - self.used.get(order_id, 0), order.size - order.filled)
             if lots > 0:
@@ -318,7 +387,10 @@ class NaiveEngine:
                 self._fill(order, lots, tick, False, now)
         if order.filled == order.size:
             return
-        if order.kind == "market" and self.config.market_orders.cancel_remainder:
+        is_market = order.kind in ("market", "stop")
+        if order.kind in ("ioc", "fok") or (
+            is_market and self.config.market_orders.cancel_remainder
+        ):
             order.end, order.reason = now, "remainder_cancelled"
             self._respond("ended", order, now)
             return
@@ -342,35 +414,48 @@ class NaiveEngine:
         ]
         return sorted(within, key=lambda entry: (order.side * entry[2], entry[1].arrival))
 
-    def _why_rejected(self, order: Own, now: int) -> str:
+    def _why_closed(self, now: int) -> str:
         if not self.is_open(now):
             return "rejected_phase"
-        if not self.trusted:
-            return "rejected_untrusted"
-        if order.kind == "market":
-            levels = self.book.levels("A" if order.side > 0 else "B")
+        return "" if self.trusted else "rejected_untrusted"
+
+    def _unused(self, entries: list[tuple[int, Any, int]]) -> int:
+        return sum(
+            max(theirs.size - self.used.get(order_id, 0), 0) for order_id, theirs, _ in entries
+        )
+
+    def _why_rejected(self, order: Own) -> str:
+        levels = self.book.levels("A" if order.side > 0 else "B")
+        if order.kind in ("market", "stop"):
             if not levels:
                 return "rejected_no_market"
-            order.tick = levels[0][0] + order.side * self.config.market_orders.protection_ticks
+            base = levels[0][0] if order.kind == "market" else order.trigger
+            order.tick = base + order.side * self.config.market_orders.protection_ticks
+        if order.kind == "post_only" and self._opposite(order):
+            return "rejected_would_trade"
+        if order.kind == "fok" and self._unused(self._opposite(order)) < order.size:
+            return "rejected_fill_or_kill"
+        return "rejected_own_cross" if self._crosses_own(order) else ""
+
+    def _crosses_own(self, order: Own) -> bool:
         own = [other.tick for other in self.resting if other.side == -order.side]
         if own:
             first = min(own) if order.side > 0 else max(own)
-            before = sum(
-                max(theirs.size - self.used.get(order_id, 0), 0)
-                for order_id, theirs, tick in self._opposite(order)
-                if order.side * (tick - first) < 0
-            )
-            if order.side * (order.tick - first) >= 0 and before < order.size:
-                return "rejected_own_cross"
-        return ""
+            nearer = [
+                entry for entry in self._opposite(order) if order.side * (entry[2] - first) < 0
+            ]
+            left = order.size - order.filled
+            return order.side * (order.tick - first) >= 0 and self._unused(nearer) < left
+        return False
 
     def _cancel_arrives(self, order: Own, now: int) -> None:
         if order.reason != "working":
             self._respond("cancel rejected", order, now)
             return
         order.end, order.reason = now, "cancelled"
-        if order in self.resting:
-            self.resting.remove(order)
+        for orders in (self.resting, self.stops):
+            if order in orders:
+                orders.remove(order)
         self._respond("ended", order, now)
 
     def _fill(self, order: Own, lots: int, tick: int, maker: bool, now: int) -> None:
@@ -386,9 +471,19 @@ class NaiveEngine:
             if order in self.resting:
                 self.resting.remove(order)
 
-    def _respond(self, kind: str, order: Own, now: int, lots: int = 0) -> int:
+    def _respond(
+        self,
+        kind: str,
+        order: Own,
+        now: int,
+        lots: int = 0,
+        tick: int = 0,
+        *,
+        modified: bool = False,
+    ) -> int:
         self.last_response = max(now + self.config.latency.response_ns, self.last_response)
-        self.to_us.append((self.last_response, kind, order, lots))
+        kind = "ended by modify" if modified else kind
+        self.to_us.append((self.last_response, kind, order, lots, tick))
         return self.last_response
 
     # Our side of the line
@@ -397,10 +492,16 @@ class NaiveEngine:
         return [order for order in self.orders if not order.known_over]
 
     def _hear(self, now: int) -> None:
-        _, kind, order, lots = self.to_us.pop(0)
-        order.known_filled += lots
-        self.known_position += order.side * lots
-        order.known_over |= kind == "ended" or order.known_filled == order.size
+        _, kind, order, lots, tick = self.to_us.pop(0)
+        if kind == "filled":
+            order.known_filled += lots
+            self.known_position += order.side * lots
+        if kind == "modified":
+            order.known_tick, order.known_size = tick, lots
+        if kind in ("modified", "modify rejected", "ended by modify"):
+            order.modify_sent, order.asked_size = False, order.known_size
+        is_full = order.known_filled == order.known_size
+        order.known_over |= kind in ("ended", "ended by modify") or is_full
         if now >= self.flatten_at:
             self._close(now)
         self._call(now, 2)
@@ -418,10 +519,13 @@ class NaiveEngine:
         if can_trade and self.known_position and not self._live():
             self.may_close = False
             side = -1 if self.known_position > 0 else 1
-            self._send("market", side, 0, abs(self.known_position), 0, now)
+            self._send("market", side, 0, abs(self.known_position), 0, 0, now)
 
-    def _send(self, kind: str, side: int, tick: int, lots: int, tag: int, now: int) -> None:
-        order = Own(len(self.orders), side, kind, tick, lots, tag, now)
+    def _send(
+        self, kind: str, side: int, tick: int, lots: int, tag: int, trigger: int, now: int
+    ) -> None:
+        order = Own(len(self.orders), side, kind, tick, lots, tag, trigger, now)
+        order.known_tick, order.known_size, order.asked_size = tick, lots, lots
         self.orders.append(order)
         self._post("new", order, now)
 
@@ -430,19 +534,20 @@ class NaiveEngine:
             order.cancel_sent = True
             self._post("cancel", order, now)
 
-    def _post(self, kind: str, order: Own, now: int) -> None:
+    def _post(self, kind: str, order: Own, now: int, tick: int = 0, lots: int = 0) -> None:
         self.last_arrival = max(now + self.config.latency.order_ns, self.last_arrival)
-        self.to_exchange.append((self.last_arrival, kind, order))
+        self.to_exchange.append((self.last_arrival, kind, order, tick, lots))
         self.sent_at.append(now)
 
     def _call(self, now: int, wake: int) -> None:
         if now >= self.flatten_at or not self.seen[10]:
             return
         live = self._live()
-        working = np.zeros((self.config.limits.max_open_orders + 1, 6), np.int64)
+        working = np.zeros((self.config.limits.max_open_orders + 1, 8), np.int64)
         for row, order in zip(working, live, strict=False):
-            left = order.size - order.known_filled
-            row[:] = (order.number, order.side, order.tick, left, order.tag, order.cancel_sent)
+            left = order.known_size - order.known_filled
+            changes = (order.cancel_sent, 1 + KINDS.index(order.kind), order.modify_sent)
+            row[:] = (order.number, order.side, order.known_tick, left, order.tag, *changes)
         _, exchange_ns, *book = self.seen
         bid, bid_size, ask, ask_size, bought, sold, last_tick, is_open, _ = book
         view = np.array(
@@ -452,7 +557,7 @@ class NaiveEngine:
             ],
             np.int64,
         )  # fmt: skip
-        requests = np.zeros((17, 5), np.int64)
+        requests = np.zeros((17, 7), np.int64)
         params = self.strategy.encode()
         self.strategy.function(self.ints, self.floats, view, params, working, requests)
         asked = int(requests[0, 0])
@@ -465,37 +570,73 @@ class NaiveEngine:
         self.refused[why] = self.refused.get(why, 0) + times
 
     def _handle(self, request: list[int], now: int) -> None:
-        kind, side, tick, lots, tag = request
-        if kind == 3:
-            found = [order for order in self._live() if order.number == tick]
-            if found and not found[0].cancel_sent:
+        kind, side, tick, lots, tag, trigger, number = request
+        if kind in (8, 9):
+            found = [order for order in self._live() if order.number == number]
+            if not found or found[0].cancel_sent or (kind == 9 and found[0].modify_sent):
+                self._refuse("unknown_order")
+            elif kind == 8:
                 self._send_cancel(found[0], now)
             else:
-                self._refuse("unknown_order")
+                self._ask_to_modify(found[0], tick, lots, now)
             return
-        if kind not in (1, 2) or lots < 1 or side not in (-1, 1):
+        if not 1 <= kind <= 7 or lots < 1 or side not in (-1, 1):
             self._refuse("invalid")
             return
-        why = self._over_limit(kind, side, tick, lots, now)
+        name = KINDS[kind - 1]
+        if name == "post_only" and not self.config.market_orders.simulate_unsupported:
+            self._refuse("unsupported")
+            return
+        prices = [] if name in ("market", "stop") else [tick]
+        prices += [trigger] if "stop" in name else []
+        why = self._over_limit(prices, side, lots, now)
         if why:
             self._refuse(why)
         else:
-            self._send("limit" if kind == 1 else "market", side, tick, lots, tag, now)
+            self._send(
+                name, side, 0 if name in ("market", "stop") else tick, lots, tag, trigger, now
+            )
 
-    def _over_limit(self, kind: int, side: int, tick: int, lots: int, now: int) -> str:
+    def _ask_to_modify(self, order: Own, tick: int, lots: int, now: int) -> None:
         limits = self.config.limits
+        grows_by = max(lots - order.known_size, 0)
+        if order.kind not in ("limit", "post_only") or lots < 1:
+            self._refuse("invalid")
+        elif not self._is_near(tick):
+            self._refuse("price_distance")
+        elif lots > limits.max_order_size:
+            self._refuse("order_size")
+        elif self._worst(order.side) + grows_by > limits.max_position:
+            self._refuse("position_limit")
+        elif self._is_over_rate(now):
+            self._refuse("message_rate")
+        else:
+            order.modify_sent, order.asked_size = True, lots
+            self._post("modify", order, now, tick, lots)
+
+    def _is_near(self, tick: int) -> bool:
         _, _, bid, bid_size, ask, ask_size, *_ = self.seen
         known = [price for price, size in ((bid, bid_size), (ask, ask_size)) if size]
-        near = any(abs(tick - price) <= limits.max_distance_ticks for price in known)
-        if kind == 1 and not near:
+        return any(abs(tick - price) <= self.config.limits.max_distance_ticks for price in known)
+
+    def _worst(self, side: int) -> int:
+        open_lots = sum(
+            max(o.known_size, o.asked_size) - o.known_filled for o in self._live() if o.side == side
+        )
+        return side * self.known_position + open_lots
+
+    def _is_over_rate(self, now: int) -> bool:
+        recent = [when for when in self.sent_at if when > now - SECOND]
+        return len(recent) >= self.config.limits.max_messages_per_second
+
+    def _over_limit(self, prices: list[int], side: int, lots: int, now: int) -> str:
+        limits = self.config.limits
+        if not all(self._is_near(price) for price in prices):
             return "price_distance"
         if lots > limits.max_order_size:
             return "order_size"
-        live = self._live()
-        if len(live) >= limits.max_open_orders:
+        if len(self._live()) >= limits.max_open_orders:
             return "open_orders"
-        open_lots = sum(o.size - o.known_filled for o in live if o.side == side)
-        if side * self.known_position + open_lots + lots > limits.max_position:
+        if self._worst(side) + lots > limits.max_position:
             return "position_limit"
-        recent = [when for when in self.sent_at if when > now - SECOND]
-        return "message_rate" if len(recent) >= limits.max_messages_per_second else ""
+        return "message_rate" if self._is_over_rate(now) else ""

@@ -63,6 +63,20 @@ def _tree(folder: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _current(home: Path) -> dict[str, str]:
+    """Return the published files of the versions that count; superseded ones may lie beside them.
+
+    A daemon that is killed again and again writes reports on the sessions that it has.
+    """
+    with sqlite3.connect(home / "strategy_lab.db") as connection:
+        rows = connection.execute(
+            "SELECT asset, product, session, version FROM materializations WHERE current"
+        ).fetchall()
+    folders = {"/".join(row) for row in rows}
+    tree = _tree(home / "lake")
+    return {name: digest for name, digest in tree.items() if name.rpartition("/")[0] in folders}
+
+
 def _rows_have_their_files(home: Path) -> None:
     """Every materialisation row's files are there, whole, with the hash that the row records."""
     database = home / "strategy_lab.db"
@@ -159,4 +173,4 @@ def test_backfill__survives_kills(undisturbed: tuple[Path, float], tmp_path: Pat
         )
     assert _demo(home).wait() == 0
     _nothing_hangs(home)
-    assert _tree(home / "lake") == _tree(clean / "lake")
+    assert _current(home) == _current(clean)

@@ -4,11 +4,22 @@ from typing import Annotated, NamedTuple
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.strategies.requests import (
+    buy_fok,
+    buy_ioc,
     buy_limit,
     buy_market,
+    buy_post_only,
+    buy_stop,
+    buy_stop_limit,
     cancel,
+    modify,
+    sell_fok,
+    sell_ioc,
     sell_limit,
     sell_market,
+    sell_post_only,
+    sell_stop,
+    sell_stop_limit,
 )
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
@@ -24,14 +35,20 @@ class MonkeyParams(NamedTuple):
     reach: Annotated[int, Bounds(1, 20)] = 3
     max_lots: Annotated[int, Bounds(1, 20)] = 5
     nonsense: Annotated[bool, Bounds(0, 1)] = False
+    modifies: Annotated[bool, Bounds(0, 1)] = True
 
 
 @kernel
 def _ask(view: View, p: MonkeyParams, draw: int, tag: int, requests: Int2D) -> None:
     lots = 1 + (draw // 7) % p.max_lots
     offset = (draw // 11) % (2 * p.reach) - p.reach
-    kind = (draw // 13) % 10
-    if kind < 4:
+    kind = (draw // 13) % 20
+    if kind > 9:
+        _ask_special(view, kind, draw, offset, lots, tag, requests)
+        if p.modifies and view.n_orders > 0 and kind >= 14:
+            order = view.orders[draw % view.n_orders]
+            modify(requests, order[0], order[2] + (offset if kind % 2 else 0), lots)
+    elif kind < 4:
         buy_limit(requests, view.bid + offset, lots, tag)
     elif kind < 7:
         sell_limit(requests, view.ask + offset, lots, tag)
@@ -44,10 +61,43 @@ def _ask(view: View, p: MonkeyParams, draw: int, tag: int, requests: Int2D) -> N
 
 
 @kernel
+def _ask_special(
+    view: View, kind: int, draw: int, offset: int, lots: int, tag: int, requests: Int2D
+) -> None:
+    if kind == 10:
+        buy_ioc(requests, view.ask + offset, lots, tag)
+    elif kind == 11:
+        sell_ioc(requests, view.bid + offset, lots, tag)
+    elif kind == 12:
+        buy_fok(requests, view.ask + offset, lots, tag)
+    elif kind == 13:
+        sell_fok(requests, view.bid + offset, lots, tag)
+    elif kind == 14:
+        buy_post_only(requests, view.bid + offset, lots, tag)
+        sell_post_only(requests, view.ask + offset, lots, tag)
+    elif kind >= 15:
+        _ask_stop(view, kind, offset, lots, tag, requests)
+
+
+@kernel
+def _ask_stop(view: View, kind: int, offset: int, lots: int, tag: int, requests: Int2D) -> None:
+    if kind == 15:
+        buy_stop(requests, view.ask + offset, lots, tag)
+    elif kind == 16:
+        sell_stop(requests, view.bid + offset, lots, tag)
+    elif kind == 17:
+        buy_stop_limit(requests, view.ask + offset, view.ask + offset + 1, lots, tag)
+    elif kind == 18:
+        sell_stop_limit(requests, view.bid + offset, view.bid + offset - 1, lots, tag)
+
+
+@kernel
 def _ask_nonsense(view: View, lots: int, requests: Int2D) -> None:
     buy_limit(requests, -(2**60), lots)
     sell_limit(requests, view.ask, -3)
     cancel(requests, 10**9)
+    modify(requests, 10**9, view.bid, 1)
+    buy_stop(requests, 2**60, 1)
     for _ in range(20):
         sell_market(requests, 10**12)
 

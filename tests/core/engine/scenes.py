@@ -6,11 +6,18 @@ from strategy_lab_core._jit import kernel
 from strategy_lab_core.engine.backtest import BacktestResult, backtest
 from strategy_lab_core.engine.config import BacktestConfig, LatencyConfig, LimitsConfig
 from strategy_lab_core.strategies.requests import (
+    buy_fok,
+    buy_ioc,
     buy_limit,
     buy_market,
+    buy_post_only,
+    buy_stop,
+    buy_stop_limit,
     cancel,
+    modify,
     sell_limit,
     sell_market,
+    sell_stop,
 )
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
@@ -22,6 +29,7 @@ __all__ = ["MS", "QUICK", "Scene", "two_steps"]
 
 MS = 1_000_000
 NOTHING, BUY_LIMIT, SELL_LIMIT, BUY_MARKET, SELL_MARKET, CANCEL_FIRST = range(6)
+BUY_IOC, BUY_FOK, BUY_POST_ONLY, BUY_STOP, BUY_STOP_LIMIT, SELL_STOP, MODIFY_FIRST = range(6, 13)
 QUICK = BacktestConfig(
     latency=LatencyConfig(order_ns=0, response_ns=0, feed_offset_ns=0),
     limits=LimitsConfig(max_position=1_000, max_order_size=1_000),
@@ -33,11 +41,11 @@ class StepParams(NamedTuple):
     """Two actions, each at a time in ms after the start: what, price, lots."""
 
     at_1: Annotated[int, Bounds(0, 10**6)] = 10
-    what_1: Annotated[int, Bounds(0, 5)] = NOTHING
+    what_1: Annotated[int, Bounds(0, 12)] = NOTHING
     tick_1: Annotated[int, Bounds(-(10**6), 10**6)] = 0
     lots_1: Annotated[int, Bounds(0, 10**6)] = 1
     at_2: Annotated[int, Bounds(0, 10**6)] = 10**6
-    what_2: Annotated[int, Bounds(0, 5)] = NOTHING
+    what_2: Annotated[int, Bounds(0, 12)] = NOTHING
     tick_2: Annotated[int, Bounds(-(10**6), 10**6)] = 0
     lots_2: Annotated[int, Bounds(0, 10**6)] = 1
 
@@ -54,6 +62,26 @@ def _act(view: View, what: int, tick: int, lots: int, requests: Int2D) -> None:
         sell_market(requests, lots)
     elif what == 5 and view.n_orders > 0:
         cancel(requests, view.orders[0, 0])
+    else:
+        _act_specially(view, what, tick, lots, requests)
+
+
+@kernel
+def _act_specially(view: View, what: int, tick: int, lots: int, requests: Int2D) -> None:
+    if what == 6:
+        buy_ioc(requests, tick, lots)
+    elif what == 7:
+        buy_fok(requests, tick, lots)
+    elif what == 8:
+        buy_post_only(requests, tick, lots)
+    elif what == 9:
+        buy_stop(requests, tick, lots)
+    elif what == 10:
+        buy_stop_limit(requests, tick, tick, lots)
+    elif what == 11:
+        sell_stop(requests, tick, lots)
+    elif what == 12 and view.n_orders > 0:
+        modify(requests, view.orders[0, 0], tick, lots)
 
 
 @strategy(StepParams, on_book=False, timer_ns=MS, ints=1)

@@ -38,7 +38,9 @@ def configs(draw: st.DrawFn) -> BacktestConfig:
             max_distance_ticks=draw(st.sampled_from([2, 100])),
         ),
         market_orders=MarketOrderConfig(
-            protection_ticks=draw(st.integers(0, 4)), cancel_remainder=draw(st.booleans())
+            protection_ticks=draw(st.integers(0, 4)),
+            cancel_remainder=draw(st.booleans()),
+            simulate_unsupported=draw(st.booleans()),
         ),
         flatten_seconds=draw(st.integers(0, 4)),
         allow_partial=True,

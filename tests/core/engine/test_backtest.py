@@ -116,14 +116,15 @@ def test_backtest__grows_its_arrays() -> None:
 
 def test_costs__are_exact() -> None:
     """MNQ: 0.25 points x 2 USD = 0.5 USD a tick; fees from the product or the experiment."""
-    assert costs_of(MNQ, FeeConfig()) == (500_000, 370_000, 370_000)
-    assert costs_of(MNQ, FeeConfig(maker_e6=-10, taker_e6=5)) == (500_000, -10, 5)
+    own = BacktestConfig(fees=FeeConfig(maker_e6=-10, taker_e6=5))
+    assert costs_of(MNQ, BacktestConfig())[:3] == (500_000, 370_000, 370_000)
+    assert costs_of(MNQ, own)[:3] == (500_000, -10, 5)
 
 
 def test_costs__odd_tick_values_are_refused() -> None:
     """A mid has half ticks: a tick of one money unit can't be halved."""
     with pytest.raises(InstrumentError, match="must be an even number of 1/1000000 USD"):
-        costs_of(replace(MNQ, tick_size=1_000, multiplier=10**9), FeeConfig())
+        costs_of(replace(MNQ, tick_size=1_000, multiplier=10**9), BacktestConfig())
 
 
 def test_assumptions__are_sentences_with_the_settings() -> None:

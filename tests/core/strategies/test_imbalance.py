@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy_lab_core.engine.sheets import RequestKind
+from strategy_lab_core.engine.sheets import REQUEST_WIDTH, WORKING_WIDTH, RequestKind
 from strategy_lab_core.strategies.imbalance import imbalance, queue_imbalance
 from strategy_lab_core.strategies.strategy import View
 
@@ -30,19 +30,20 @@ class Desk:
         self._strategy = imbalance(**parameters)
         self._ints = np.zeros(self._strategy.n_ints, np.int64)
         self._floats = np.zeros(self._strategy.n_floats)
-        self._orders = np.zeros((8, 6), np.int64)
+        self._orders = np.zeros((8, WORKING_WIDTH), np.int64)
 
     def asks(self, *orders: tuple[int, ...], **changes: int) -> list[tuple[int, ...]]:
-        """Return the requests in a view: kind, side, tick, lots."""
+        """Return the requests in a view: kind, side, tick, lots; of a cancel the order's number."""
         view = VIEW | {"n_orders": len(orders)} | changes
         values = np.array([view[name] for name in View._fields if name != "orders"], np.int64)
         for row, order in enumerate(orders):
-            self._orders[row] = order
-        sheet = np.zeros((9, 5), np.int64)
+            self._orders[row, : len(order)] = order
+        sheet = np.zeros((9, REQUEST_WIDTH), np.int64)
         count = self._strategy.function(
             self._ints, self._floats, values, self._strategy.encode(), self._orders, sheet
         )
-        return [tuple(int(cell) for cell in row[:4]) for row in sheet[1 : 1 + count]]
+        rows = [[int(cell) for cell in row] for row in sheet[1 : 1 + count]]
+        return [(CANCEL, row[6]) if row[0] == CANCEL else tuple(row[:4]) for row in rows]
 
 
 @given(st.integers(0, 2**31), st.integers(0, 2**31))
@@ -115,6 +116,6 @@ def test_exit__cancels_first() -> None:
     desk = _entered(passive=True)
     working, leaving = (3, 1, BID, 1, 0, 0), (3, 1, BID, 1, 0, 1)
 
-    assert desk.asks(working, now_ns=5 * SECOND) == [(CANCEL, 0, 3, 0)]
+    assert desk.asks(working, now_ns=5 * SECOND) == [(CANCEL, 3)]
     assert desk.asks(leaving, now_ns=6 * SECOND) == []
     assert desk.asks(now_ns=6 * SECOND, position=-2) == [(MARKET, 1, 0, 2)]

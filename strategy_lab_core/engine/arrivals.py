@@ -1,0 +1,216 @@
+"""What a message of ours does when it reaches the exchange: it is rejected, trades, rests, changes.
+
+Also what a trade does to our stops. Which recorded lots an order then gets is in `exchange`.
+"""
+
+from strategy_lab_core._jit import inlined, part
+from strategy_lab_core.engine.exchange import take, unused_before
+from strategy_lab_core.engine.market import (
+    Market,
+    best_level,
+    is_within,
+    lots_at_tick,
+    next_arrival,
+)
+from strategy_lab_core.engine.orders import (
+    answer,
+    end_order,
+    leave_lists,
+    remaining,
+    rest,
+    wait_for_trigger,
+)
+from strategy_lab_core.engine.state import (
+    NO_ASK,
+    NO_BID,
+    Cursor,
+    EndReason,
+    Listed,
+    MessageKind,
+    OrderKind,
+    Sets,
+)
+from strategy_lab_core.types import Int1D
+
+__all__ = ["accept_cancel", "accept_modify", "accept_new", "fire_stops"]
+
+
+@part
+def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
+    """Say whether an incoming order would reach an order of ours on the other side."""
+    side = sets.orders[k, order]["side"]
+    own = sets.totals[k]["best_ask"] if side > 0 else sets.totals[k]["best_bid"]
+    if own in (NO_ASK, NO_BID) or side * sets.orders[k, order]["tick"] < side * own:
+        return False
+    lots = remaining(sets, k, order)
+    return bool(unused_before(market, sets, k, side, own, lots) < lots)
+
+
+@inlined
+def _why_closed(is_open: bool, is_trusted: bool) -> int:
+    if not is_open:
+        return EndReason.REJECTED_PHASE
+    return EndReason.WORKING if is_trusted else EndReason.REJECTED_UNTRUSTED
+
+
+@part
+def _why_refused(market: Market, sets: Sets, k: int, order: int) -> int:
+    """Return why an order that begins to trade is rejected, or WORKING; sets protection limits."""
+    orders, side, kind = sets.orders, sets.orders[k, order]["side"], sets.orders[k, order]["kind"]
+    best = best_level(market, -side)
+    if kind in (OrderKind.MARKET, OrderKind.STOP):
+        if best < 0:
+            return EndReason.REJECTED_NO_MARKET
+        is_stop = kind == OrderKind.STOP
+        base = orders[k, order]["trigger"] if is_stop else market.level_tick[best]
+        orders[k, order]["tick"] = base + side * sets.rules[k]["protection_ticks"]
+    tick = orders[k, order]["tick"]
+    if kind == OrderKind.POST_ONLY and is_within(market, best, side, tick):
+        return EndReason.REJECTED_WOULD_TRADE
+    if kind == OrderKind.FOK:
+        lots = orders[k, order]["size"]
+        if unused_before(market, sets, k, side, tick + side, lots) < lots:
+            return EndReason.REJECTED_FILL_OR_KILL
+    if _crosses_own(market, sets, k, order):
+        return EndReason.REJECTED_OWN_CROSS
+    return EndReason.WORKING
+
+
+@inlined
+def _may_rest(sets: Sets, k: int, kind: int) -> bool:
+    if kind in (OrderKind.IOC, OrderKind.FOK):
+        return False
+    is_market = kind in (OrderKind.MARKET, OrderKind.STOP)
+    return not (is_market and sets.rules[k]["cancel_remainder"] == 1)
+
+
+@part
+def _reject(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
+    end_order(sets, k, order, now_ns, reason)
+    answer(sets, k, now_ns, MessageKind.ENDED, order)
+
+
+@part
+def _trade_and_rest(
+    market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D
+) -> None:
+    """Let an order take what it may, and rest with what is left, or not."""
+    orders = sets.orders
+    take(market, sets, k, order, now_ns, cursor)
+    if remaining(sets, k, order) == 0:
+        return
+    if not _may_rest(sets, k, orders[k, order]["kind"]):
+        _reject(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
+        return
+    ahead = lots_at_tick(market, orders[k, order]["side"], orders[k, order]["tick"])
+    rest(sets, k, order, next_arrival(market), ahead, cursor)
+
+
+@part
+def accept_new(
+    market: Market,
+    sets: Sets,
+    k: int,
+    order: int,
+    now_ns: int,
+    is_open: bool,
+    is_trusted: bool,
+    cursor: Int1D,
+) -> None:
+    """Handle an order's arrival at the exchange: reject it, or trade and let the rest rest."""
+    sets.orders[k, order]["arrive_ns"] = now_ns
+    reason = _why_closed(is_open, is_trusted)
+    is_stop = sets.orders[k, order]["kind"] in (OrderKind.STOP, OrderKind.STOP_LIMIT)
+    if reason == EndReason.WORKING and not is_stop:
+        reason = _why_refused(market, sets, k, order)
+    if reason != EndReason.WORKING:
+        _reject(sets, k, order, now_ns, reason)
+        return
+    answer(sets, k, now_ns, MessageKind.ACCEPTED, order)
+    if is_stop:
+        wait_for_trigger(sets, k, order, cursor)
+    else:
+        _trade_and_rest(market, sets, k, order, now_ns, cursor)
+
+
+@part
+def accept_cancel(sets: Sets, k: int, order: int, now_ns: int) -> None:
+    """Handle a cancel's arrival: it comes too late where the order is already over."""
+    if sets.orders[k, order]["end_reason"] != EndReason.WORKING:
+        answer(sets, k, now_ns, MessageKind.CANCEL_REJECTED, order)
+        return
+    end_order(sets, k, order, now_ns, EndReason.CANCELLED)
+    answer(sets, k, now_ns, MessageKind.ENDED, order)
+
+
+@part
+def accept_modify(
+    market: Market,
+    sets: Sets,
+    k: int,
+    order: int,
+    tick: int,
+    lots: int,
+    now_ns: int,
+    is_live: bool,
+    cursor: Int1D,
+) -> None:
+    """Handle a modify's arrival at a limit order.
+
+    The order keeps its place where the price stays and the size does not grow, else it leaves the
+    queue and comes anew. A size that is filled already ends it. Where it is over, where nothing
+    trades, or where it would trade with an order of ours, the modify is rejected.
+    """
+    asked = sets.orders[k, order]
+    if asked["end_reason"] != EndReason.WORKING or not is_live:
+        answer(sets, k, now_ns, MessageKind.MODIFY_REJECTED, order)
+        return
+    if lots <= asked["filled"]:
+        end_order(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
+        answer(sets, k, now_ns, MessageKind.ENDED, order, 1)
+        return
+    old_tick, old_size = asked["tick"], asked["size"]
+    asked["tick"] = tick
+    asked["size"] = lots
+    if tick == old_tick and lots <= old_size:
+        answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
+        return
+    is_within_best = is_within(market, best_level(market, -asked["side"]), asked["side"], tick)
+    would_trade = asked["kind"] == OrderKind.POST_ONLY and is_within_best
+    if would_trade or _crosses_own(market, sets, k, order):
+        asked["tick"] = old_tick
+        asked["size"] = old_size
+        answer(sets, k, now_ns, MessageKind.MODIFY_REJECTED, order)
+        return
+    answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
+    leave_lists(sets, k, order)
+    _trade_and_rest(market, sets, k, order, now_ns, cursor)
+
+
+@part
+def fire_stops(
+    market: Market, sets: Sets, now_ns: int, is_open: bool, is_trusted: bool, cursor: Int1D
+) -> None:
+    """Turn the stops that the event's trades have reached into orders, by age, set by set."""
+    high, low = cursor[Cursor.TRADED_HIGH], cursor[Cursor.TRADED_LOW]
+    cursor[Cursor.BUY_STOP] = NO_ASK
+    cursor[Cursor.SELL_STOP] = NO_BID
+    for k in range(len(sets.totals)):
+        i = 0
+        while i < sets.totals[k]["stops"]:
+            order = sets.lists[k, Listed.STOPS, i]
+            side, trigger = sets.orders[k, order]["side"], sets.orders[k, order]["trigger"]
+            if (side > 0 and high < trigger) or (side < 0 and low > trigger):
+                i += 1
+                continue
+            leave_lists(sets, k, order)
+            reason = _why_closed(is_open, is_trusted)
+            if reason == EndReason.WORKING:
+                reason = _why_refused(market, sets, k, order)
+            if reason != EndReason.WORKING:
+                _reject(sets, k, order, now_ns, reason)
+            else:
+                _trade_and_rest(market, sets, k, order, now_ns, cursor)
+        cursor[Cursor.BUY_STOP] = min(cursor[Cursor.BUY_STOP], sets.totals[k]["buy_stop"])
+        cursor[Cursor.SELL_STOP] = max(cursor[Cursor.SELL_STOP], sets.totals[k]["sell_stop"])
+    cursor[Cursor.IS_FILLED] = 1  # what was answered has to be heard

@@ -38,7 +38,8 @@ class BacktestResult:
         Sentences: what makes the result better than reality would be.
     flags
         "partial" where the rows do not reach from open to close; "open_position" where the
-        session did not end flat (valued at the far side then).
+        session did not end flat (valued at the far side then); "killed" where the loss limit
+        ended it early.
     instrument, session
         What it ran on.
     config, strategy, parameters
@@ -95,7 +96,9 @@ def costs_of(instrument: Instrument, config: BacktestConfig) -> Costs:
     kinds = frozenset(OrderKind)
     if not config.market_orders.simulate_unsupported:
         kinds = frozenset(OrderKind[name.upper()] for name in product.order_types)
-    return Costs(tick_value, maker * scale // MONEY_SCALE, taker * scale // MONEY_SCALE, kinds)
+    fee_maker, fee_taker = maker * scale // MONEY_SCALE, taker * scale // MONEY_SCALE
+    max_loss = (config.limits.max_loss_e6 or 0) * scale // MONEY_SCALE
+    return Costs(tick_value, fee_maker, fee_taker, kinds, max_loss)
 
 
 def backtest(
@@ -207,7 +210,7 @@ def result_of(
             maker_e6=costs.maker,
             taker_e6=costs.taker,
         ),
-        flags=_flags(tape, int(metrics["final_position"])),
+        flags=_flags(tape, metrics),
         instrument=stage.instrument,
         session=stage.session,
         config=config,
@@ -216,6 +219,10 @@ def result_of(
     )
 
 
-def _flags(tape: SessionTape, final_position: int) -> tuple[str, ...]:
-    found = [] if tape.is_complete else ["partial"]
-    return tuple(found + (["open_position"] if final_position else []))
+def _flags(tape: SessionTape, metrics: Mapping[str, int | float]) -> tuple[str, ...]:
+    found = {
+        "partial": not tape.is_complete,
+        "open_position": metrics["final_position"] != 0,
+        "killed": metrics["killed_ns"] != 0,
+    }
+    return tuple(name for name, is_so in found.items() if is_so)

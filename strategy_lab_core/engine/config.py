@@ -97,6 +97,10 @@ class LimitsConfig:
         Orders and cancels in any second; cancels count but are never refused.
     max_distance_ticks
         Largest distance of a limit price from the best price known on either side.
+    max_loss_e6
+        The kill switch, in 1e-6 of the currency: once the account, open position at the mid and
+        fees included, has lost this much, everything is cancelled, the position is closed at the
+        market, and the strategy is not called again in the session. None for no limit.
     """
 
     max_position: int = 10
@@ -104,6 +108,7 @@ class LimitsConfig:
     max_open_orders: int = 32
     max_messages_per_second: int = 100
     max_distance_ticks: int = 4_000
+    max_loss_e6: int | None = None
 
     def __post_init__(self) -> None:
         _check_range("limits.max_position", self.max_position, 1, 100_000)
@@ -111,6 +116,8 @@ class LimitsConfig:
         _check_range("limits.max_open_orders", self.max_open_orders, 1, 1_000)
         _check_range("limits.max_messages_per_second", self.max_messages_per_second, 1, 1_000_000)
         _check_range("limits.max_distance_ticks", self.max_distance_ticks, 1, 2**31)
+        if self.max_loss_e6 is not None:
+            _check_range("limits.max_loss_e6", self.max_loss_e6, 1, 10**15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

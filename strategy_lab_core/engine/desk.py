@@ -12,7 +12,7 @@ from strategy_lab_core.engine.sheets import RequestKind
 from strategy_lab_core.engine.state import EndReason, Listed, MessageKind, OrderKind, Refusal, Sets
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, Int2D
 
-__all__ = ["cancel_all", "handle_requests", "hear", "send_cancel", "send_new"]
+__all__ = ["cancel_all", "handle_requests", "has_lost_too_much", "hear", "send_cancel", "send_new"]
 
 SENT = -1  # instead of a Refusal
 
@@ -112,6 +112,17 @@ def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
     sets.totals[k]["sent"] = n + 1
     post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.CANCEL, order, 0, 0)
     return SENT
+
+
+@part
+def has_lost_too_much(sets: Sets, k: int, seen: Int1D) -> bool:
+    """Say whether the account, as far as we know it, is below the loss limit at the mid we see."""
+    limit = sets.rules[k]["max_loss"]
+    if limit == 0 or seen[Seen.BID_SIZE] == 0 or seen[Seen.ASK_SIZE] == 0:
+        return False
+    mid_twice = seen[Seen.BID] + seen[Seen.ASK]
+    worth = sets.totals[k]["known_position"] * mid_twice * (sets.rules[k]["tick_value"] // 2)
+    return bool(sets.totals[k]["known_cash"] + worth <= -limit)
 
 
 @part
@@ -221,7 +232,9 @@ def hear(sets: Sets, k: int) -> None:
     order, kind = heard["order"], heard["kind"]
     if kind == MessageKind.FILLED:
         orders[k, order]["known_filled"] += heard["lots"]
-        totals["known_position"] += orders[k, order]["side"] * heard["lots"]
+        bought = orders[k, order]["side"] * heard["lots"]
+        totals["known_position"] += bought
+        totals["known_cash"] -= bought * heard["tick"] * sets.rules[k]["tick_value"] + heard["fee"]
     is_cancelled = orders[k, order]["end_reason"] == EndReason.CANCELLED
     if kind == MessageKind.CANCEL_REJECTED or (kind == MessageKind.ENDED and is_cancelled):
         orders[k, order]["cancel_sent"] = 2

@@ -47,6 +47,7 @@ def post(
     order: int,
     lots: int,
     tick: int,
+    cost: int = 0,
 ) -> int:
     """Put a set's `n`-th message into its line and return when it arrives."""
     mask = len(line) - 1
@@ -59,6 +60,7 @@ def post(
     line[place]["order"] = order
     line[place]["lots"] = lots
     line[place]["tick"] = tick
+    line[place]["fee"] = cost
     return arrives_ns
 
 
@@ -70,13 +72,20 @@ def message(line: Records, n: int) -> Any:
 
 @inlined
 def answer(
-    sets: Sets, k: int, now_ns: int, kind: int, order: int, lots: int = 0, tick: int = 0
+    sets: Sets,
+    k: int,
+    now_ns: int,
+    kind: int,
+    order: int,
+    lots: int = 0,
+    tick: int = 0,
+    cost: int = 0,
 ) -> int:
     """Send a response from the exchange and return when we shall hear it."""
     delay_ns = delay(sets.rules, k, Leg.RESPONSE)
     n = sets.totals[k]["answered"]
     sets.totals[k]["answered"] = n + 1
-    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick)
+    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
 
 
 @inlined
@@ -230,7 +239,8 @@ def fill_order(
     sets.fills[k, n]["side"] = side
     sets.fills[k, n]["queue_ahead"] = sets.orders[k, order]["queue_ahead"]
     sets.fills[k, n]["exchange_ns"] = now_ns
-    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, MessageKind.FILLED, order, lots)
+    kind = MessageKind.FILLED
+    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, kind, order, lots, tick, cost)
     sets.fills[k, n]["tick"] = tick
     sets.fills[k, n]["lots"] = lots
     sets.fills[k, n]["is_maker"] = 1 if is_maker else 0

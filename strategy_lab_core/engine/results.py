@@ -146,6 +146,7 @@ def metrics_of(sets: Sets, k: int, tick_value: int) -> dict[str, int | float]:
         "n_fills": n_fills,
         "n_round_trips": len(trips),
         "hit_rate": float(np.mean(trips > 0)) if len(trips) else 0.0,
+        "killed_ns": int(sets.totals["killed_ns"][k]),
         "n_strategy_calls": int(sets.totals["calls"][k]),
         **counted,
         **refused,

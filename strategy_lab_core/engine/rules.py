@@ -25,6 +25,7 @@ RULE = np.dtype(
             "protection_ticks", "cancel_remainder",
             "max_position", "max_order_size", "max_open_orders",
             "max_messages_per_second", "max_distance_ticks",
+            "max_loss",  # in the money unit, 0 for none
             "sample_ns",
             "timer_ns",  # 0: the strategy has no timer
         )
@@ -40,6 +41,7 @@ def rules_of(
     maker_fee: int,
     taker_fee: int,
     order_kinds: Collection[OrderKind],
+    max_loss: int,
     timer_ns: int,
 ) -> Records:
     """Return the kernels' form of one configuration (shape: 1 set).
@@ -52,6 +54,8 @@ def rules_of(
         Money units per lot: of a tick, of a resting and of an incoming fill.
     order_kinds
         What the exchange takes.
+    max_loss
+        Money units, 0 for no limit.
     timer_ns
         Spacing of the strategy's timer, 0 for none.
     """
@@ -71,6 +75,7 @@ def rules_of(
         "max_open_orders": config.limits.max_open_orders,
         "max_messages_per_second": config.limits.max_messages_per_second,
         "max_distance_ticks": config.limits.max_distance_ticks,
+        "max_loss": max_loss,
         "sample_ns": config.sample_seconds * NS_PER_SECOND,
         "timer_ns": timer_ns,
     }

@@ -78,12 +78,13 @@ class RunnableStrategy(Protocol):
 
 
 class Costs(NamedTuple):
-    """One instrument's terms: value of a tick and fees, per lot, in the money unit; order types."""
+    """One instrument: a tick and fees per lot and the loss limit in its money unit, order types."""
 
     tick_value: int
     maker: int
     taker: int
     order_kinds: frozenset[OrderKind] = frozenset(OrderKind)
+    max_loss: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def run_pass(
                 maker_fee=money.maker,
                 taker_fee=money.taker,
                 order_kinds=money.order_kinds,
+                max_loss=money.max_loss,
                 timer_ns=strategy.timer_ns,
             )
             for config, money in zip(configs, costs, strict=True)

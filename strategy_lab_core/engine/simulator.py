@@ -12,7 +12,13 @@ from enum import IntEnum
 
 from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new
-from strategy_lab_core.engine.desk import cancel_all, handle_requests, hear, send_new
+from strategy_lab_core.engine.desk import (
+    cancel_all,
+    handle_requests,
+    has_lost_too_much,
+    hear,
+    send_new,
+)
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, message, release, sample
@@ -97,10 +103,18 @@ def _call(
     now_ns: int,
     wake: int,
 ) -> None:
-    """Call the strategy, unless its book is not to be trusted or the engine is flattening."""
+    """Call the strategy, unless its book is not to be trusted or the engine ends flat.
+
+    Before each call the loss limit is judged; where it is reached, flattening begins at once.
+    """
     seen = world.feed.ends[End.SEEN]
     flatten_ns = world.cursor[Cursor.FLATTEN_NS]
-    if now_ns >= flatten_ns or seen[Seen.IS_TRUSTED] == 0:
+    is_over = now_ns >= flatten_ns or sets.totals[k]["killed_ns"] != 0
+    if is_over or seen[Seen.IS_TRUSTED] == 0:
+        return
+    if has_lost_too_much(sets, k, seen):
+        sets.totals[k]["killed_ns"] = now_ns
+        sets.totals[k]["next_flatten_ns"] = now_ns
         return
     write_view(sheets, sets, k, seen, now_ns, wake, flatten_ns)
     sets.totals[k]["calls"] += 1
@@ -187,7 +201,7 @@ def _take_step(
         _arrive(world, sets, k, now_ns)
     elif step == Step.RESPONSE:
         hear(sets, k)
-        if now_ns >= world.cursor[Cursor.FLATTEN_NS]:
+        if now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0:
             _close_position(world, sets, k, now_ns)
         wake = Wake.RESPONSE
     elif step == Step.DELIVERY:

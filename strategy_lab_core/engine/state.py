@@ -162,7 +162,7 @@ ORDER = _record(
     "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
 )
 # Each line is a ring, first in first out; a message's place is its number modulo the capacity.
-MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick")
+MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee")
 FILL = _record(
     "order",  # its number
     "side", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after",
@@ -173,7 +173,7 @@ SAMPLE = _record("exchange_ns", "position", "cash", "bid", "ask")
 USED = _record("key", "lots")
 TOTAL = _record(
     # The account, on the exchange's side; `known_position` as far as the responses have told us.
-    "position", "cash", "fees", "volume", "known_position",
+    "position", "cash", "fees", "volume", "known_position", "known_cash",
     # Rows in use; "orders" counts those that were ever sent.
     "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
     # Messages to the exchange written and handled there, responses written and handled by us.
@@ -187,6 +187,7 @@ TOTAL = _record(
     "due_key",  # of its next own step (`simulator`)
     "told",  # deliveries that its strategy was told of
     "calls",  # of the strategy
+    "killed_ns",  # our time at which the loss limit was reached, 0 until then
     "is_stopped",  # 1 once its strategy has raised: it takes no part any more
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ from strategy_lab_core.strategies.strategy import Strategy
 
 __all__ = ["Experiment", "experiment_from_dict"]
 
-PartT = TypeVar("PartT", LatencyConfig, LimitsConfig, MarketOrderConfig)
+PartT = TypeVar("PartT", LatencyConfig, MarketOrderConfig)
 
 _TEXTS = ("name", "product", "strategy", "description")
 _PARTS = ("latency", "fees", "limits", "market_orders")
@@ -143,11 +143,20 @@ def _fees(given: Mapping[str, Any]) -> FeeConfig:
     )
 
 
+def _limits(given: Mapping[str, Any]) -> LimitsConfig:
+    known = [field.name.removesuffix("_e6") for field in fields(LimitsConfig)]
+    refuse_unknown("limits", given, known)
+    values = dict(given)
+    if "max_loss" in values:
+        values["max_loss_e6"] = scaled("limits.max_loss", values.pop("max_loss"), MONEY_SCALE)
+    return LimitsConfig(**values)
+
+
 def _config(content: Mapping[str, Any]) -> BacktestConfig:
     return BacktestConfig(
         latency=_part(LatencyConfig, "latency", content),
         fees=_fees(_mapping("fees", content)),
-        limits=_part(LimitsConfig, "limits", content),
+        limits=_limits(_mapping("limits", content)),
         market_orders=_part(MarketOrderConfig, "market_orders", content),
         **{key: content[key] for key in _PLAIN if key in content},
     )

@@ -166,7 +166,7 @@ class NaiveEngine:
         self.sent_at: list[int] = []
         self.to_us: list[tuple[int, str, Own, int, int]] = []
         self.last_arrival = self.last_response = 0
-        self.position = self.cash = self.known_position = 0
+        self.position = self.cash = self.known_position = self.known_cash = self.killed = 0
         self.flight: list[tuple[int, tuple[int, ...]]] = []
         self.seen: tuple[int, ...] = (0,) * 11
         self.pushed: tuple[int, ...] | None = None
@@ -462,9 +462,10 @@ class NaiveEngine:
         tick_value, maker_fee, taker_fee = self.money
         order.filled += lots
         self.position += order.side * lots
-        self.cash -= order.side * lots * tick * tick_value
-        self.cash -= lots * (maker_fee if maker else taker_fee)
-        local = self._respond("filled", order, now, lots)
+        change = -order.side * lots * tick * tick_value
+        change -= lots * (maker_fee if maker else taker_fee)
+        self.cash += change
+        local = self._respond("filled", order, now, lots, change)
         self.fills.append(Fill(order.number, now, local, tick, lots, maker, self.position))
         if order.filled == order.size:
             order.end, order.reason = now, "filled"
@@ -477,13 +478,14 @@ class NaiveEngine:
         order: Own,
         now: int,
         lots: int = 0,
-        tick: int = 0,
+        value: int = 0,
         *,
         modified: bool = False,
     ) -> int:
+        """Send a response; its value is a modify's new price, or what a fill adds to the cash."""
         self.last_response = max(now + self.config.latency.response_ns, self.last_response)
         kind = "ended by modify" if modified else kind
-        self.to_us.append((self.last_response, kind, order, lots, tick))
+        self.to_us.append((self.last_response, kind, order, lots, value))
         return self.last_response
 
     # Our side of the line
@@ -492,17 +494,18 @@ class NaiveEngine:
         return [order for order in self.orders if not order.known_over]
 
     def _hear(self, now: int) -> None:
-        _, kind, order, lots, tick = self.to_us.pop(0)
+        _, kind, order, lots, value = self.to_us.pop(0)
         if kind == "filled":
             order.known_filled += lots
             self.known_position += order.side * lots
+            self.known_cash += value
         if kind == "modified":
-            order.known_tick, order.known_size = tick, lots
+            order.known_tick, order.known_size = value, lots
         if kind in ("modified", "modify rejected", "ended by modify"):
             order.modify_sent, order.asked_size = False, order.known_size
         is_full = order.known_filled == order.known_size
         order.known_over |= kind in ("ended", "ended by modify") or is_full
-        if now >= self.flatten_at:
+        if now >= self.flatten_at or self.killed:
             self._close(now)
         self._call(now, 2)
 
@@ -539,8 +542,19 @@ class NaiveEngine:
         self.to_exchange.append((self.last_arrival, kind, order, tick, lots))
         self.sent_at.append(now)
 
+    def _has_lost_too_much(self) -> bool:
+        limit = self.config.limits.max_loss_e6
+        _, _, bid, bid_size, ask, ask_size, *_ = self.seen
+        if limit is None or not (bid_size and ask_size):
+            return False
+        worth = self.known_position * (bid + ask) * self.money[0] // 2
+        return self.known_cash + worth <= -limit
+
     def _call(self, now: int, wake: int) -> None:
-        if now >= self.flatten_at or not self.seen[10]:
+        if now >= self.flatten_at or self.killed or not self.seen[10]:
+            return
+        if self._has_lost_too_much():
+            self.killed = self.next_flatten = now
             return
         live = self._live()
         working = np.zeros((self.config.limits.max_open_orders + 1, 8), np.int64)

@@ -36,6 +36,7 @@ def configs(draw: st.DrawFn) -> BacktestConfig:
             max_open_orders=draw(st.integers(1, 12)),
             max_messages_per_second=draw(st.sampled_from([3, 20, 1000])),
             max_distance_ticks=draw(st.sampled_from([2, 100])),
+            max_loss_e6=draw(st.sampled_from([None, None, 1_000_000, 10_000_000])),
         ),
         market_orders=MarketOrderConfig(
             protection_ticks=draw(st.integers(0, 4)),
@@ -84,6 +85,7 @@ def assert_same(fast: BacktestResult, slow: NaiveEngine) -> None:
         if name.startswith("n_refused_") and count
     }
     assert refused == slow.refused
+    assert fast.metrics["killed_ns"] == slow.killed
 
 
 @given(

@@ -209,6 +209,25 @@ def test_modify__after_the_fill_is_too_late() -> None:
     assert result.orders["size"].to_list() == [4]
 
 
+def test_kill_switch__ends_the_session_flat() -> None:
+    """Five lots lose 20 ticks at the mid, 50 USD: all is cancelled and closed, nobody is asked."""
+    scene = book().event(12, "A", "A", 1100, 9, 3).event(20, "C", "B", 1000, 100, 1)
+    scene.event(21, "A", "B", 960, 40, 4).event(22, "C", "A", 1002, 45, 2)
+    scene.event(23, "A", "A", 1004, 40, 5).event(60, "N", "N", None, 0)
+    limits = LimitsConfig(max_position=1_000, max_order_size=1_000, max_loss_e6=50_000_000)
+
+    result = scene.run(
+        replace(QUICK, limits=limits), what_1=BUY_MARKET, lots_1=5, at_2=50, what_2=BUY_MARKET
+    )
+
+    assert fills(result) == [(1002, 5, "T"), (960, 5, "T")]
+    assert result.flags == ("partial", "killed")
+    assert result.metrics["killed_ns"] == result.fills["ts_exchange"][1]
+    untouched = scene.run(what_1=BUY_MARKET, lots_1=5, at_2=50, what_2=BUY_MARKET)
+    assert len(untouched.fills) == 2
+    assert untouched.flags == ("partial", "open_position")
+
+
 def test_modify__growth_counts_against_the_limits() -> None:
     """A size that could bring the position over its limit is not sent."""
     config = replace(QUICK, limits=LimitsConfig(max_position=5, max_order_size=50))

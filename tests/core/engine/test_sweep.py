@@ -37,6 +37,7 @@ def _random_set(roll: random.Random) -> ParameterSet:
             max_order_size=5,
             max_open_orders=roll.choice([1, 3, 6]),
             max_messages_per_second=roll.choice([2, 1_000]),
+            max_loss_e6=roll.choice([None, 2_000_000]),
         ),
         market_orders=MarketOrderConfig(
             protection_ticks=roll.choice([0, 3]), cancel_remainder=roll.random() < 0.5

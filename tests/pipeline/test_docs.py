@@ -1,0 +1,40 @@
+"""What the documentation tells people to type works."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from strategy_lab_core.data.exact_yaml import read_yaml
+from strategy_lab_core.strategies.experiment import experiment_from_dict
+from strategy_lab_pipeline.scaffold import new_strategy
+
+ROOT = Path(__file__).parents[2]
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_write_a_strategy__its_code_runs(tmp_path: Path) -> None:
+    """From the files that `new` writes to a backtest, a sweep and an experiment."""
+    strategy, _ = new_strategy("my_idea", tmp_path)
+    (code,) = _blocks("write-a-strategy.md", "python")
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, check=False, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "flow_lots" in done.stdout
+
+    (yaml,) = _blocks("write-a-strategy.md", "yaml")
+    file = tmp_path / "my_idea.yaml"
+    file.write_text(yaml.replace("/path/to/my_idea.py", str(strategy)), encoding="utf-8")
+    experiment = experiment_from_dict(read_yaml(file))
+    assert experiment.strategy.parameters["flow_lots"] == 20
+    assert experiment.config.limits.max_loss_e6 == 500_000_000

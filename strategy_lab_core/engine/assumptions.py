@@ -9,6 +9,10 @@ def _ms(time_ns: int) -> str:
     return f"{time_ns / 1e6:g} ms"
 
 
+def _bps(rate_e8: int) -> str:
+    return f"{rate_e8 / 10_000:g} basis points"
+
+
 def assumptions_of(
     config: BacktestConfig, *, choice: str, repair_ns: int, maker_e6: int, taker_e6: int
 ) -> tuple[str, ...]:
@@ -25,7 +29,8 @@ def assumptions_of(
     maker_e6, taker_e6
         Fees per contract, in 1e-6 of the currency.
     """
-    latency, market = config.latency, config.market_orders
+    latency, market, fees = config.latency, config.market_orders, config.fees
+    has_rates = fees.maker_rate_e8 or fees.taker_rate_e8
     sentences = [
         "Our orders do not change the recorded market: nobody reacts to them (no impact).",
         "The recorded orders ahead of us would have come, gone and traded as they did without us.",
@@ -43,7 +48,12 @@ def assumptions_of(
             if market.cancel_remainder
             else "what is left rests there."
         ),
-        f"Fees are {maker_e6 / 1e6:g} (resting) and {taker_e6 / 1e6:g} (incoming) per contract.",
+        f"Fees are {maker_e6 / 1e6:g} (resting) and {taker_e6 / 1e6:g} (incoming) per contract"
+        + (
+            f", {_bps(fees.maker_rate_e8)} and {_bps(fees.taker_rate_e8)} of the value."
+            if has_rates
+            else "."
+        ),
         "The limits on orders and position never fail, and connections never drop.",
         f"Contract: {choice}; known only after the session: there are no roll rules yet.",
     ]

@@ -64,21 +64,28 @@ class LatencyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeConfig:
-    """Exchange, clearing and broker fees per contract and fill; None takes the product's.
+    """Exchange, clearing and broker fees of a fill: per contract, and of its value.
 
     Parameters
     ----------
     maker_e6, taker_e6
-        For a resting and for an incoming order, in 1e-6 of the currency; negative is a rebate.
+        Per contract, of a resting and of an incoming order, in 1e-6 of the currency; negative is a
+        rebate. None takes the product's.
+    maker_rate_e8, taker_rate_e8
+        Of the value, in 1e-8: a basis point is 10,000. Rounded half to even, fill by fill.
     """
 
     maker_e6: int | None = None
     taker_e6: int | None = None
+    maker_rate_e8: int = 0
+    taker_rate_e8: int = 0
 
     def __post_init__(self) -> None:
         for name in ("maker_e6", "taker_e6"):
             if getattr(self, name) is not None:
                 _check_range(f"fees.{name}", getattr(self, name), -(10**12), 10**12)
+        for name in ("maker_rate_e8", "taker_rate_e8"):
+            _check_range(f"fees.{name}", getattr(self, name), -(10**8), 10**8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

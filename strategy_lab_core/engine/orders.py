@@ -231,7 +231,7 @@ def fill_order(
     """Fill `lots` of an order at `tick`: account, fill row, equity sample, response, end."""
     sets.orders[k, order]["filled"] += lots
     sets.orders[k, order]["notional"] += lots * tick
-    cost = fee(sets.rules, k, lots, is_maker)
+    cost = fee(sets.rules, k, lots, tick, is_maker)
     side = sets.orders[k, order]["side"]
     book_fill(sets.totals, k, side, lots, tick, sets.rules[k]["tick_value"], cost)
     n = sets.totals[k]["fills"]

@@ -5,7 +5,6 @@ from collections.abc import Collection
 import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.fees import FeeModel
 from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.state import OrderKind
 from strategy_lab_core.types import NS_PER_SECOND, Records
@@ -19,7 +18,8 @@ RULE = np.dtype(
         (field, np.int64)
         for field in (
             "latency_model", "order_ns", "response_ns",
-            "fee_model", "maker_fee", "taker_fee",  # money per lot
+            "maker_fee", "taker_fee",  # money per lot
+            "maker_rate", "taker_rate",  # of the value, 1e-8
             "tick_value",  # money per tick and lot
             "order_kinds",  # a bit for each `OrderKind` that may be sent
             "protection_ticks", "cancel_remainder",
@@ -63,9 +63,10 @@ def rules_of(
         "latency_model": LatencyModel.CONSTANT,
         "order_ns": config.latency.order_ns,
         "response_ns": config.latency.response_ns,
-        "fee_model": FeeModel.PER_CONTRACT,
         "maker_fee": maker_fee,
         "taker_fee": taker_fee,
+        "maker_rate": config.fees.maker_rate_e8,
+        "taker_rate": config.fees.taker_rate_e8,
         "tick_value": tick_value,
         "order_kinds": sum(1 << kind for kind in order_kinds),
         "protection_ticks": config.market_orders.protection_ticks,

@@ -20,6 +20,7 @@ from strategy_lab_core.engine.config import (
     LimitsConfig,
     MarketOrderConfig,
 )
+from strategy_lab_core.engine.fees import RATE_SCALE
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
@@ -137,10 +138,14 @@ def _part(kind: type[PartT], key: str, content: Mapping[str, Any]) -> PartT:
 
 
 def _fees(given: Mapping[str, Any]) -> FeeConfig:
-    refuse_unknown("fees", given, ("maker", "taker"))
-    return FeeConfig(
-        **{f"{name}_e6": scaled(f"fees.{name}", rate, MONEY_SCALE) for name, rate in given.items()}
-    )
+    per_contract = {"maker": "maker_e6", "taker": "taker_e6"}
+    of_value = {"maker_bps": "maker_rate_e8", "taker_bps": "taker_rate_e8"}
+    refuse_unknown("fees", given, (*per_contract, *of_value))
+    found = {per_contract[name]: scaled(f"fees.{name}", fee, MONEY_SCALE)
+             for name, fee in given.items() if name in per_contract}  # fmt: skip
+    rates = {of_value[name]: scaled(f"fees.{name}", rate, RATE_SCALE // 10_000)
+             for name, rate in given.items() if name in of_value}  # fmt: skip
+    return FeeConfig(**found, **rates)
 
 
 def _limits(given: Mapping[str, Any]) -> LimitsConfig:

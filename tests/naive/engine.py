@@ -5,6 +5,7 @@ that stood at our price when ours began to rest. The strategy is called through 
 """
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -463,7 +464,9 @@ class NaiveEngine:
         order.filled += lots
         self.position += order.side * lots
         change = -order.side * lots * tick * tick_value
+        rate = self.config.fees.maker_rate_e8 if maker else self.config.fees.taker_rate_e8
         change -= lots * (maker_fee if maker else taker_fee)
+        change -= round(Fraction(abs(lots * tick * tick_value) * rate, 10**8))  # half to even
         self.cash += change
         local = self._respond("filled", order, now, lots, change)
         self.fills.append(Fill(order.number, now, local, tick, lots, maker, self.position))

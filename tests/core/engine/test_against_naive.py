@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from strategy_lab_core.engine.backtest import BacktestResult, backtest
 from strategy_lab_core.engine.config import (
     BacktestConfig,
+    FeeConfig,
     LatencyConfig,
     LimitsConfig,
     MarketOrderConfig,
@@ -42,6 +43,10 @@ def configs(draw: st.DrawFn) -> BacktestConfig:
             protection_ticks=draw(st.integers(0, 4)),
             cancel_remainder=draw(st.booleans()),
             simulate_unsupported=draw(st.booleans()),
+        ),
+        fees=FeeConfig(
+            maker_rate_e8=draw(st.sampled_from([0, -2_500, 7, 10**8])),
+            taker_rate_e8=draw(st.sampled_from([0, 50_000, 333_333])),
         ),
         flatten_seconds=draw(st.integers(0, 4)),
         allow_partial=True,

@@ -31,7 +31,11 @@ def _random_set(roll: random.Random) -> ParameterSet:
         latency=LatencyConfig(
             order_ns=roll.choice([0, MS, 30 * MS]), response_ns=roll.choice([0, 2 * MS])
         ),
-        fees=FeeConfig(maker_e6=roll.choice([None, -100, 0]), taker_e6=roll.choice([None, 900])),
+        fees=FeeConfig(
+            maker_e6=roll.choice([None, -100, 0]),
+            taker_e6=roll.choice([None, 900]),
+            taker_rate_e8=roll.choice([0, 5]),
+        ),
         limits=LimitsConfig(
             max_position=roll.choice([1, 4, 9]),
             max_order_size=5,

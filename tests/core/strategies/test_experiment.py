@@ -90,6 +90,7 @@ def _changed(change: dict[str, Any]) -> Experiment:
         {"capital": 10_001},
         {"parameters": {"hold_ms": 7}},
         {"fees": {"maker": Decimal("0.01")}},
+        {"fees": {"taker_bps": Decimal("0.25")}},
         {"latency": {"order_ns": 7}},
         {"limits": {"max_position": 7}},
         {"limits": {"max_loss": Decimal("12.5")}},

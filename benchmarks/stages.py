@@ -203,7 +203,7 @@ def _engine(n_sets: int, threads: int) -> Callable[[Prepared], Callable[[], None
 
         def run(part: list[Strategy]) -> None:
             costs = [Costs(500_000, 370_000, 370_000)] * len(part)
-            run_pass(tape.copy(), part, [CONFIG] * len(part), costs)
+            run_pass(tape.copy(), part, [CONFIG] * len(part), costs, keeps_orders=False)
 
         def work() -> None:
             with ThreadPoolExecutor(threads) as pool:

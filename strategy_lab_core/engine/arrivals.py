@@ -58,12 +58,13 @@ def _why_refused(market: Market, sets: Sets, k: int, order: int) -> int:
     """Return why an order that begins to trade is rejected, or WORKING; sets protection limits."""
     orders, side, kind = sets.orders, sets.orders[k, order]["side"], sets.orders[k, order]["kind"]
     best = best_level(market, -side)
-    if kind in (OrderKind.MARKET, OrderKind.STOP):
+    protection = side * sets.rules[k]["protection_ticks"]
+    if kind == OrderKind.STOP:
+        orders[k, order]["tick"] = orders[k, order]["trigger"] + protection
+    elif kind == OrderKind.MARKET:
         if best < 0:
             return EndReason.REJECTED_NO_MARKET
-        is_stop = kind == OrderKind.STOP
-        base = orders[k, order]["trigger"] if is_stop else market.level_tick[best]
-        orders[k, order]["tick"] = base + side * sets.rules[k]["protection_ticks"]
+        orders[k, order]["tick"] = market.level_tick[best] + protection
     tick = orders[k, order]["tick"]
     if kind == OrderKind.POST_ONLY and is_within(market, best, side, tick):
         return EndReason.REJECTED_WOULD_TRADE

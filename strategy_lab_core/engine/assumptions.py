@@ -57,6 +57,10 @@ def assumptions_of(
         "The limits on orders and position never fail, and connections never drop.",
         f"Contract: {choice}; known only after the session: there are no roll rules yet.",
     ]
+    if market.simulate_unsupported:
+        sentences.append(
+            "Order types that the exchange does not have, such as post-only at CME, are simulated."
+        )
     if repair_ns:
         sentences.append(
             f"The capture clock ran behind the exchange's: {_ms(repair_ns)} were added to it, "

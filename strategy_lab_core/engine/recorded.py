@@ -61,12 +61,18 @@ def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
 @inlined
 def is_open_at(world: World, now_ns: int) -> bool:
     """Say whether orders match at an exchange time not before the last event."""
+    place = _phase_at(world, now_ns)
+    return bool(place >= 0 and world.tape.phases[place, 1] == Phase.OPEN)
+
+
+@inlined
+def _phase_at(world: World, now_ns: int) -> int:
+    # Only the market moves the cursor on: a set may be ahead of another's time.
     place = world.cursor[Cursor.PHASE]
     phases = world.tape.phases
     while place + 1 < len(phases) and phases[place + 1, 0] <= now_ns:
         place += 1
-    world.cursor[Cursor.PHASE] = place
-    return bool(place >= 0 and phases[place, 1] == Phase.OPEN)
+    return int(place)
 
 
 @inlined
@@ -228,6 +234,7 @@ def play_event(world: World, sets: Sets) -> None:
     tape, cursor = world.tape, world.cursor
     row = cursor[Cursor.ROW]
     now_ns = tape.event_ns[row]
+    cursor[Cursor.PHASE] = _phase_at(world, now_ns)
     is_open = is_open_at(world, now_ns)
     cursor[Cursor.TRADE_SIDE] = 0
     cursor[Cursor.TRADED_HIGH] = NO_BID

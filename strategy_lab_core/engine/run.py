@@ -148,6 +148,7 @@ def run_pass(
             for config, money in zip(configs, costs, strict=True)
         ]
     )
+    world.cursor[Cursor.JUDGES_LOSS] = int(rules["max_loss"].max() > 0)
     room = max(headroom(config) for config in configs)
     sets = fresh_sets(rules, room, keeps_orders=keeps_orders)
     sheets = blank_sheets(
@@ -163,8 +164,10 @@ def run_pass(
     status, n_rows = int(simulator.Status.RUNNING), len(session.tape.event_ns)
     pause = n_rows if on_rows is None else 0
     while status != simulator.Status.DONE:
+        arguments = (world, sets, sheets, strategy.function, room, pause)
+        advance = _kernel(arguments)
         try:
-            status = _advance((world, sets, sheets, strategy.function, room, pause))
+            status = int(advance(*arguments))
         except Exception as error:  # whatever a strategy raises: the set ends, not the pass
             k = int(world.cursor[Cursor.ACTIVE])
             if k in errors:
@@ -200,9 +203,9 @@ def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> Simu
     return stopped
 
 
-def _advance(arguments: tuple[Any, ...]) -> int:
-    advance = simulator.advance if JIT_DISABLED else _compiled(_signature(arguments))
-    return int(advance(*arguments))
+def _kernel(arguments: tuple[Any, ...]) -> Callable[..., int]:
+    kernel: Callable[..., int] = simulator.advance
+    return kernel if JIT_DISABLED else _compiled(_signature(arguments))
 
 
 def _signature(arguments: tuple[Any, ...]) -> Any:

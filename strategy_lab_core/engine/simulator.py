@@ -105,7 +105,8 @@ def _call(
 ) -> None:
     """Call the strategy, unless its book is not to be trusted or the engine ends flat.
 
-    Before each call the loss limit is judged; where it is reached, flattening begins at once.
+    The loss limit is judged first, at every delivery too that the strategy is not called for; where
+    it is reached, flattening begins at once.
     """
     seen = world.feed.ends[End.SEEN]
     flatten_ns = world.cursor[Cursor.FLATTEN_NS]
@@ -116,6 +117,8 @@ def _call(
         sets.totals[k]["killed_ns"] = now_ns
         sets.totals[k]["next_flatten_ns"] = now_ns
         return
+    if wake == Wake.BOOK and world.cursor[Cursor.CALL_ON_BOOK] == 0:
+        return  # only the loss was to be judged
     write_view(sheets, sets, k, seen, now_ns, wake, flatten_ns)
     sets.totals[k]["calls"] += 1
     strategy(
@@ -310,7 +313,7 @@ def advance(
             status = _play_market(world, sets, headroom, pause_row)
         else:
             deliver(world.feed)
-            if cursor[Cursor.CALL_ON_BOOK] == 1:
+            if cursor[Cursor.CALL_ON_BOOK] == 1 or cursor[Cursor.JUDGES_LOSS] == 1:
                 cursor[Cursor.TO_TELL] += 1
                 _look(world, sets, headroom)
     return status

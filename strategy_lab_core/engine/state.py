@@ -60,11 +60,12 @@ class Cursor(IntEnum):
     IS_FILLED = 18  # 1 once something was filled since the sets were looked at
     IS_TIGHT = 19  # 1 once an array of some set has too little room
     ACTIVE = 20  # the set whose step is being taken
-    TO_TELL = 21  # how many deliveries the strategies are told of, one by one
+    TO_TELL = 21  # how many deliveries the sets are told of, one by one
     BUY_STOP = 22  # no set has a buy stop with a trigger below it; may be too low
     SELL_STOP = 23  # no set has a sell stop above it
     TRADED_HIGH = 24  # of the event's trades that can trigger, in ticks
     TRADED_LOW = 25
+    JUDGES_LOSS = 26  # 1 where some set has a loss limit: it is judged at every delivery
 
 
 class Listed(IntEnum):

@@ -71,14 +71,21 @@ class SweepResult:
     runs: tuple[SweepRun, ...]
 
     def table(self) -> Table:
-        """Return a row for each set: its number, parameters, figures, and the error if any."""
+        """Return a row for each set: number, parameters, figures, configuration, error if any.
+
+        A parameter that has the name of a figure is shown as ``parameter_<name>``.
+        """
         done = [run.result.metrics if run.result else {} for run in self.runs]
         names = next((tuple(metrics) for metrics in done if metrics), ())
         columns: dict[str, Any] = {"set": list(range(len(self.runs)))}
-        for name in self.runs[0].parameters:
-            columns[name] = [run.parameters[name] for run in self.runs]
         for name in names:
             columns[name] = [metrics.get(name) for metrics in done]
+        columns["config"] = [run.config.digest() for run in self.runs]
+        parameters = {}
+        for name in self.runs[0].parameters:
+            shown = f"parameter_{name}" if name in columns or name == "error" else name
+            parameters[shown] = [run.parameters[name] for run in self.runs]
+        columns = {"set": columns.pop("set"), **parameters, **columns}
         columns["error"] = [str(run.error) if run.error else None for run in self.runs]
         return table(columns)
 
@@ -90,6 +97,7 @@ def sweep(
     config: BacktestConfig | None = None,
     *,
     cores: int | None = None,
+    keep_orders: bool = True,
     on_progress: Progress | None = None,
     session: Session | None = None,
     instrument: Instrument | str | None = None,
@@ -112,6 +120,9 @@ def sweep(
         latency, `flatten_seconds`, `sample_seconds`, `allow_partial`.
     cores
         Threads; by default as many as cores, never more than sets. The results are the same.
+    keep_orders
+        False leaves the runs' order tables empty. Each array of a pass has room for the busiest of
+        its sets: for thousands of sets of which some send much, leave the orders out.
     on_progress
         Called from this thread with rows done and rows in all, over all threads.
 
@@ -140,7 +151,7 @@ def sweep(
         products=products,
     )
     places = _dealt(len(wanted), cores or os.cpu_count() or 1)
-    passes = _Passes(stage, strategies, configs, places)
+    passes = _Passes(stage, strategies, configs, places, keep_orders)
     runs: dict[int, SweepRun] = {}
     for part, outcome in zip(places, passes.run(on_progress), strict=True):
         for k, place in enumerate(part):
@@ -170,7 +181,9 @@ class _Passes:
         strategies: list[RunnableStrategy],
         configs: list[BacktestConfig],
         places: list[list[int]],
+        keep_orders: bool,
     ) -> None:
+        self._keep_orders = keep_orders
         self._stage, self._strategies, self._configs = stage, strategies, configs
         self._places = places
         self._rows = [0] * len(places)
@@ -208,7 +221,10 @@ class _Passes:
         configs = [self._configs[place] for place in part]
         costs = [costs_of(self._stage.instrument, config) for config in configs]
         try:
-            return run_pass(self._stage.tape.copy(), strategies, configs, costs, on_rows=note)
+            return run_pass(
+                self._stage.tape.copy(), strategies, configs, costs,
+                keeps_orders=self._keep_orders, on_rows=note,
+            )  # fmt: skip
         finally:
             with self._has_news:
                 self._has_news.notify()

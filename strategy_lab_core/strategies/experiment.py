@@ -81,6 +81,7 @@ class Experiment:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+MAX_LOSS_E6 = 10**15
 _LABELS = ("name", "description")
 
 
@@ -145,6 +146,10 @@ def _fees(given: Mapping[str, Any]) -> FeeConfig:
              for name, fee in given.items() if name in per_contract}  # fmt: skip
     rates = {of_value[name]: scaled(f"fees.{name}", rate, RATE_SCALE // 10_000)
              for name, rate in given.items() if name in of_value}  # fmt: skip
+    for name, rate_e8 in rates.items():
+        if abs(rate_e8) > RATE_SCALE:
+            key = name.replace("_rate_e8", "_bps")
+            raise ConfigError(f"fees.{key}", given[key], "in [-10000, 10000] basis points")
     return FeeConfig(**found, **rates)
 
 
@@ -153,7 +158,10 @@ def _limits(given: Mapping[str, Any]) -> LimitsConfig:
     refuse_unknown("limits", given, known)
     values = dict(given)
     if "max_loss" in values:
-        values["max_loss_e6"] = scaled("limits.max_loss", values.pop("max_loss"), MONEY_SCALE)
+        loss = values.pop("max_loss")
+        values["max_loss_e6"] = scaled("limits.max_loss", loss, MONEY_SCALE)
+        if not 0 < values["max_loss_e6"] <= MAX_LOSS_E6:
+            raise ConfigError("limits.max_loss", loss, f"in (0, {MAX_LOSS_E6 // MONEY_SCALE}]")
     return LimitsConfig(**values)
 
 

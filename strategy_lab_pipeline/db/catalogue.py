@@ -57,7 +57,7 @@ class FileCatalogue(Queries):
         ranges
             One for each instrument and channel; a schema without sequence numbers has none.
         proven
-            (a, b): the file at path a has all messages of the one at path b (`overlapping`).
+            (a, b): the file with hash a has all messages of the one with hash b.
         remark
             What is to be said of a file that counts.
 

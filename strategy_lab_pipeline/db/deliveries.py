@@ -70,7 +70,7 @@ def compare_messages(
     Parameters
     ----------
     proven
-        (a, b): the file at path a has all messages of the one at path b.
+        (a, b): the file with hash a has all messages of the one with hash b.
 
     A file that has all messages of others takes their place: they are "covered", and so is a new
     one that brings nothing. "broken" is a new file that shares some messages with another one:
@@ -78,11 +78,11 @@ def compare_messages(
     """
     found = overlaps(session, row.path, row.sha256, row.schema, mine)
     for other in found:
-        if (other.file.path, row.path) in proven:
+        if (other.file.sha256, row.sha256) in proven:
             row.status, row.duplicate_of = "covered", other.file.id
             row.reason = f"{row.path}: {other.file.path} has all of its messages, they count once"
             return
-    rest = [other for other in found if (row.path, other.file.path) not in proven]
+    rest = [other for other in found if (row.sha256, other.file.sha256) not in proven]
     if rest:
         row.status, row.duplicate_of = "broken", rest[0].file.id
         row.reason = _shared(row.path, mine, rest[0])

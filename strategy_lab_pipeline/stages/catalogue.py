@@ -56,7 +56,7 @@ def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
             str(path), size=file.size, mtime_ns=file.mtime_ns, reason=str(error)
         )
     except OSError as error:  # unlike a fault of its content, this may pass: time 0 is no file's
-        problem = f"{path}: {error.strerror or error} while it was read; it will be read again"
+        problem = f"{path}: {error.strerror or error} while it was read; ingest it again"
         return workspace.store.record_broken_file(
             str(path), size=file.size, mtime_ns=0, reason=problem
         )
@@ -82,24 +82,31 @@ def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
 def _proven(
     workspace: Workspace, summary: FileSummary, mine: list[FileRange]
 ) -> set[tuple[str, str]]:
-    """Return (a, b) where the file at a has all messages of the one at b, one of them the new."""
+    """Return (a, b) where the file with hash a has all messages of the one with hash b.
+
+    One of the two is the new file.
+    """
     found = set()
-    path, schema = summary.path, summary.schema.value
+    path, schema, new = summary.path, summary.schema.value, summary.sha256
     for other in workspace.store.overlapping(
         str(path), sha256=summary.sha256, schema=schema, ranges=mine
     ):
-        theirs = _open_again(workspace, other.file)
-        if within(other.ranges, mine) and has_messages(open_ticks(path), theirs, other.ranges):
-            found.add((str(path), other.file.path))
-        if theirs and within(mine, other.ranges) and has_messages(theirs, open_ticks(path), mine):
-            found.add((other.file.path, str(path)))
+        theirs, old = _open_again(workspace, other.file), other.file.sha256
+        try:
+            mine_again = open_ticks(path)
+            if within(other.ranges, mine) and has_messages(mine_again, theirs, other.ranges):
+                found.add((new, old))
+            if theirs and within(mine, other.ranges) and has_messages(theirs, mine_again, mine):
+                found.add((old, new))
+        except (DataError, OSError):
+            continue  # one of them can't be read to its end any more: nothing is proven
     return found
 
 
 def _open_again(workspace: Workspace, file: FileRow) -> TickFile | None:
     try:
         return open_ticks(readable_path(workspace, file))
-    except PipelineError:
+    except (PipelineError, DataError, OSError):
         return None  # it is gone, or not what it was
 
 

@@ -227,6 +227,8 @@ class NaiveEngine:
             self.seen = self.flight.pop(0)[1]
             if self.strategy.on_book:
                 self._call(now, 1)
+            else:
+                self._judge_loss(now)
         elif step == 4:
             self._flatten(now)
         else:
@@ -427,11 +429,13 @@ class NaiveEngine:
 
     def _why_rejected(self, order: Own) -> str:
         levels = self.book.levels("A" if order.side > 0 else "B")
-        if order.kind in ("market", "stop"):
+        protection = order.side * self.config.market_orders.protection_ticks
+        if order.kind == "stop":
+            order.tick = order.trigger + protection
+        elif order.kind == "market":
             if not levels:
                 return "rejected_no_market"
-            base = levels[0][0] if order.kind == "market" else order.trigger
-            order.tick = base + order.side * self.config.market_orders.protection_ticks
+            order.tick = levels[0][0] + protection
         if order.kind == "post_only" and self._opposite(order):
             return "rejected_would_trade"
         if order.kind == "fok" and self._unused(self._opposite(order)) < order.size:
@@ -545,19 +549,20 @@ class NaiveEngine:
         self.to_exchange.append((self.last_arrival, kind, order, tick, lots))
         self.sent_at.append(now)
 
-    def _has_lost_too_much(self) -> bool:
+    def _judge_loss(self, now: int) -> bool:
+        """Begin to end flat where the loss limit is reached; say whether it was, now or before."""
         limit = self.config.limits.max_loss_e6
         _, _, bid, bid_size, ask, ask_size, *_ = self.seen
-        if limit is None or not (bid_size and ask_size):
-            return False
-        worth = self.known_position * (bid + ask) * self.money[0] // 2
-        return self.known_cash + worth <= -limit
+        if self.killed or limit is None or now >= self.flatten_at or not self.seen[10]:
+            return self.killed != 0
+        if bid_size and ask_size:
+            worth = self.known_position * (bid + ask) * self.money[0] // 2
+            if self.known_cash + worth <= -limit:
+                self.killed = self.next_flatten = now
+        return self.killed != 0
 
     def _call(self, now: int, wake: int) -> None:
-        if now >= self.flatten_at or self.killed or not self.seen[10]:
-            return
-        if self._has_lost_too_much():
-            self.killed = self.next_flatten = now
+        if now >= self.flatten_at or not self.seen[10] or self._judge_loss(now):
             return
         live = self._live()
         working = np.zeros((self.config.limits.max_open_orders + 1, 8), np.int64)

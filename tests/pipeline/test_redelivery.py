@@ -71,6 +71,26 @@ def test_a_file_that_fills_a_gap_is_not_taken_for_a_part(opened: Workspace) -> N
     assert whole.is_file()
 
 
+def test_a_file_that_can_not_be_asked_again_stops_nothing(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second reading fails: nothing is proven, the file is refused, the next one is read."""
+    _write(opened, "a-whole", TICKS)
+    assert _read(opened) == {"a-whole": "whole"}
+
+    def fail(*_: object) -> bool:
+        """Do what a network drive does."""
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(catalogue, "has_messages", fail)
+    _write(opened, "b-part", TICKS[:THIRD])
+    _write(opened, "c-part", TICKS[THIRD:])
+
+    assert _read(opened) == {"b-part": "broken", "c-part": "broken"}
+    monkeypatch.undo()
+    assert _read(opened) == {"b-part": "covered", "c-part": "covered"}
+
+
 def test_a_part_comes_back_when_the_whole_changes(opened: Workspace) -> None:
     """The covering file is delivered anew and shorter: the part counts again."""
     _write(opened, "month", TICKS)

@@ -228,6 +228,35 @@ def test_kill_switch__ends_the_session_flat() -> None:
     assert untouched.flags == ("partial", "open_position")
 
 
+def test_kill_switch__sees_what_happens_between_two_calls() -> None:
+    """A loss that lasts for less than the strategy's timer counts too."""
+    scene = book().event(12_000, "C", "B", 1000, 100, 1).event(12_001, "A", "B", 900, 40, 4)
+    scene.event(13_000, "A", "B", 1000, 40, 6).event(90_000, "N", "N", None, 0)
+    limits = LimitsConfig(max_position=1_000, max_order_size=1_000, max_loss_e6=20_000_000)
+
+    result = scene.run(replace(QUICK, limits=limits), what_1=BUY_MARKET)
+
+    assert fills(result) == [(1002, 1, "T"), (900, 1, "T")]
+    assert "killed" in result.flags
+
+
+def test_stop__rests_where_nobody_is_on_the_other_side() -> None:
+    """The trade that triggers it takes the last ask: it waits at its protection limit."""
+    scene = book().trade(30, "B", 1002, [(2, 50)]).event(40, "A", "A", 1010, 2, 5)
+    scene.event(60, "N", "N", None, 0)
+
+    result = scene.run(what_1=BUY_STOP, tick_1=1002)
+
+    assert fills(result) == [(1042, 1, "M")]
+    assert reasons(result) == ["filled"]
+
+
+def test_assumptions__name_what_is_simulated() -> None:
+    """An order type that the exchange does not have is one."""
+    result = quiet_book().run(ALL_TYPES, what_1=BUY_POST_ONLY, tick_1=1001)
+    assert any("post-only at CME, are simulated" in text for text in result.assumptions)
+
+
 def test_modify__growth_counts_against_the_limits() -> None:
     """A size that could bring the position over its limit is not sent."""
     config = replace(QUICK, limits=LimitsConfig(max_position=5, max_order_size=50))

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Annotated, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -17,12 +18,26 @@ from strategy_lab_core.engine.config import (
 )
 from strategy_lab_core.engine.sweep import ParameterSet, sweep
 from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
+from strategy_lab_core.types import Int2D
 from tests.core.engine.monkeys import monkey
-from tests.core.engine.scenes import QUICK
+from tests.core.engine.scenes import BUY_MARKET, QUICK, two_steps
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, random_rows, session_until, to_table
 from tests.core.engine.test_backtest import failing
+from tests.core.engine.test_rules import book
 
 MS = 1_000_000
+
+
+class VolumeParams(NamedTuple):
+    """A name that a figure has too."""
+
+    volume: Annotated[int, Bounds(0, 9)] = 0
+
+
+@strategy(VolumeParams)
+def named_like_a_figure(memory: Memory, view: View, p: VolumeParams, requests: Int2D) -> None:
+    """Do nothing."""
 
 
 def _random_set(roll: random.Random) -> ParameterSet:
@@ -73,7 +88,8 @@ def test_sweep__equals_separate_runs(seed: int, n_sets: int, cores: int, wild: b
     """Parameters, latencies, fees, limits and seeds all differ; the order of sets is any."""
     roll = random.Random(seed)
     rows = to_table(random_rows(seed, 60, wild=wild))
-    session = session_until(START_NS + 4 * SECOND)
+    halts = ((300, 700), (1_200, 1_900)) if seed % 2 else ()
+    session = session_until(START_NS + 4 * SECOND, halts_ms=halts)
     sets = [_random_set(roll) for _ in range(n_sets)]
 
     found = sweep(rows, monkey, sets, cores=cores, session=session, instrument=MNQ)
@@ -89,6 +105,33 @@ def test_sweep__equals_separate_runs(seed: int, n_sets: int, cores: int, wild: b
     by_seed = {run.parameters["seed"]: run.result for run in found.runs}
     for again in shuffled.runs:
         _same(again.result, by_seed[again.parameters["seed"]])
+
+
+@pytest.mark.parametrize("ats", [(60, 20), (210, 120), (20, 60)])
+def test_sweep__each_set_has_its_own_time(ats: tuple[int, int]) -> None:
+    """A set that acts later, after a phase has changed, does not carry the others along."""
+    scene = book().event(900, "N", "N", None, 0)
+    rows = to_table(scene.rows)
+    session = session_until(START_NS + 600 * SECOND, halts_ms=((50, 200),))
+    sets = [{"at_1": at, "what_1": BUY_MARKET} for at in ats]
+
+    found = sweep(rows, two_steps, sets, QUICK, cores=1, session=session, instrument=MNQ)
+
+    for run, each in zip(found.runs, sets, strict=True):
+        alone = backtest(rows, two_steps(**each), QUICK, session=session, instrument=MNQ)
+        _same(run.result, alone)
+
+
+def test_table__keeps_parameters_and_figures_apart() -> None:
+    """A parameter with a figure's name does not take its place, nor it the parameter's."""
+    rows, session = to_table(random_rows(1, 60, wild=False)), session_until(START_NS + 10**12)
+    sets = [ParameterSet({"volume": 3}, QUICK), ParameterSet({"volume": 5}, replace(QUICK, seed=1))]
+
+    table = sweep(rows, named_like_a_figure, sets, session=session, instrument=MNQ).table()
+
+    assert table["parameter_volume"].to_list() == [3, 5]
+    assert table["volume"].to_list() == [0, 0]
+    assert table["config"].n_unique() == 2
 
 
 def test_sweep__a_set_that_raises_disturbs_no_other() -> None:
@@ -108,6 +151,24 @@ def test_sweep__a_set_that_raises_disturbs_no_other() -> None:
     assert table["divisor"].to_list() == [1, 0, 1]
     assert table["n_orders"].to_list() == [0, None, 0]
     assert table["error"].null_count() == 2
+
+
+def test_sweep__need_not_keep_the_orders() -> None:
+    """Figures, fills and equity are the same; only the order tables are empty."""
+    rows, session = to_table(random_rows(1, 300, wild=False)), session_until(START_NS + 10**12)
+    sets = [{"seed": 4}, {"seed": 9}]
+    kept, lean = (
+        sweep(rows, monkey, sets, QUICK, session=session, instrument=MNQ, keep_orders=keeps)
+        for keeps in (True, False)
+    )
+    for one, other in zip(kept.runs, lean.runs, strict=True):
+        assert one.result
+        assert other.result
+        assert one.result.metrics == other.result.metrics
+        assert one.result.metrics["n_orders"] == len(one.result.orders) > 0
+        assert one.result.fills.equals(other.result.fills)
+        assert one.result.equity.equals(other.result.equity)
+        assert len(other.result.orders) == 0
 
 
 def test_sweep__says_what_can_not_be() -> None:

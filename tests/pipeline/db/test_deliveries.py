@@ -46,7 +46,9 @@ def _used(store: Store) -> list[str]:
 def test_record_file__a_part_of_another_file_is_covered(store: Store) -> None:
     """The same messages in another format or a shorter file count once."""
     whole = _deliver(store, "month.dbn", _range(1, 100), _range(1, 50, instrument_id=7))
-    part = _deliver(store, "day.csv", _range(20, 30), proven=(("month.dbn", "day.csv"),))
+    part = _deliver(
+        store, "day.csv", _range(20, 30), proven=(("hash of month.dbn", "hash of day.csv"),)
+    )
 
     assert (part.status, part.duplicate_of) == ("covered", whole.id)
     assert part.reason == "day.csv: month.dbn has all of its messages, they count once"
@@ -101,7 +103,8 @@ def test_record_file__a_longer_file_takes_the_place_of_its_parts(store: Store) -
     """A month replaces its days where it is proven to have all that they have, and only then."""
     _deliver(store, "monday.dbn", _range(20, 30))
     _deliver(store, "tuesday.dbn", _range(40, 50))
-    both = (("month.dbn", "monday.dbn"), ("month.dbn", "tuesday.dbn"))
+    month = "hash of month.dbn"
+    both = ((month, "hash of monday.dbn"), (month, "hash of tuesday.dbn"))
 
     assert _deliver(store, "early.dbn", _range(1, 100)).status == "broken"
     assert _deliver(store, "month.dbn", _range(1, 100), proven=both[:1]).status == "broken"
@@ -118,7 +121,7 @@ def test_record_file__a_copy_of_the_old_bytes_counts_too(store: Store) -> None:
     assert again.status == "broken"
     assert "b.dbn" in again.reason
 
-    again = _deliver(store, "a.dbn", _range(1, 100), sha256="longer", proven=(("a.dbn", "b.dbn"),))
+    again = _deliver(store, "a.dbn", _range(1, 100), sha256="longer", proven=(("longer", "short"),))
     assert again.status == "whole"
     assert _used(store) == ["a.dbn"]
 
@@ -126,7 +129,7 @@ def test_record_file__a_copy_of_the_old_bytes_counts_too(store: Store) -> None:
 def test_orphans__are_judged_anew(store: Store) -> None:
     """What was left out for a file comes back when that file gets other bytes."""
     _deliver(store, "month.dbn", _range(1, 100))
-    _deliver(store, "day.dbn", _range(20, 30), proven=(("month.dbn", "day.dbn"),))
+    _deliver(store, "day.dbn", _range(20, 30), proven=(("hash of month.dbn", "hash of day.dbn"),))
     _deliver(store, "end.dbn", _range(90, 110))
     assert store.orphans() == []
     assert store.knows_file("day.dbn", 10, 5)

@@ -19,7 +19,7 @@ from benchmarks.stages import STAGES, Prepared, calibrate, prepare
 from benchmarks.tape import ROWS
 
 BUILD = Path(__file__).parent.parent / "build"
-GOALS_CAL = {"l3_book_tob": 4.5, "l3_book_mbp10": 9.0}
+GOALS_CAL = {"l3_book_tob": 4.5, "l3_book_mbp10": 9.0, "l3_backtest": 5.5, "l3_sweep100": 54.0}
 GOALS_S = {"read_dbn": 1.0, "row_checks": 0.10}
 WARM_ROWS = 20_000
 MAKE = "make"  # the stage that only makes the tape

@@ -22,11 +22,7 @@ def main(everything: bool) -> int:
     """Run both passes; stop after the first that fails."""
     chosen = [] if everything else ["-m", "not slow"]
     profile = "thorough" if everything else "default"
-    # Bounds checks make compiling much longer: the short run has them as plain Python.
-    checks = "1" if everything else "0"
-    compiled = run(
-        [*COMPILED, *chosen], STRATEGY_LAB_TEST_PROFILE=profile, NUMBA_BOUNDSCHECK=checks
-    )
+    compiled = run([*COMPILED, *chosen], STRATEGY_LAB_TEST_PROFILE=profile, NUMBA_BOUNDSCHECK="1")
     if compiled != 0:
         return compiled
     return run(

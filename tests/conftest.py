@@ -16,7 +16,7 @@ settings.register_profile(
     "thorough", deadline=None, max_examples=3000, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(  # kernels as plain Python: the same properties, fewer cases
-    "interpreted", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
+    "interpreted", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("STRATEGY_LAB_TEST_PROFILE", "default"))
 

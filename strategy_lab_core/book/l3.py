@@ -245,8 +245,8 @@ class L3Book:
         kernels.reinsert(old.orders, new.orders, moved)
         kernels.reinsert(old.before, new.before, moved)
         for side in (0, 1):
-            new.lots[2 * moved + side] = old.lots[side::2]
-            new.counts[2 * moved + side] = old.counts[side::2]
+            new.lots[2 * moved + side] = old.lots[side::2][: len(moved)]
+            new.counts[2 * moved + side] = old.counts[side::2][: len(moved)]
         if old.best[0] >= 0:
             new.best[0] = moved[old.best[0]]
         if old.best[1] < old_levels:
@@ -256,6 +256,7 @@ class L3Book:
 
 
 def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:
+    levels = max(levels, 1)  # kernels look at a level before they ask whether it is one
     orders = np.zeros(capacity, ORDER)
     orders["place"] = -1
     return L3State(

@@ -179,7 +179,7 @@ def run_pass(
         if status == simulator.Status.ARRAYS_FULL:
             sets = with_used_room(with_room(sets, room), room)
         elif status == simulator.Status.BOOK_FULL:
-            session.book.reserve(2 * session.book.live_orders)
+            session.book.reserve(2 * session.book.capacity)
             world = world._replace(market=market_of(session.book.state, session.level_tick))
         elif status == simulator.Status.PAUSED and on_rows is not None:
             on_rows(int(world.cursor[Cursor.ROW]))

@@ -83,6 +83,7 @@ def send_new(
     orders[k, order]["is_over"] = 0
     orders[k, order]["cancel_sent"] = 0
     totals["orders"] += 1
+    totals["is_stale"] = 1
     sets.lists[k, Listed.LIVE, totals["live"]] = order
     totals["live"] += 1
     entry_ns = delay(sets.rules, k, Leg.ENTRY)
@@ -107,6 +108,7 @@ def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
     if order < 0 or sets.orders[k, order]["cancel_sent"] != 0:
         return Refusal.UNKNOWN_ORDER
     sets.orders[k, order]["cancel_sent"] = 1
+    sets.totals[k]["is_stale"] = 1
     entry_ns = delay(sets.rules, k, Leg.ENTRY)
     n = sets.totals[k]["sent"]
     sets.totals[k]["sent"] = n + 1
@@ -166,6 +168,7 @@ def _send_modify(
     if _is_over_rate(sets, k, now_ns):
         return Refusal.MESSAGE_RATE
     orders[k, order]["modify_sent"] = 1
+    sets.totals[k]["is_stale"] = 1
     orders[k, order]["asked_size"] = lots
     n = sets.totals[k]["sent"]
     sets.totals[k]["sent"] = n + 1
@@ -228,6 +231,7 @@ def hear(sets: Sets, k: int) -> None:
     totals, orders = sets.totals[k], sets.orders
     n = totals["heard"]
     totals["heard"] = n + 1
+    totals["is_stale"] = 1
     heard = message(sets.inbound[k], n)
     order, kind = heard["order"], heard["kind"]
     if kind == MessageKind.FILLED:

@@ -44,7 +44,7 @@ class World(NamedTuple):
     cursor: Int1D  # see `Cursor`
 
 
-def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
+def start_cursor(*, end_ns: int, flatten_ns: int, calls: int) -> Int1D:
     """Return the numbers of a pass that has not begun."""
     cursor = np.zeros(len(Cursor), np.int64)
     cursor[Cursor.PHASE] = -1
@@ -55,7 +55,7 @@ def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     cursor[Cursor.SELL_STOP] = NO_BID
     cursor[Cursor.END_NS] = end_ns
     cursor[Cursor.FLATTEN_NS] = flatten_ns
-    cursor[Cursor.CALL_ON_BOOK] = int(call_on_book)
+    cursor[Cursor.CALLS] = calls
     return cursor
 
 

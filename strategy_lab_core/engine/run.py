@@ -19,7 +19,7 @@ from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
 from strategy_lab_core.engine.recorded import World, start_cursor
 from strategy_lab_core.engine.rules import headroom, rules_of
-from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, blank_sheets
+from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, Wake, blank_sheets
 from strategy_lab_core.engine.state import (
     NEVER,
     NO_ASK,
@@ -57,6 +57,10 @@ class RunnableStrategy(Protocol):
     @property
     def on_book(self) -> bool:
         """Whether it is called when the book that it sees changes."""
+
+    @property
+    def on_response(self) -> bool:
+        """Whether it is called when a response to its orders arrives."""
 
     @property
     def timer_ns(self) -> int:
@@ -132,7 +136,7 @@ def run_pass(
         cursor=start_cursor(
             end_ns=session.end_ns,
             flatten_ns=flatten_ns,
-            call_on_book=strategy.on_book,
+            calls=_calls(strategy),
         ),
     )
     rules = np.concatenate(
@@ -188,6 +192,12 @@ def run_pass(
     for k in range(len(configs)):
         simulator.finish(world, sets, k)
     return Outcome(world, sets, errors)
+
+
+def _calls(strategy: RunnableStrategy) -> int:
+    """Return a bit for each `Wake` that a strategy is called for."""
+    on_book, on_response = int(strategy.on_book), int(strategy.on_response)
+    return on_book << Wake.BOOK | on_response << Wake.RESPONSE | 1 << Wake.TIMER
 
 
 def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> SimulationError:

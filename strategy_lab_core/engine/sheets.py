@@ -119,6 +119,9 @@ def blank_sheets(params: Float2D, *, n_ints: int, n_floats: int, max_open_orders
 
 @inlined
 def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
+    if sets.totals[k]["is_stale"] == 0:
+        return
+    sets.totals[k]["is_stale"] = 0
     orders = sets.orders
     for i in range(sets.totals[k]["live"]):
         order = sets.lists[k, Listed.LIVE, i]

@@ -117,7 +117,7 @@ def _call(
         sets.totals[k]["killed_ns"] = now_ns
         sets.totals[k]["next_flatten_ns"] = now_ns
         return
-    if wake == Wake.BOOK and world.cursor[Cursor.CALL_ON_BOOK] == 0:
+    if (world.cursor[Cursor.CALLS] >> wake) & 1 == 0:
         return  # only the loss was to be judged
     write_view(sheets, sets, k, seen, now_ns, wake, flatten_ns)
     sets.totals[k]["calls"] += 1
@@ -250,7 +250,7 @@ def _run_sets(
         if due_keys[k] < limit_key:
             cursor[Cursor.ACTIVE] = k
             when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
-            room = has_room(sets, k, cursor[Cursor.HEADROOM])
+            room = True  # as always between two steps
             while room and _key(when, step) < limit_key:
                 _take_step(world, sets, sheets, strategy, k, when, step)
                 when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])

@@ -53,7 +53,7 @@ class Cursor(IntEnum):
     IS_MARKED = 9  # 1 once there is a price at all
     END_NS = 10
     FLATTEN_NS = 11
-    CALL_ON_BOOK = 12
+    CALLS = 12  # a bit for each `Wake` that the strategy is called for
     TRADE_LOTS = 13  # of the last recorded trade
     TRADE_NUMBER = 14  # how many there were
     WATCH_BID = 15  # no set has a resting bid above it, in ticks; may be too high
@@ -208,6 +208,7 @@ TOTAL = _record(
     "next_flatten_ns", "next_timer_ns", "next_sample_ns",
     "told",  # deliveries that its strategy was told of
     "calls",  # of the strategy
+    "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
     "killed_ns",  # our time at which the loss limit was reached, 0 until then
     "is_stopped",  # 1 once its strategy has raised: it takes no part any more
 )  # fmt: skip

@@ -79,8 +79,9 @@ class Strategy:
         The parameters, an instance of the author's NamedTuple.
     bounds
         Inclusive range of each parameter.
-    on_book, timer_ns
-        Whether it is called when the book that it sees changes; the timer's spacing, 0 for none.
+    on_book, on_response, timer_ns
+        Whether it is called when the book that it sees changes, and on responses to its orders; the
+        timer's spacing, 0 for none.
     n_ints, n_floats
         Size of its memory.
     source
@@ -96,6 +97,7 @@ class Strategy:
     values: Any
     bounds: Mapping[str, Bounds]
     on_book: bool
+    on_response: bool
     timer_ns: int
     n_ints: int
     n_floats: int
@@ -212,6 +214,7 @@ def strategy(
     params: type,
     *,
     on_book: bool = True,
+    on_response: bool = True,
     timer_ns: int = 0,
     ints: int = 8,
     floats: int = 8,
@@ -225,12 +228,12 @@ def strategy(
         each with a default.
     on_book
         Call it whenever the book, the traded volume, the phase or the trust in it changes.
+    on_response
+        Call it on every response to its orders.
     timer_ns
         Call it at this spacing too, from the session's open; 0 for no timer.
     ints, floats
         Numbers it may keep from call to call.
-
-    It is also called on every response to its orders.
     """
 
     def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:
@@ -245,6 +248,7 @@ def strategy(
             values=values,
             bounds=bounds,
             on_book=on_book,
+            on_response=on_response,
             timer_ns=timer_ns,
             n_ints=ints,
             n_floats=floats,

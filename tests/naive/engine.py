@@ -514,7 +514,10 @@ class NaiveEngine:
         order.known_over |= kind in ("ended", "ended by modify") or is_full
         if now >= self.flatten_at or self.killed:
             self._close(now)
-        self._call(now, 2)
+        if self.strategy.on_response:
+            self._call(now, 2)
+        else:
+            self._judge_loss(now)
 
     def _flatten(self, now: int) -> None:
         self.next_flatten += SECOND

@@ -101,6 +101,7 @@ def assert_same(fast: BacktestResult, slow: NaiveEngine) -> None:
     params=st.tuples(st.integers(1, 10**6), st.integers(2, 9), st.integers(1, 3)),
     nonsense=st.booleans(),
     cut=st.integers(0, 3),
+    called=st.tuples(st.booleans(), st.booleans()),
 )
 def test_engine__agrees_with_the_naive_one(
     seed: int,
@@ -110,6 +111,7 @@ def test_engine__agrees_with_the_naive_one(
     params: tuple[int, int, int],
     nonsense: bool,
     cut: int,
+    called: tuple[bool, bool],
 ) -> None:
     """Random sessions, random requests, any latency, closes before and after the last row."""
     rows = random_rows(seed, n_events, wild=wild)
@@ -117,6 +119,7 @@ def test_engine__agrees_with_the_naive_one(
     close_ns = max(last_ns - cut * SECOND, START_NS + 1) + 2 * SECOND
     halts = ((START_NS + SECOND, START_NS + 2 * SECOND),) if seed % 3 == 0 else ()
     actor = monkey(seed=params[0], act_every=params[1], reach=params[2], nonsense=nonsense)
+    actor = replace(actor, on_book=called[0], on_response=called[1])
 
     fast, slow = run_both(rows, actor, config, close_ns, halts=halts)
 

@@ -83,10 +83,11 @@ def test_watch_volatility__says_nothing_before_a_half_life() -> None:
     assert found[40] == 0.0  # every tenth mid is the same
 
 
-def test_roll_spread__finds_that_of_bouncing_trades() -> None:
+@pytest.mark.parametrize("drift", [0.0, 0.5])
+def test_roll_spread__finds_that_of_bouncing_trades(drift: float) -> None:
     """Roll's own model: a value that wanders, trades half a spread off it on a side by chance."""
     rng, n, spread = np.random.default_rng(2), 200_000, 1.5
-    value = np.cumsum(rng.normal(0, 0.2, n))
+    value = np.cumsum(rng.normal(drift, 0.2, n))
     trades = value + rng.choice([-spread / 2, spread / 2], n)
 
     assert roll_spread(trades) == pytest.approx(spread, rel=0.01)

@@ -25,10 +25,10 @@ MAKERS = pytest.mark.parametrize(
 )
 
 
-def _sold_to_us() -> Scene:
-    """Return a session in which three lots are sold at our bid or through it after a second."""
+def _sold_to_us(lots: int = 3) -> Scene:
+    """Return a session in which lots are sold at our bid or through it after a second."""
     scene = quiet_book().event(500, "A", "B", 1_000, 20, 3).event(600, "C", "B", 1_000, 10, 1)
-    return scene.trade(1_000, "A", 1_000, [(3, 3)])
+    return scene.trade(1_000, "A", 1_000, [(3, lots)])
 
 
 def _bought_from_us() -> Scene:
@@ -90,14 +90,16 @@ def test_quotes__widen_with_risk(maker: Strategy, more: dict[str, float]) -> Non
 
 @MAKERS
 def test_quotes__never_cross_the_spread(maker: Strategy) -> None:
-    """Long and afraid it would sell far below the bid: it offers one tick above it instead."""
+    """Long and afraid it would sell far below the bid: it offers a tick above. Likewise short."""
     afraid = maker(risk_aversion=2.0, volatility=5.0)
-    scene = quiet_book().event(500, "A", "B", 900, 50, 3).trade(1_000, "A", 900, [(3, 3)])
+    to_us = quiet_book().event(500, "A", "B", 900, 50, 3).trade(1_000, "A", 900, [(3, 3)])
+    from_us = quiet_book().event(500, "A", "A", 1_100, 50, 3).trade(1_000, "B", 1_100, [(3, 3)])
 
-    result = run(scene, afraid)
+    long, short = run(to_us, afraid), run(from_us, afraid)
 
-    assert result.fills["liquidity"].to_list() == ["M"]
-    assert sent(result)[1] == Sent("A", 1_001, 3, 0, "expired")
+    assert long.fills["liquidity"].to_list() == short.fills["liquidity"].to_list() == ["M"]
+    assert sent(long)[1] == Sent("A", 1_001, 3, 0, "expired")
+    assert sent(short)[0] == Sent("B", 1_003, 3, 0, "expired")
 
 
 @MAKERS
@@ -122,12 +124,12 @@ def test_quotes__are_withdrawn_before_the_end(maker: Strategy) -> None:
 
 @MAKERS
 def test_quotes__only_reduce_before_the_end(maker: Strategy) -> None:
-    """Long, it goes on to offer what it has, and then rests."""
-    scene = _sold_to_us().trade(40_000, "B", 1_004, [(2, 5)])
+    """Long, it offers what it has and no more, and then rests."""
+    scene = _sold_to_us(2).trade(40_000, "B", 1_004, [(2, 5)])
 
     result = run(scene, maker(wind_down_s=60.0), close_s=130)
 
-    assert result.fills["position_after"].to_list() == [3, 0]
+    assert result.fills["position_after"].to_list() == [2, 0]
     assert result.fills["liquidity"].to_list() == ["M", "M"]
 
 
@@ -150,6 +152,17 @@ def test_quotes__follow_the_mid(maker: Strategy) -> None:
 
     assert _ticks(after) == [tick + 1 for tick in _ticks(before)]
     assert sent(run(scene, maker(min_change_ticks=2))) == before
+
+
+@MAKERS
+def test_quotes__follow_the_mid_with_what_is_left(maker: Strategy) -> None:
+    """One lot of the bid is filled: the other two go along."""
+    scene = _sold_to_us(1).event(1_500, "A", "A", 1_007, 5, 5)
+
+    found = sent(run(scene.event(1_600, "C", "A", 1_004, 10, 2), maker))
+
+    assert [(each.side, each.size, each.filled) for each in found] == [("B", 3, 1), ("A", 3, 0)]
+    assert _ticks(found)[0] > _ticks(sent(run(quiet_book(), maker)))[0]
 
 
 @MAKERS

@@ -3,7 +3,7 @@
 The decorator compiles the function behind the engine's one signature. A small adapter file is
 generated for it beside the compile cache, named by a hash of the strategy's source: an edited
 strategy is compiled alone, the engine stays cached. A strategy is one file; what it imports must
-be part of this package.
+be part of this package: `requests`, `quoting`, the features.
 """
 
 import difflib
@@ -21,7 +21,12 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numba
 import numpy as np
 
-from strategy_lab_core._jit import CACHE_FOLDER, JIT_DISABLED
+from strategy_lab_core._jit import (
+    CACHE_FOLDER,
+    JIT_DISABLED,
+    SHARED_BY_STRATEGIES,
+    source_digest,
+)
 from strategy_lab_core.engine import sheets
 from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction
 from strategy_lab_core.errors import ConfigError
@@ -193,8 +198,10 @@ def _digest(function: Callable[..., Any], adapter: str) -> str:
     own_file = inspect.getsourcefile(function)
     written = Path(own_file).read_text() if own_file else inspect.getsource(function)
     here = Path(__file__).parent
-    api = [(here / name).read_text() for name in ("strategy.py", "requests.py")]
-    text = "\0".join([written, function.__qualname__, adapter, *api])
+    shared = (here / "strategy.py", *(here.parent / name for name in SHARED_BY_STRATEGIES))
+    api = [path.read_text() for path in shared]
+    features = source_digest(here.parent / "features")
+    text = "\0".join([written, function.__qualname__, adapter, features, *api])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -1,16 +1,13 @@
 """Experiments from mappings: exact figures, helpful refusals, digests."""
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strategy_lab_core.data.exact_yaml import read_yaml
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "imbalance.yaml"
 SMALL: dict[str, Any] = {
     "name": "one",
     "product": "MNQ",
@@ -37,13 +34,6 @@ def test_experiment__takes_every_figure_exactly() -> None:
     assert found.config.flatten_seconds == 30
     chosen = found.strategy.parameters
     assert (chosen["threshold"], chosen["size"], chosen["passive"]) == (0.75, 2, True)
-
-
-def test_experiment__the_example_is_one() -> None:
-    """The file that newcomers copy is valid."""
-    found = experiment_from_dict(read_yaml(EXAMPLE))
-
-    assert (found.name, found.product, found.strategy.name) == ("imbalance_mnq", "MNQ", "imbalance")
 
 
 @pytest.mark.parametrize(

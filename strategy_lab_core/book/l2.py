@@ -39,13 +39,17 @@ def book_depth(ticks: Table) -> int:
     names = set(ticks.columns)
     if "order_id" in names:
         return 0
+    if is_differences(ticks):
+        raise DataError(
+            "depth differences restate no levels: a backtest reads them, replay does not"
+        )
     depth = 0
     while f"bid_px_{depth:02d}" in names:
         depth += 1
     if not depth:
         raise DataError(
-            "these ticks hold no order book: it takes the schema mbo, mbp-10, mbp-1, tbbo or depth "
-            f"differences; the columns are {', '.join(ticks.columns)}"
+            "these ticks hold no order book: it takes the schema mbo, mbp-10, mbp-1 or tbbo; "
+            f"the columns are {', '.join(ticks.columns)}"
         )
     return depth
 

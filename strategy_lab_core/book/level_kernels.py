@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from strategy_lab_core._jit import hot_kernel, inlined, part
-from strategy_lab_core.book.l3_kernels import BID_LEVELS, L3State
+from strategy_lab_core.book.l3_kernels import BID_LEVELS, L3State, MboRows
 from strategy_lab_core.types import EMPTY_PRICE, Action, Int1D, Int2D, IntAny, Side
 
-__all__ = ["Changes", "clear_levels", "difference_windows", "set_level"]
+__all__ = ["Changes", "clear_levels", "difference_windows", "replay_levels", "set_level"]
 
+# Numba has no `int` of enum members: plain integers for the columns.
 _TRADE, _SET = int(Action.TRADE), int(Action.MODIFY)
+_BID, _ASK = int(Side.BID), int(Side.ASK)
 _INTO_VIEW, _OUT_OF_VIEW, _NONE = int(Action.ADD), int(Action.CANCEL), int(Action.NONE)
 
 
@@ -59,6 +61,23 @@ def clear_levels(book: L3State) -> None:
     book.meta[BID_LEVELS + 1] = 0
 
 
+@hot_kernel
+def replay_levels(book: L3State, rows: MboRows, best: IntAny) -> None:
+    """Apply the rows of a feed of differences, writing both best levels after each.
+
+    `best` (int64, shape: rows, 2) gets the level of the best bid and ask, -1 where nobody is there.
+    """
+    for row in range(len(rows.action)):
+        level = rows.level[row]
+        if rows.action[row] == Action.CLEAR:
+            clear_levels(book)
+        elif rows.action[row] == Action.MODIFY and level >= 0 and rows.side[row] != Side.NONE:
+            side = int(rows.side[row] == Side.ASK)
+            set_level(book, 2 * level + side, int(np.int64(rows.size[row])), row + 1)
+        best[row, 0] = book.best[0]
+        best[row, 1] = book.best[1] if book.best[1] < len(book.counts) >> 1 else -1
+
+
 class Changes(NamedTuple):
     """What records of a feed that restates its levels change, one row each (shape: rows).
 
@@ -95,8 +114,8 @@ def _difference_side(
     Both windows are walked from the best price on.
     """
     depth = prices.shape[1] >> 1
-    first = 0 if side == Side.BID else depth
-    sign = 1 if side == Side.BID else -1
+    first = 0 if side == _BID else depth
+    sign = 1 if side == _BID else -1
     old, new = record - 1, record
     i = j = first
     end = first + depth
@@ -160,8 +179,8 @@ def difference_windows(
                 to, n, record, _TRADE, side[record], price[record], int(np.int64(size[record]))
             )
         snapshot = bool(is_snapshot[record])
-        n = _difference_side(to, n, record, int(Side.BID), snapshot, prices, sizes)
-        n = _difference_side(to, n, record, int(Side.ASK), snapshot, prices, sizes)
+        n = _difference_side(to, n, record, _BID, snapshot, prices, sizes)
+        n = _difference_side(to, n, record, _ASK, snapshot, prices, sizes)
         if is_trade and trades_last:
             n = _write(
                 to, n, record, _TRADE, side[record], price[record], int(np.int64(size[record]))

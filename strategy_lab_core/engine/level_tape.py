@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from strategy_lab_core.book.differences import difference_rows
 from strategy_lab_core.book.l2 import book_depth, is_differences, read_levels
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.l3_kernels import MboRows
@@ -31,7 +32,7 @@ class TapeRows(NamedTuple):
 def tape_rows(ticks: Table, book: L3Book) -> TapeRows:
     """Return the rows of a table of any feed with a book; their prices enter the book's grid."""
     if is_differences(ticks):
-        return TapeRows(_rows_of(book, ticks, _as_changes(ticks)), np.arange(len(ticks)), UNBOUNDED)
+        return TapeRows(difference_rows(book, ticks), np.arange(len(ticks)), UNBOUNDED)
     depth = book_depth(ticks)
     if not depth:
         return TapeRows(book.rows(ticks), np.arange(len(ticks)), BY_ORDER)
@@ -48,16 +49,6 @@ def _rows_of(book: L3Book, ticks: Table, changes: Changes) -> MboRows:
         order_id=np.zeros(len(changes.record), np.uint64),
         flags=column(ticks, "flags")[changes.record],
         ts_recv=column(ticks, "ts_recv")[changes.record],
-    )
-
-
-def _as_changes(ticks: Table) -> Changes:
-    return Changes(
-        record=np.arange(len(ticks)),
-        action=column(ticks, "action"),
-        side=column(ticks, "side"),
-        price=column(ticks, "price", null=EMPTY_PRICE),
-        size=column(ticks, "size"),
     )
 
 

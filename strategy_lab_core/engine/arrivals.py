@@ -9,7 +9,7 @@ from strategy_lab_core.engine.market import (
     Market,
     best_level,
     is_within,
-    lots_at_tick,
+    lots_ahead,
     next_arrival,
 )
 from strategy_lab_core.engine.orders import (
@@ -104,7 +104,7 @@ def _trade_and_rest(
     if not _may_rest(sets, k, orders[k, order]["kind"]):
         _reject(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED, cursor)
         return
-    ahead = lots_at_tick(market, orders[k, order]["side"], orders[k, order]["tick"])
+    ahead = lots_ahead(market, orders[k, order]["side"], orders[k, order]["tick"])
     rest(sets, k, order, next_arrival(market), ahead, cursor)
 
 

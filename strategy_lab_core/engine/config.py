@@ -4,6 +4,7 @@ Times are integer nanoseconds unless the name says seconds, money is an integer 
 currency, sizes are lots. A strategy's own parameters are not here: they belong to the strategy.
 """
 
+import difflib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -17,11 +18,14 @@ __all__ = [
     "LatencyConfig",
     "LimitsConfig",
     "MarketOrderConfig",
+    "QueueConfig",
     "require_shared",
 ]
 
 _MILLISECOND_NS = 1_000_000
 _DAY_NS = 86_400_000_000_000
+_QUEUE_MODELS = ("risk_averse", "power_1", "power_2", "power_3", "log_1", "log_2")
+_MAX_EXPONENT = 10
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
@@ -154,6 +158,39 @@ class MarketOrderConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueConfig:
+    """How much of a level's cancellations was ahead of us, where a feed shows levels only (L2).
+
+    With market-by-order rows (L3) the queue is seen, quotes and trades (L1) are always taken as
+    risk-averse: neither asks for a model. All but `risk_averse` let us advance by cancellations
+    that may well have been behind us.
+
+    Parameters
+    ----------
+    model
+        `risk_averse`, `power_1`, `power_2`, `power_3`, `log_1` or `log_2` (`queue.share_behind`).
+    exponent
+        n of the power models, up to six decimals.
+    """
+
+    model: str = "risk_averse"
+    exponent: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.model not in _QUEUE_MODELS:
+            near = difflib.get_close_matches(str(self.model), _QUEUE_MODELS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(
+                "queue.model", self.model, f"one of {', '.join(_QUEUE_MODELS)}{meant}"
+            )
+        number = self.exponent
+        is_number = type(number) in (int, float)
+        if not is_number or not 0 < number <= _MAX_EXPONENT or round(number, 6) != number:
+            rule = f"a number in (0, {_MAX_EXPONENT}] with at most six decimals"
+            raise ConfigError("queue.exponent", number, rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestConfig:
     """One backtest's settings but for the strategy and its parameters.
 
@@ -172,6 +209,7 @@ class BacktestConfig:
     latency: LatencyConfig = field(default_factory=LatencyConfig)
     fees: FeeConfig = field(default_factory=FeeConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    queue: QueueConfig = field(default_factory=QueueConfig)
     market_orders: MarketOrderConfig = field(default_factory=MarketOrderConfig)
     flatten_seconds: int = 60
     sample_seconds: int = 1

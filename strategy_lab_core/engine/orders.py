@@ -9,6 +9,7 @@ from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, arrival, delay
+from strategy_lab_core.engine.queue import LOT, UNKNOWN_FRONT
 from strategy_lab_core.engine.state import (
     ENDS,
     NEW_ORDERS,
@@ -142,10 +143,15 @@ def sample(sets: Sets, k: int, now_ns: int, cursor: Int1D) -> None:
 
 @inlined
 def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: Int1D) -> None:
-    """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`."""
+    """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`.
+
+    `queue_ahead` are the displayed lots ahead of it, -1 where the feed does not show its price.
+    """
     totals, near = sets.totals[k], sets.near
     sets.orders[k, order]["rank"] = rank
     sets.orders[k, order]["queue_ahead"] = queue_ahead
+    sets.orders[k, order]["front"] = queue_ahead * LOT if queue_ahead >= 0 else UNKNOWN_FRONT
+    sets.orders[k, order]["traded"] = 0
     sets.lists[k, Listed.RESTING, totals["resting"]] = order
     totals["resting"] += 1
     tick = sets.orders[k, order]["tick"]

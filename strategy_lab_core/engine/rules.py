@@ -6,18 +6,21 @@ import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.latency import LatencyModel
+from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.state import OrderKind
 from strategy_lab_core.types import NS_PER_SECOND, Records
 
-__all__ = ["REQUESTS_PER_CALL", "headroom", "rules_of"]
+__all__ = ["EXPONENT_SCALE", "REQUESTS_PER_CALL", "headroom", "rules_of"]
 
 REQUESTS_PER_CALL = 16
+EXPONENT_SCALE = 1_000_000  # of a queue model's exponent
 
 RULE = np.dtype(
     [
         (field, np.int64)
         for field in (
             "latency_model", "order_ns", "response_ns",
+            "queue_model", "queue_exponent",  # `QueueModel`, 1e-6
             "maker_fee", "taker_fee",  # money per lot
             "maker_rate", "taker_rate",  # of the value, 1e-8
             "tick_value",  # money per tick and lot
@@ -63,6 +66,8 @@ def rules_of(
         "latency_model": LatencyModel.CONSTANT,
         "order_ns": config.latency.order_ns,
         "response_ns": config.latency.response_ns,
+        "queue_model": QueueModel[config.queue.model.upper()],
+        "queue_exponent": round(config.queue.exponent * EXPONENT_SCALE),
         "maker_fee": maker_fee,
         "taker_fee": taker_fee,
         "maker_rate": config.fees.maker_rate_e8,

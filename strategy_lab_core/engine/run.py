@@ -17,6 +17,7 @@ from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.feed import End, Seen, quiet_feed
 from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
+from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.recorded import World, start_cursor
 from strategy_lab_core.engine.rules import headroom, rules_of
 from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, Wake, blank_sheets
@@ -131,7 +132,7 @@ def run_pass(
     flatten_ns = session.session.close_ns - first.flatten_seconds * NS_PER_SECOND
     world = World(
         tape=session.tape,
-        market=market_of(session.book.state, session.level_tick),
+        market=market_of(session.book.state, session.level_tick, session.window),
         feed=quiet_feed(session.in_flight),
         cursor=start_cursor(
             end_ns=session.end_ns,
@@ -153,6 +154,8 @@ def run_pass(
             for config, money in zip(configs, costs, strict=True)
         ]
     )
+    if session.window == 1:  # a single level is too little for a guess
+        rules["queue_model"] = QueueModel.RISK_AVERSE
     world.cursor[Cursor.TELLS] = int(strategy.on_book or rules["max_loss"].max() > 0)
     room = max(headroom(config) for config in configs)
     world.cursor[Cursor.HEADROOM] = room
@@ -184,7 +187,8 @@ def run_pass(
             sets = with_used_room(with_room(sets, room), room)
         elif status == simulator.Status.BOOK_FULL:
             session.book.reserve(2 * session.book.capacity)
-            world = world._replace(market=market_of(session.book.state, session.level_tick))
+            grown = market_of(session.book.state, session.level_tick, session.window)
+            world = world._replace(market=grown)
         elif status == simulator.Status.PAUSED and on_rows is not None:
             on_rows(int(world.cursor[Cursor.ROW]))
             pause += ROWS_A_TURN

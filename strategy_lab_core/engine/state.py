@@ -171,7 +171,9 @@ ORDER = _record(
     "filled",
     "notional",  # sum of lots x tick over the fills
     "rank",  # the book's next arrival number when it began to rest
-    "queue_ahead",  # lots before it then; -1 if it never rested
+    "queue_ahead",  # lots before it then; -1 if it never rested, or the feed did not show them
+    "front",  # by price: modelled lots ahead, 1e-9 lots (`queue`)
+    "traded",  # by price: lots traded at its price since the level last changed
     "submit_ns",  # local
     "arrive_ns",  # exchange; -1 until then
     "end_ns",  # exchange; -1 while working

@@ -19,6 +19,7 @@ from strategy_lab_core.engine.config import (
     LatencyConfig,
     LimitsConfig,
     MarketOrderConfig,
+    QueueConfig,
 )
 from strategy_lab_core.engine.fees import RATE_SCALE
 from strategy_lab_core.errors import ConfigError
@@ -30,7 +31,7 @@ __all__ = ["Experiment", "experiment_from_dict"]
 PartT = TypeVar("PartT", LatencyConfig, MarketOrderConfig)
 
 _TEXTS = ("name", "product", "strategy", "description")
-_PARTS = ("latency", "fees", "limits", "market_orders")
+_PARTS = ("latency", "fees", "limits", "queue", "market_orders")
 _PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed")
 _KEYS = (*_TEXTS, "parameters", "capital", *_PARTS, *_PLAIN)
 _REQUIRED = ("name", "product", "strategy", "capital")
@@ -51,7 +52,7 @@ class Experiment:
     capital_e6
         Fixed capital that returns are counted on, 1e-6 of the product's currency.
     config
-        Latency, fees, limits.
+        Latency, fees, limits, queue model.
     """
 
     name: str
@@ -165,11 +166,20 @@ def _limits(given: Mapping[str, Any]) -> LimitsConfig:
     return LimitsConfig(**values)
 
 
+def _queue(given: Mapping[str, Any]) -> QueueConfig:
+    refuse_unknown("queue", given, [field.name for field in fields(QueueConfig)])
+    values = dict(given)
+    if isinstance(values.get("exponent"), Decimal):
+        values["exponent"] = float(values["exponent"])
+    return QueueConfig(**values)
+
+
 def _config(content: Mapping[str, Any]) -> BacktestConfig:
     return BacktestConfig(
         latency=_part(LatencyConfig, "latency", content),
         fees=_fees(_mapping("fees", content)),
         limits=_limits(_mapping("limits", content)),
+        queue=_queue(_mapping("queue", content)),
         market_orders=_part(MarketOrderConfig, "market_orders", content),
         **{key: content[key] for key in _PLAIN if key in content},
     )

@@ -155,7 +155,7 @@ class NaiveEngine:
         self.open, self.flatten_at, self.end = hours
         self.phases = phases
         self.money = (tick_value, maker_fee, taker_fee)
-        self.book = NaiveBook()
+        self.book: Any = NaiveBook()
         self.orders: list[Own] = []
         self.fills: list[Fill] = []
         self.used: dict[int, int] = {}
@@ -397,6 +397,11 @@ class NaiveEngine:
             order.end, order.reason = now, "remainder_cancelled"
             self._respond("ended", order, now)
             return
+        self._rest(order)
+        self.resting.append(order)
+
+    def _rest(self, order: Own) -> None:
+        """Remember who is ahead."""
         letter = "B" if order.side > 0 else "A"
         level = {
             order_id: theirs
@@ -405,7 +410,6 @@ class NaiveEngine:
         }
         order.ahead = {order_id: theirs.arrival for order_id, theirs in level.items()}
         order.queue_ahead = sum(theirs.size for theirs in level.values())
-        self.resting.append(order)
 
     def _opposite(self, order: Own) -> list[tuple[int, Any, int]]:
         """Return displayed orders within the limit, in the order in which they would trade."""

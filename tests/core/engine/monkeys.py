@@ -24,7 +24,7 @@ from strategy_lab_core.strategies.requests import (
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
 
-__all__ = ["monkey"]
+__all__ = ["monkey", "scheduled"]
 
 
 class MonkeyParams(NamedTuple):
@@ -115,3 +115,22 @@ def monkey(memory: Memory, view: View, p: MonkeyParams, requests: Int2D) -> None
         _ask(view, p, draw, turn, requests)
         if p.nonsense and draw % 5 == 0:
             _ask_nonsense(view, 1, requests)
+
+
+class ScheduleParams(NamedTuple):
+    """Which schedule."""
+
+    seed: Annotated[int, Bounds(1, 10**9)] = 1
+
+
+@strategy(ScheduleParams, on_book=False, timer_ns=50_000_000)
+def scheduled(memory: Memory, view: View, p: ScheduleParams, requests: Int2D) -> None:
+    """Buy at a price, now and then, that depends on nothing but how often it was called."""
+    if view.wake != 3:
+        return
+    if memory.ints[0] == 0:
+        memory.ints[0] = p.seed
+    memory.ints[0] = (memory.ints[0] * 1_103_515_245 + 12_345) % 2_147_483_648
+    draw = memory.ints[0] >> 8
+    if draw % 3 == 0:
+        buy_limit(requests, 997 + (draw // 3) % 5, 1 + (draw // 15) % 6)

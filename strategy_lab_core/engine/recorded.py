@@ -19,6 +19,7 @@ from strategy_lab_core.engine.exchange import (
     watched,
 )
 from strategy_lab_core.engine.feed import End, Feed, Seen, push
+from strategy_lab_core.engine.feed_latency import note_sent
 from strategy_lab_core.engine.market import (
     Market,
     apply_row,
@@ -239,6 +240,8 @@ def play_event(world: World, sets: Sets) -> None:
     cursor[Cursor.TRADE_SIDE] = 0
     cursor[Cursor.TRADED_HIGH] = NO_BID
     cursor[Cursor.TRADED_LOW] = NO_ASK
+    if cursor[Cursor.FOLLOWS_FEED] == 1:
+        note_sent(tape, sets.line, row)
     while True:
         _play_row(world, sets, row, is_open, now_ns)
         if tape.is_last[row]:

@@ -18,6 +18,7 @@ __all__ = [
     "NEW_ORDERS",
     "NO_ASK",
     "NO_BID",
+    "Counted",
     "Cursor",
     "EndReason",
     "Listed",
@@ -66,6 +67,7 @@ class Cursor(IntEnum):
     TRADED_HIGH = 24  # of the event's trades that can trigger, in ticks
     TRADED_LOW = 25
     JUDGES_LOSS = 26  # 1 where some set has a loss limit: it is judged at every delivery
+    FOLLOWS_FEED = 27  # 1 where some set's messages take as long as the feed
 
 
 class Listed(IntEnum):
@@ -103,6 +105,7 @@ class EndReason(IntEnum):
     REJECTED_NO_MARKET = 8  # a market order and nobody on the other side
     REJECTED_WOULD_TRADE = 9  # post-only
     REJECTED_FILL_OR_KILL = 10  # not all of it could be filled at once
+    REJECTED_GATEWAY = 11  # never reached matching
 
 
 class Refusal(IntEnum):
@@ -119,6 +122,13 @@ class Refusal(IntEnum):
     UNSUPPORTED = 8  # an order type that the exchange does not have
 
 
+class Counted(IntEnum):
+    """What is counted."""
+
+    END = 0  # of orders, by `EndReason`
+    REFUSAL = 1  # of requests, by `Refusal`
+
+
 class MessageKind(IntEnum):
     """What a message says: to the exchange the first three, from it the others."""
 
@@ -128,7 +138,7 @@ class MessageKind(IntEnum):
     ACCEPTED = 4
     FILLED = 5
     ENDED = 6  # the order is over, its end reason says why; `lots` is 1 where a modify ended it
-    CANCEL_REJECTED = 7  # the order was over when the cancel arrived
+    CANCEL_REJECTED = 7  # the order was over; `lots` is 1 where the gateway rejected the cancel
     MODIFIED = 8
     MODIFY_REJECTED = 9  # the order is as it was
 
@@ -163,7 +173,8 @@ ORDER = _record(
     "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
 )
 # Each line is a ring, first in first out; a message's place is its number modulo the capacity.
-MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee")
+# `rejected_ns` is our time at which we hear that the gateway rejected it, 0 where it did not.
+MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee", "rejected_ns")
 FILL = _record(
     "order",  # its number
     "side", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after",
@@ -206,16 +217,17 @@ class Sets(NamedTuple):
     totals: Records
     rules: Records  # the configuration
     lists: Int2D  # slots (shape: sets, `Listed`, slots)
-    refusals: Int2D  # counts (shape: sets, `Refusal`)
-    ends: Int2D  # counts (shape: sets, `EndReason`)
+    counts: Int2D  # (shape: sets, `Counted`, most reasons)
+    line: Int2D  # what latencies depend on (`latency`), shared by all sets
 
 
-def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
+def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) -> Sets:
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
     rows = _power_of_two(2 * room)
-    line = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
+    messages = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
     slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
+    reasons = max(len(EndReason), len(Refusal))
     totals = np.zeros(n_sets, TOTAL)
     totals["best_bid"] = NO_BID
     totals["best_ask"] = NO_ASK
@@ -224,7 +236,7 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
         log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
-        outbound=np.zeros((n_sets, line), MESSAGE),
+        outbound=np.zeros((n_sets, messages), MESSAGE),
         inbound=np.zeros((n_sets, rows), MESSAGE),
         fills=np.zeros((n_sets, rows), FILL),
         samples=np.zeros((n_sets, rows), SAMPLE),
@@ -232,8 +244,8 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
         totals=totals,
         rules=rules,
         lists=np.zeros((n_sets, len(Listed), 0), np.int64),
-        refusals=np.zeros((n_sets, len(Refusal)), np.int64),
-        ends=np.zeros((n_sets, len(EndReason)), np.int64),
+        counts=np.zeros((n_sets, len(Counted), reasons), np.int64),
+        line=line,
     )
     return _with_slots(sets, slots)
 

@@ -1,6 +1,12 @@
 """Every assumption that makes a result better than reality, as sentences for the report."""
 
 from strategy_lab_core.engine.config import BacktestConfig, QueueConfig
+from strategy_lab_core.engine.latency_config import (
+    FeedLatencyConfig,
+    LatencyConfig,
+    LogNormalLatencyConfig,
+    RecordedLatencyConfig,
+)
 from strategy_lab_core.engine.market import BY_ORDER
 
 __all__ = ["assumptions_of"]
@@ -41,6 +47,30 @@ def _queue(queue: QueueConfig, window: int) -> tuple[str, ...]:
     return arrivals, f"Queue position is modelled from level sizes ({guess}).", unseen
 
 
+def _order_latency(latency: LatencyConfig) -> str:
+    legs = f"{_ms(latency.order_ns)} to the exchange and {_ms(latency.response_ns)} back"
+    if isinstance(latency, FeedLatencyConfig):
+        to, back = latency.entry_multiplier_e6 / 1e6, latency.response_multiplier_e6 / 1e6
+        return (
+            f"Order latency is {legs} plus {to:g} and {back:g} times the feed latency last known "
+            "where the message starts: orders never queue longer than market data."
+        )
+    if isinstance(latency, RecordedLatencyConfig):
+        return (
+            f"Order latency is {legs} plus what {len(latency.rows)} recorded requests took "
+            f"({latency.rows.digest}), linear between them, the first and the last standing for "
+            "all times outside; the gateway rejects what was rejected then."
+        )
+    if isinstance(latency, LogNormalLatencyConfig):
+        to, back = latency.entry_sigma_e6 / 1e6, latency.response_sigma_e6 / 1e6
+        return (
+            f"Order latency is {legs} plus a log-normal draw with median "
+            f"{_ms(latency.entry_median_ns)} and {_ms(latency.response_median_ns)}, sigma {to:g} "
+            f"and {back:g}, each message on its own: slow ones do not come in clusters."
+        )
+    return f"Order latency is constant: {legs}, in bursts too."
+
+
 def assumptions_of(
     config: BacktestConfig,
     *,
@@ -70,8 +100,7 @@ def assumptions_of(
     sentences = [
         "Our orders do not change the recorded market: nobody reacts to them (no impact).",
         "The recorded orders ahead of us would have come, gone and traded as they did without us.",
-        f"Order latency is constant: {_ms(latency.order_ns)} to the exchange and "
-        f"{_ms(latency.response_ns)} back, in bursts too.",
+        _order_latency(latency),
         f"Feed latency is the recorded one plus a constant {_ms(latency.feed_offset_ns)} "
         "from the capture server to us; snapshot rows and rows with a bad capture time have none.",
         *_queue(config.queue, window),

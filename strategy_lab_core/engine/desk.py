@@ -6,10 +6,18 @@ breaks a limit is not sent, and counted by its `Refusal`.
 
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.feed import Seen
-from strategy_lab_core.engine.latency import Leg, delay
+from strategy_lab_core.engine.latency import Leg, delay, rejected_after
 from strategy_lab_core.engine.orders import message, post, release, unlist
 from strategy_lab_core.engine.sheets import RequestKind
-from strategy_lab_core.engine.state import EndReason, Listed, MessageKind, OrderKind, Refusal, Sets
+from strategy_lab_core.engine.state import (
+    Counted,
+    EndReason,
+    Listed,
+    MessageKind,
+    OrderKind,
+    Refusal,
+    Sets,
+)
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, Int2D
 
 __all__ = ["cancel_all", "handle_requests", "has_lost_too_much", "hear", "send_cancel", "send_new"]
@@ -42,6 +50,17 @@ def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
     near_bid = seen[Seen.BID_SIZE] > 0 and abs(tick - seen[Seen.BID]) <= far
     near_ask = seen[Seen.ASK_SIZE] > 0 and abs(tick - seen[Seen.ASK]) <= far
     return not (near_bid or near_ask)
+
+
+@part
+def _send(sets: Sets, k: int, kind: int, order: int, lots: int, tick: int, now_ns: int) -> None:
+    """Put a message into the line to the exchange; what the gateway rejects comes back later."""
+    n = sets.totals[k]["sent"]
+    sets.totals[k]["sent"] = n + 1
+    wait_ns = rejected_after(sets.rules, sets.line, k, now_ns)
+    entry_ns = 0 if wait_ns >= 0 else delay(sets.rules, sets.line, k, Leg.ENTRY, n, now_ns)
+    post(sets.outbound[k], n, now_ns, entry_ns, kind, order, lots, tick)
+    message(sets.outbound[k], n)["rejected_ns"] = now_ns + wait_ns if wait_ns >= 0 else 0
 
 
 @inlined
@@ -86,9 +105,7 @@ def send_new(
     totals["is_stale"] = 1
     sets.lists[k, Listed.LIVE, totals["live"]] = order
     totals["live"] += 1
-    entry_ns = delay(sets.rules, k, Leg.ENTRY)
-    post(sets.outbound[k], totals["sent"], now_ns, entry_ns, MessageKind.NEW, order, lots, tick)
-    totals["sent"] += 1
+    _send(sets, k, MessageKind.NEW, order, lots, tick, now_ns)
     return int(order)
 
 
@@ -109,10 +126,7 @@ def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
         return Refusal.UNKNOWN_ORDER
     sets.orders[k, order]["cancel_sent"] = 1
     sets.totals[k]["is_stale"] = 1
-    entry_ns = delay(sets.rules, k, Leg.ENTRY)
-    n = sets.totals[k]["sent"]
-    sets.totals[k]["sent"] = n + 1
-    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.CANCEL, order, 0, 0)
+    _send(sets, k, MessageKind.CANCEL, order, 0, 0, now_ns)
     return SENT
 
 
@@ -170,10 +184,7 @@ def _send_modify(
     orders[k, order]["modify_sent"] = 1
     sets.totals[k]["is_stale"] = 1
     orders[k, order]["asked_size"] = lots
-    n = sets.totals[k]["sent"]
-    sets.totals[k]["sent"] = n + 1
-    entry_ns = delay(sets.rules, k, Leg.ENTRY)
-    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.MODIFY, order, lots, tick)
+    _send(sets, k, MessageKind.MODIFY, order, lots, tick, now_ns)
     return SENT
 
 
@@ -218,11 +229,11 @@ def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: in
     """Send what a strategy has written on its request sheet: row 0 holds the count."""
     asked = requests[0, 0]
     held = min(asked, requests.shape[0] - 1)
-    sets.counts[k, Refusal.OVERFLOW] += asked - held
+    sets.counts[k, Counted.REFUSAL, Refusal.OVERFLOW] += asked - held
     for i in range(held):
         refusal = _handle(sets, k, requests[i + 1], seen, now_ns)
         if refusal != SENT:
-            sets.counts[k, refusal] += 1
+            sets.counts[k, Counted.REFUSAL, refusal] += 1
 
 
 @inlined
@@ -241,7 +252,8 @@ def hear(sets: Sets, k: int) -> None:
         totals["known_cash"] -= bought * heard["tick"] * sets.rules[k]["tick_value"] + heard["fee"]
     is_cancelled = orders[k, order]["end_reason"] == EndReason.CANCELLED
     if kind == MessageKind.CANCEL_REJECTED or (kind == MessageKind.ENDED and is_cancelled):
-        orders[k, order]["cancel_sent"] = 2
+        # After a rejection by the gateway the order works as before, and may be cancelled again.
+        orders[k, order]["cancel_sent"] = 0 if heard["lots"] == 1 else 2
     if kind == MessageKind.MODIFIED:
         orders[k, order]["known_tick"] = heard["tick"]
         orders[k, order]["known_size"] = heard["lots"]

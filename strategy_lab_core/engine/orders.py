@@ -11,10 +11,10 @@ from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, arrival, delay
 from strategy_lab_core.engine.queue import LOT, UNKNOWN_FRONT
 from strategy_lab_core.engine.state import (
-    ENDS,
     NEW_ORDERS,
     NO_ASK,
     NO_BID,
+    Counted,
     Cursor,
     EndReason,
     Listed,
@@ -115,8 +115,8 @@ def answer(
     cost: int = 0,
 ) -> int:
     """Send a response from the exchange and return when we shall hear it."""
-    delay_ns = delay(sets.rules, k, Leg.RESPONSE)
     n = sets.totals[k]["answered"]
+    delay_ns = delay(sets.rules, sets.line, k, Leg.RESPONSE, n, now_ns)
     sets.totals[k]["answered"] = n + 1
     heard_ns = post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
     _stir(sets, k, heard_ns, cursor)
@@ -239,7 +239,7 @@ def _find_first_stops(sets: Sets, k: int) -> None:
 @inlined
 def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     """End an order's life at the exchange, whether it rested or not."""
-    sets.counts[k, ENDS + reason] += 1
+    sets.counts[k, Counted.END, reason] += 1
     sets.orders[k, order]["end_ns"] = now_ns
     sets.orders[k, order]["end_reason"] = reason
     leave_lists(sets, k, order)

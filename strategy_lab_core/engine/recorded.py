@@ -20,6 +20,7 @@ from strategy_lab_core.engine.exchange import (
     watched,
 )
 from strategy_lab_core.engine.feed import End, Feed, Seen, is_ring_full, push
+from strategy_lab_core.engine.feed_latency import note_sent
 from strategy_lab_core.engine.levels import play_level, play_queues
 from strategy_lab_core.engine.market import (
     BY_ORDER,
@@ -267,6 +268,8 @@ def play_event(world: World, sets: Sets) -> None:
     cursor[Cursor.TRADE_SIDE] = 0
     cursor[Cursor.TRADED_HIGH] = NO_BID
     cursor[Cursor.TRADED_LOW] = NO_ASK
+    if cursor[Cursor.FOLLOWS_FEED] == 1:
+        note_sent(tape, sets.line, row)
     while True:
         _play_row(world, sets, row, is_open, now_ns)
         if tape.is_last[row]:

@@ -15,11 +15,12 @@ from strategy_lab_core._jit import JIT_DISABLED
 from strategy_lab_core.engine import simulator
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.feed import End, Seen, quiet_feed
+from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
 from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.recorded import World, start_cursor
-from strategy_lab_core.engine.rules import headroom, rules_of
+from strategy_lab_core.engine.rules import headroom, line_of, rules_of
 from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, Wake, blank_sheets
 from strategy_lab_core.engine.state import (
     NEVER,
@@ -140,6 +141,7 @@ def run_pass(
             calls=_calls(strategy),
         ),
     )
+    line, curves_at = line_of(configs)
     rules = np.concatenate(
         [
             rules_of(
@@ -150,16 +152,18 @@ def run_pass(
                 order_kinds=money.order_kinds,
                 max_loss=money.max_loss,
                 timer_ns=strategy.timer_ns,
+                curve_at=curve_at,
             )
-            for config, money in zip(configs, costs, strict=True)
+            for config, money, curve_at in zip(configs, costs, curves_at, strict=True)
         ]
     )
     if session.window == 1:  # a single level is too little for a guess
         rules["queue_model"] = QueueModel.RISK_AVERSE
     world.cursor[Cursor.TELLS] = int(strategy.on_book or rules["max_loss"].max() > 0)
+    world.cursor[Cursor.FOLLOWS_FEED] = int((rules["latency_model"] == LatencyModel.FEED).any())
     room = max(headroom(config) for config in configs)
     world.cursor[Cursor.HEADROOM] = room
-    sets = fresh_sets(rules, room, keeps_orders=keeps_orders)
+    sets = fresh_sets(rules, line, room, keeps_orders=keeps_orders)
     sheets = blank_sheets(
         np.stack([each.encode() for each in strategies]),
         n_ints=strategy.n_ints,

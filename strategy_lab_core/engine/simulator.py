@@ -11,7 +11,7 @@ is told to, and goes on where it was.
 from enum import IntEnum
 
 from strategy_lab_core._jit import hot_kernel, inlined, part
-from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new
+from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new, turn_back
 from strategy_lab_core.engine.desk import (
     cancel_all,
     handle_requests,
@@ -20,6 +20,8 @@ from strategy_lab_core.engine.desk import (
     send_new,
 )
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
+from strategy_lab_core.engine.feed_latency import note_heard
+from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, has_room, message, release, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
@@ -179,7 +181,9 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     order = arriving["order"]
     is_open = is_open_at(world, now_ns)
     is_trusted = world.cursor[Cursor.IS_TRUSTED] == 1
-    if arriving["kind"] == MessageKind.CANCEL:
+    if arriving["rejected_ns"] > 0:
+        turn_back(sets, k, n, now_ns)
+    elif arriving["kind"] == MessageKind.CANCEL:
         accept_cancel(sets, k, order, now_ns, world.cursor)
     elif arriving["kind"] == MessageKind.MODIFY:
         tick, lots, is_live = arriving["tick"], arriving["lots"], is_open and is_trusted
@@ -200,6 +204,8 @@ def _take_step(
 ) -> None:
     """Do the next thing that happens to one set alone."""
     wake: int = 0
+    if sets.rules[k]["latency_model"] == LatencyModel.FEED:
+        note_heard(world.tape, sets.line, max(now_ns, world.feed.ends[End.SEEN, Seen.LOCAL_NS]))
     if step == Step.ARRIVAL:
         _arrive(world, sets, k, now_ns)
     elif step == Step.RESPONSE:

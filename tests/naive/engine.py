@@ -12,6 +12,7 @@ import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
 from tests.naive.book import LAST, SNAPSHOT, NaiveBook, Record
+from tests.naive.latency import NaiveLatency
 
 BAD_TS_RECV = 0x08
 SECOND = 1_000_000_000
@@ -163,7 +164,9 @@ class NaiveEngine:
         self.resting: list[Own] = []
         self.stops: list[Own] = []
         self.traded: list[int] = []
-        self.to_exchange: list[tuple[int, str, Own, int, int]] = []
+        self.latency = NaiveLatency(config)
+        self.feed_sent = self.answers = 0
+        self.to_exchange: list[tuple[int, str, Own, int, int, int | None]] = []
         self.sent_at: list[int] = []
         self.to_us: list[tuple[int, str, Own, int, int]] = []
         self.last_arrival = self.last_response = 0
@@ -214,8 +217,10 @@ class NaiveEngine:
 
     def _own(self, now: int, step: int) -> None:
         if step == 1:
-            _, kind, order, tick, lots = self.to_exchange.pop(0)
-            if kind == "cancel":
+            _, kind, order, tick, lots, heard = self.to_exchange.pop(0)
+            if heard is not None:
+                self._turn_back(kind, order, heard, now)
+            elif kind == "cancel":
                 self._cancel_arrives(order, now)
             elif kind == "modify":
                 self._modify_arrives(order, tick, lots, now)
@@ -245,6 +250,8 @@ class NaiveEngine:
         is_open = self.is_open(event.ts)
         self.trade_side = self.pool = 0
         self.traded = []
+        if not event.rows[-1].flags & (SNAPSHOT | BAD_TS_RECV):
+            self.feed_sent = event.local - event.ts
         for row in event.rows:
             live = is_open and row.trusted
             if row.action in "TF":
@@ -494,10 +501,22 @@ class NaiveEngine:
         modified: bool = False,
     ) -> int:
         """Send a response; its value is a modify's new price, or what a fill adds to the cash."""
-        self.last_response = max(now + self.config.latency.response_ns, self.last_response)
         kind = "ended by modify" if modified else kind
+        delay = self.latency.delay(1, self.answers, now, self.feed_sent)
+        return self._answer_at(now + delay, kind, order, lots, value)
+
+    def _answer_at(self, when: int, kind: str, order: Own, lots: int = 0, value: int = 0) -> int:
+        self.last_response = max(when, self.last_response)
+        self.answers += 1
         self.to_us.append((self.last_response, kind, order, lots, value))
         return self.last_response
+
+    def _turn_back(self, kind: str, order: Own, heard: int, now: int) -> None:
+        """Let the gateway reject a message: matching never knows of it."""
+        if kind == "new":
+            order.reason = "rejected_gateway"
+        answer = {"new": "ended", "cancel": "cancel lost", "modify": "modify rejected"}[kind]
+        self._answer_at(max(heard, now), answer, order)
 
     # Our side of the line
 
@@ -514,6 +533,8 @@ class NaiveEngine:
             order.known_tick, order.known_size = value, lots
         if kind in ("modified", "modify rejected", "ended by modify"):
             order.modify_sent, order.asked_size = False, order.known_size
+        if kind == "cancel lost":
+            order.cancel_sent = False
         is_full = order.known_filled == order.known_size
         order.known_over |= kind in ("ended", "ended by modify") or is_full
         if now >= self.flatten_at or self.killed:
@@ -552,9 +573,17 @@ class NaiveEngine:
             self._post("cancel", order, now)
 
     def _post(self, kind: str, order: Own, now: int, tick: int = 0, lots: int = 0) -> None:
-        self.last_arrival = max(now + self.config.latency.order_ns, self.last_arrival)
-        self.to_exchange.append((self.last_arrival, kind, order, tick, lots))
+        heard = self.latency.rejected(now)
+        delay = self.latency.delay(0, len(self.sent_at), now, self._feed_heard(now))
+        self.last_arrival = max(now + (delay if heard is None else 0), self.last_arrival)
+        self.to_exchange.append((self.last_arrival, kind, order, tick, lots, heard))
         self.sent_at.append(now)
+
+    def _feed_heard(self, now: int) -> int:
+        """Return the feed latency of the last event that has reached us and has one."""
+        unclocked = SNAPSHOT | BAD_TS_RECV
+        heard = [e for e in self.events if e.local <= now and not e.rows[-1].flags & unclocked]
+        return heard[-1].local - heard[-1].ts if heard else 0
 
     def _judge_loss(self, now: int) -> bool:
         """Begin to end flat where the loss limit is reached; say whether it was, now or before."""

@@ -71,6 +71,7 @@ def flow_momentum(memory: Memory, view: View, p: FlowMomentumParams, requests: I
     """Buy at the ask on buying pressure, sell at the bid on the other; leave when it fades."""
     if not is_two_sided(view):
         memory.ints[_SEEN_NS] = 0  # the book that comes next is no change of this one
+        memory.floats[:] = 0.0
         return
     signal = _explained_ticks(memory, view, p.half_life_ms)
     if view.position != 0 or view.n_orders > 0:

@@ -77,6 +77,13 @@ def test_exit__sells_at_the_ask() -> None:
     assert result.fills["position_after"].to_list() == [1, 0]
 
 
+def test_exit__offers_what_it_has_of_a_half_filled_entry() -> None:
+    """The rest of the bid is cancelled."""
+    found = sent(run(_entered(), EAGER(size=2)))
+
+    assert found == [Sent("B", BID, 2, 1, "cancelled"), Sent("A", ASK, 1, 0, "expired")]
+
+
 def test_exit__goes_to_the_market_in_the_end() -> None:
     """Nobody buys from us: after `hold_ms` the offer is cancelled and the bid is hit."""
     scene = _entered()

@@ -56,30 +56,41 @@ def test_entry__counts_old_flow_less() -> None:
     assert sent(run(scene, KEEN(threshold_ticks=0.2, half_life_ms=60_000))) != []
 
 
-def test_exit__when_the_flow_turns() -> None:
-    """The bids are cancelled again: the position goes at the market, long before its time."""
-    scene = _growing("B")
+def test_entry__forgets_what_it_has_not_seen() -> None:
+    """While nobody offers, the bid grows: no flow of the book that comes then, nor is what was."""
+    scene = quiet_book(BID, ASK).event(5, "A", "B", BID, 12, 3).event(10, "C", "A", ASK, 10, 2)
+    scene.event(20, "A", "B", BID, 30, 4).event(30, "A", "A", ASK, 10, 5)
+    scene.event(40, "A", "B", BID, 12, 6)
+
+    assert sent(run(scene, KEEN)) == []
+
+
+@pytest.mark.parametrize(("side", "tick", "other"), [("B", BID, ASK), ("A", ASK, BID)])
+def test_exit__when_the_flow_turns(side: str, tick: int, other: int) -> None:
+    """The orders are cancelled again: the position goes at the market, long before its time."""
+    scene = _growing(side)
     for i in range(3):
-        scene.event(100 + i, "C", "B", BID, 10, 10 + i)
-    scene.event(110, "A", "A", ASK, 10, 20)
+        scene.event(100 + i, "C", side, tick, 10, 10 + i)
+    scene.event(110, "A", "A" if side == "B" else "B", other, 10, 20)
 
     result = run(scene, KEEN)
 
-    assert result.fills["position_after"].to_list() == [1, 0]
+    assert result.fills["position_after"].to_list()[1] == 0
     held = result.fills["ts_exchange"][1] - result.fills["ts_exchange"][0]
-    assert held < 200 * 10**6
+    assert held < 200 * MS
 
 
-def test_exit__when_the_time_is_up() -> None:
+@pytest.mark.parametrize(("side", "tick"), [("B", BID), ("A", ASK)])
+def test_exit__when_the_time_is_up(side: str, tick: int) -> None:
     """At the first look after `hold_ms`, though nothing has turned."""
-    scene = _growing("B")
+    scene = _growing(side)
     for second in (1, 2, 3, 4):
-        scene.event(1_000 * second, "A", "B", BID, 10, 30 + second)
+        scene.event(1_000 * second, "A", side, tick, 10, 30 + second)
 
     result = run(scene, KEEN(hold_ms=2_500))
 
     held = result.fills["ts_exchange"][1] - result.fills["ts_exchange"][0]
-    assert 2_500 * 10**6 <= held < 3_000 * 10**6
+    assert 2_500 * MS <= held < 3_000 * MS
 
 
 def test_entry__waits_after_a_try() -> None:

@@ -173,6 +173,10 @@ def accept_modify(
         end_order(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
         answer(sets, k, now_ns, cursor, MessageKind.ENDED, order, 1)
         return
+    if asked["kind"] not in (OrderKind.LIMIT, OrderKind.POST_ONLY):
+        asked["size"] = lots  # a bracket takes lots off its stop: nothing else of it can change
+        answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
+        return
     old_tick, old_size = asked["tick"], asked["size"]
     asked["tick"] = tick
     asked["size"] = lots

@@ -58,6 +58,7 @@ class RequestKind(IntEnum):
     STOP_LIMIT = 7
     CANCEL = 8
     MODIFY = 9
+    BRACKET = 10  # a limit order; the trigger is its stop-loss, the order number its take-profit
 
 
 class Wake(IntEnum):

@@ -16,7 +16,6 @@ from strategy_lab_core.engine.desk import (
     cancel_all,
     handle_requests,
     has_lost_too_much,
-    hear,
     send_new,
 )
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
@@ -25,6 +24,7 @@ from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, has_room, message, release, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
+from strategy_lab_core.engine.responses import hear
 from strategy_lab_core.engine.sheets import Sheets, StrategyFunction, Wake, write_view
 from strategy_lab_core.engine.state import (
     NEVER,
@@ -209,8 +209,9 @@ def _take_step(
     if step == Step.ARRIVAL:
         _arrive(world, sets, k, now_ns)
     elif step == Step.RESPONSE:
-        hear(sets, k)
-        if now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0:
+        is_ending = now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0
+        hear(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
+        if is_ending:
             _close_position(world, sets, k, now_ns)
         wake = Wake.RESPONSE
     elif step == Step.DELIVERY:

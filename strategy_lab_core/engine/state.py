@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
-NEW_ORDERS = 17  # most that one step can send: a call's requests, and the flattening order
+NEW_ORDERS = 18  # most that one step can send: a call's requests, and two of a bracket
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
 
@@ -138,6 +138,7 @@ class Refusal(IntEnum):
     UNKNOWN_ORDER = 6  # a cancel or modify of what is not working, or is being changed already
     OVERFLOW = 7  # more requests in one call than the strategy's desk holds
     UNSUPPORTED = 8  # an order type that the exchange does not have
+    UNTRUSTED = 9  # a bracket's order, while the book that we see is not to be trusted
 
 
 class Counted(IntEnum):
@@ -191,6 +192,11 @@ ORDER = _record(
     "modify_sent",  # 1 while a modify is on its way
     "is_over",  # 1 once we know that it has ended
     "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
+    "is_bracket",  # 1 for an entry whose fills are closed by two orders, at these ticks
+    "take_profit",
+    "stop_loss",
+    "sibling",  # number of the order that closes the same lots, -1 for none
+    "wanted",  # size, filled lots included, that a sibling has left of it
 )
 # Each line is a ring, first in first out; a message's place is its number modulo the capacity.
 # `rejected_ns` is our time at which we hear that the gateway rejected it, 0 where it did not.

@@ -12,6 +12,7 @@ import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
 from tests.naive.book import LAST, SNAPSHOT, NaiveBook, Record
+from tests.naive.brackets import follow
 from tests.naive.latency import NaiveLatency
 
 BAD_TS_RECV = 0x08
@@ -60,6 +61,9 @@ class Own:
     asked_size: int = 0
     cancel_sent: bool = False
     modify_sent: bool = False
+    bracket: tuple[int, int] | None = None
+    sibling: "Own | None" = None
+    wanted: int = 0
     ahead: dict[int, int] = field(default_factory=dict)
     queue_ahead: int = -1
 
@@ -366,9 +370,14 @@ class NaiveEngine:
             return
         if lots <= order.filled:
             order.end, order.reason = now, "remainder_cancelled"
-            if order in self.resting:
-                self.resting.remove(order)
+            for orders in (self.resting, self.stops):
+                if order in orders:
+                    orders.remove(order)
             self._respond("ended", order, now, 0, modified=True)
+            return
+        if order.kind not in ("limit", "post_only"):
+            order.size = lots  # a bracket takes lots off its stop
+            self._respond("modified", order, now, lots, tick)
             return
         before = (order.tick, order.size)
         order.tick, order.size = tick, lots
@@ -539,6 +548,8 @@ class NaiveEngine:
         order.known_over |= kind in ("ended", "ended by modify") or is_full
         if now >= self.flatten_at or self.killed:
             self._close(now)
+        else:
+            follow(self, order, kind, lots, now)
         if self.strategy.on_response:
             self._call(now, 2)
         else:
@@ -549,7 +560,7 @@ class NaiveEngine:
         self.may_close = True
         if self.seen[10]:
             for order in self._live():
-                self._send_cancel(order, now)
+                self.send_cancel(order, now)
         self._close(now)
 
     def _close(self, now: int) -> None:
@@ -561,13 +572,21 @@ class NaiveEngine:
 
     def _send(
         self, kind: str, side: int, tick: int, lots: int, tag: int, trigger: int, now: int
-    ) -> None:
+    ) -> Own:
         order = Own(len(self.orders), side, kind, tick, lots, tag, trigger, now)
         order.known_tick, order.known_size, order.asked_size = tick, lots, lots
+        order.wanted = lots
         self.orders.append(order)
         self._post("new", order, now)
+        return order
 
-    def _send_cancel(self, order: Own, now: int) -> None:
+    def send_modify(self, order: Own, tick: int, lots: int, now: int) -> None:
+        """Send a modify, unchecked."""
+        order.modify_sent, order.asked_size = True, lots
+        self._post("modify", order, now, tick, lots)
+
+    def send_cancel(self, order: Own, now: int) -> None:
+        """Send a cancel, unless one is on its way."""
         if not order.cancel_sent:
             order.cancel_sent = True
             self._post("cancel", order, now)
@@ -634,26 +653,41 @@ class NaiveEngine:
             if not found or found[0].cancel_sent or (kind == 9 and found[0].modify_sent):
                 self._refuse("unknown_order")
             elif kind == 8:
-                self._send_cancel(found[0], now)
+                self.send_cancel(found[0], now)
             else:
                 self._ask_to_modify(found[0], tick, lots, now)
             return
-        if not 1 <= kind <= 7 or lots < 1 or side not in (-1, 1):
+        if kind == 10:
+            if side * (number - tick) <= 0 or side * (tick - trigger) <= 0:
+                self._refuse("invalid")
+                return
+            entry = self.place("limit", side, tick, lots, tag, 0, now)
+            if entry is not None:
+                entry.bracket = (number, trigger)
+        elif 1 <= kind <= 7:
+            self.place(KINDS[kind - 1], side, tick, lots, tag, trigger, now)
+        else:
             self._refuse("invalid")
-            return
-        name = KINDS[kind - 1]
-        if name == "post_only" and not self.config.market_orders.simulate_unsupported:
-            self._refuse("unsupported")
-            return
+
+    def place(
+        self, name: str, side: int, tick: int, lots: int, tag: int, trigger: int, now: int
+    ) -> Own | None:
+        """Send a new order that nothing speaks against, or count why not."""
         prices = [] if name in ("market", "stop") else [tick]
         prices += [trigger] if "stop" in name else []
-        why = self._over_limit(prices, side, lots, now)
+        if not self.seen[10]:
+            why = "untrusted"
+        elif lots < 1 or side not in (-1, 1):
+            why = "invalid"
+        elif name == "post_only" and not self.config.market_orders.simulate_unsupported:
+            why = "unsupported"
+        else:
+            why = self._over_limit(prices, side, lots, now)
         if why:
             self._refuse(why)
-        else:
-            self._send(
-                name, side, 0 if name in ("market", "stop") else tick, lots, tag, trigger, now
-            )
+            return None
+        limit = 0 if name in ("market", "stop") else tick
+        return self._send(name, side, limit, lots, tag, trigger, now)
 
     def _ask_to_modify(self, order: Own, tick: int, lots: int, now: int) -> None:
         limits = self.config.limits
@@ -669,8 +703,7 @@ class NaiveEngine:
         elif self._is_over_rate(now):
             self._refuse("message_rate")
         else:
-            order.modify_sent, order.asked_size = True, lots
-            self._post("modify", order, now, tick, lots)
+            self.send_modify(order, tick, lots, now)
 
     def _is_near(self, tick: int) -> bool:
         _, _, bid, bid_size, ask, ask_size, *_ = self.seen

@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.strategies.requests import (
+    buy_bracket,
     buy_fok,
     buy_ioc,
     buy_limit,
@@ -13,6 +14,7 @@ from strategy_lab_core.strategies.requests import (
     buy_stop_limit,
     cancel,
     modify,
+    sell_bracket,
     sell_fok,
     sell_ioc,
     sell_limit,
@@ -42,10 +44,10 @@ class MonkeyParams(NamedTuple):
 def _ask(view: View, p: MonkeyParams, draw: int, tag: int, requests: Int2D) -> None:
     lots = 1 + (draw // 7) % p.max_lots
     offset = (draw // 11) % (2 * p.reach) - p.reach
-    kind = (draw // 13) % 20
+    kind = (draw // 13) % 23
     if kind > 9:
         _ask_special(view, kind, draw, offset, lots, tag, requests)
-        if p.modifies and view.n_orders > 0 and kind >= 14:
+        if p.modifies and view.n_orders > 0 and 14 <= kind < 20:
             order = view.orders[draw % view.n_orders]
             modify(requests, order[0], order[2] + (offset if kind % 2 else 0), lots)
     elif kind < 4:
@@ -75,6 +77,11 @@ def _ask_special(
     elif kind == 14:
         buy_post_only(requests, view.bid + offset, lots, tag)
         sell_post_only(requests, view.ask + offset, lots, tag)
+    elif kind == 20:
+        tick = view.bid + offset
+        buy_bracket(requests, tick, lots, tick + 1, tick - 1, tag)
+    elif kind >= 21:
+        sell_bracket(requests, view.ask, lots, view.ask - 1, view.ask + offset + 2, tag)
     elif kind >= 15:
         _ask_stop(view, kind, offset, lots, tag, requests)
 

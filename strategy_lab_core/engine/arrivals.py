@@ -175,7 +175,7 @@ def accept_modify(
         return
     if asked["kind"] not in (OrderKind.LIMIT, OrderKind.POST_ONLY):
         asked["size"] = lots  # a bracket takes lots off its stop: nothing else of it can change
-        answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
+        answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
         return
     old_tick, old_size = asked["tick"], asked["size"]
     asked["tick"] = tick

@@ -250,12 +250,16 @@ class NaiveEngine:
 
     # The recorded market
 
-    def _market(self, event: Event) -> None:
-        is_open = self.is_open(event.ts)
+    def _begin(self, event: Event) -> bool:
+        """Forget the last event's trades, note how late this one is; say whether orders match."""
         self.trade_side = self.pool = 0
         self.traded = []
         if not event.rows[-1].flags & (SNAPSHOT | BAD_TS_RECV):
             self.feed_sent = event.local - event.ts
+        return self.is_open(event.ts)
+
+    def _market(self, event: Event) -> None:
+        is_open = self._begin(event)
         for row in event.rows:
             live = is_open and row.trusted
             if row.action in "TF":

@@ -98,9 +98,7 @@ class NaiveLevelEngine(NaiveEngine):
         self.window: dict[str, list[tuple[int, int]]] | None = None
 
     def _market(self, event: Event) -> None:
-        is_open = self.is_open(event.ts)
-        self.trade_side = self.pool = 0
-        self.traded = []
+        is_open = self._begin(event)
         for row in event.rows:
             live = is_open and row.trusted
             is_trade = row.action == "T" and row.price is not None

@@ -104,7 +104,7 @@ def test_backtest__grows_its_arrays() -> None:
     limits = LimitsConfig(
         max_position=6, max_order_size=5, max_open_orders=3, max_messages_per_second=1_000
     )
-    table, session = to_table(random_rows(3, 2_500, wild=False)), session_until(START_NS + 10**12)
+    table, session = to_table(random_rows(3, 4_000, wild=False)), session_until(START_NS + 10**12)
     busy = monkey(act_every=2, reach=1)
 
     result = backtest(table, busy, replace(QUICK, limits=limits), session=session, instrument=MNQ)

@@ -86,7 +86,7 @@ def test_backtest__refuses_rows_of_two_sessions() -> None:
 
 @pytest.mark.parametrize("broken", ["empty", "schema"])
 def test_backtest__says_what_it_needs(broken: str) -> None:
-    """No rows, or rows that are no market-by-order rows."""
+    """No rows, or rows of no feed with a book."""
     table = ticks().head(0) if broken == "empty" else ticks().drop("order_id")
 
     with pytest.raises(DataError, match="without rows" if broken == "empty" else "no order book"):

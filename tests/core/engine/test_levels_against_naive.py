@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategy_lab_core.engine.backtest import BacktestResult, backtest
@@ -31,6 +31,7 @@ from tests.naive.level_engine import NaiveLevelEngine, Window
 SECOND = 1_000_000_000
 MODELS = ("risk_averse", "power_1", "power_2", "power_3", "log_1", "log_2")
 FEEDS = ("mbp-10", "mbp-10 merged", "mbp-1", "tbbo", "differences")
+HALF = settings(max_examples=settings().max_examples // 2)  # the slow engine is slow
 OPEN_LOOP = BacktestConfig(
     latency=LatencyConfig(order_ns=0, response_ns=0, feed_offset_ns=0),
     limits=LimitsConfig(max_position=1_000, max_open_orders=500, max_messages_per_second=1_000),
@@ -80,6 +81,7 @@ def run_both(
     return fast, slow
 
 
+@HALF
 @given(
     seed=st.integers(0, 10**6),
     n_events=st.integers(40, 160),
@@ -113,6 +115,7 @@ def test_engine_by_price__agrees_with_the_naive_one(
     assert_same(fast, slow)
 
 
+@HALF
 @given(
     seed=st.integers(0, 10**6),
     feed=st.sampled_from(["mbp-10", "mbp-10 merged", "differences"]),
@@ -141,6 +144,7 @@ def test_sweep_by_price__sets_differ_in_queue_model(
         assert run.result.orders.equals(alone.orders)
 
 
+@HALF
 @given(
     seed=st.integers(0, 10**6),
     wild=st.booleans(),

@@ -48,6 +48,8 @@ class Experiment:
         Root symbol, such as MNQ.
     strategy
         Compiled, with the experiment's parameters.
+    reference
+        The strategy as the file names it, for another process to load it.
     capital_e6
         Fixed capital that returns are counted on, 1e-6 of the product's currency.
     config
@@ -57,6 +59,7 @@ class Experiment:
     name: str
     product: str
     strategy: Strategy
+    reference: str
     capital_e6: int
     config: BacktestConfig
     description: str = ""
@@ -105,6 +108,7 @@ def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
         name=texts["name"],
         product=texts["product"],
         strategy=strategy(**_parameters(strategy, _mapping("parameters", content))),
+        reference=texts["strategy"],
         capital_e6=capital_e6,
         config=_config(content),
         description=texts.get("description", ""),

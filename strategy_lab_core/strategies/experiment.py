@@ -122,7 +122,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _mapping(key: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
-    value = content.get(key) or {}
+    value = {} if content.get(key) is None else content[key]
     if not isinstance(value, Mapping):
         raise ConfigError(key, value, "a mapping of names to values")
     return value

@@ -26,7 +26,7 @@ from strategy_lab_pipeline.stages import backtests
 from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.versions import code_version
 
-__all__ = ["engines"]
+__all__ = ["LOADED", "engines"]
 
 LOG_SECONDS = 5.0  # between two lines about progress in a run's log
 
@@ -96,4 +96,5 @@ def _engine(asset: str) -> dg.AssetsDefinition:
     return run_engine
 
 
-engines = [_engine(asset) for asset in backtest_assets(Settings())]
+LOADED = tuple(backtest_assets(Settings()))
+engines = [_engine(asset) for asset in LOADED]

@@ -108,7 +108,7 @@ class Engine:
         number = theirs.fileno()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", worker.__name__, str(number)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__,  # what a strategy prints is no answer of ours
             pass_fds=(number,),

@@ -1,5 +1,6 @@
 """A strategy that misbehaves fails alone, by name, with what to do; the others are as they were."""
 
+import json
 import os
 import pickle
 import re
@@ -14,41 +15,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import psutil
 import pytest
 
-from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.strategies.loader import load_strategy
+from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.errors import EngineError
 from strategy_lab_pipeline.settings import Settings
-from strategy_lab_pipeline.stages import backtests, books, catalogue, plan, raw, validated
+from strategy_lab_pipeline.stages import backtests, plan
 from strategy_lab_pipeline.stages.engine import Engine
 from strategy_lab_pipeline.stages.experiments import experiments
-from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.worker import Pass
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 from tests.pipeline.bad_strategies import BAD, write_experiment, write_strategy
 
 DAY = date(2025, 1, 13)
 DEADLINE_SECONDS = 5.0
-
-
-@pytest.fixture(scope="module")
-def booked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a home folder with one small session up to its books."""
-    home = tmp_path_factory.mktemp("booked") / "home"
-    opened = open_workspace(Settings(home=home))
-    sessions = session_calendar("CME Globex Equity").sessions(DAY, DAY)
-    market = simulate(sessions, seed=3, events_per_session=500, faults=False)
-    market.write(opened.settings.landing)
-    for path in search([opened.settings.landing]).files:
-        catalogue.catalogue_file(opened, path)
-    for stage in (raw, validated, books):
-        stage.build(opened, "MNQ", DAY, run_id="test")
-    return home
 
 
 @pytest.fixture
@@ -194,6 +179,33 @@ def test_experiments__a_group_is_a_folder_with_a_plain_name(
     named, twice = found.problems
     assert "not.mine" in named
     assert "'two' is the name of mine/two.yaml already" in twice
+
+
+def test_command__one_of_two_groups_is_broken(opened: Workspace, tmp_path: Path) -> None:
+    """The run fails with the experiment's name, and says so again; the other has its report."""
+    write_experiment(opened.settings.experiments, "good", write_strategy(tmp_path, "good"))
+    raises = write_strategy(tmp_path, "raises")
+    write_experiment(opened.settings.experiments / "mine", "raises", raises)
+    command = [sys.executable, "-m", "strategy_lab_pipeline.cli"]
+    command += ["--home", str(opened.settings.home), "backtest", "--json"]
+    first, again = (
+        subprocess.run(command, capture_output=True, check=False, text=True) for _ in range(2)
+    )
+
+    assert (first.returncode, again.returncode) == (1, 1)
+    session, report = json.loads(first.stdout)["ran"]
+    assert (session["success"], report["success"]) == (False, True)
+    assert len(session["failures"]) == 1
+    assert "experiment raises: strategy 'bad' raised" in session["failures"][0]
+    found = json.loads(again.stdout)
+    assert found["ran"] == []
+    assert [Path(page).stem for page in found["reports"]] == ["good"]
+    assert "experiment raises" in found["failed"][0]["reason"]
+    with launch.open_instance(opened.settings) as instance:
+        for key in (["backtest_runs"], ["backtest_runs", "mine"]):
+            assert instance.get_materialized_partitions(dg.AssetKey(key)) == {f"MNQ|{DAY}"}
+        log = [entry.user_message for entry in instance.all_logs(session["run_id"])]
+    assert any("good:" in line and "rows" in line for line in log)
 
 
 @pytest.mark.parametrize("broken", ["empty", "missing"])

@@ -33,7 +33,7 @@ from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 from tests.pipeline.bad_strategies import BAD, write_experiment, write_strategy
 
 DAY = date(2025, 1, 13)
-DEADLINE_SECONDS = 5.0
+DEADLINE_SECONDS = 10.0
 
 
 @pytest.fixture

@@ -120,11 +120,13 @@ def backtest(
     Parameters
     ----------
     ticks
-        `mbo` rows of one session, any number of instruments; validated here where they are not.
+        Rows of one session, any number of instruments, validated here where they are not. Their
+        schema decides how much of the queue is known: `mbo` (L3), `mbp-10` and depth differences
+        (L2: `config.queue`), `mbp-1` and `tbbo` (L1).
     strategy
         Compiled strategy with its parameter values.
     config
-        Latency, fees, limits; by default those of `BacktestConfig()`.
+        Latency, fees, limits, queue model; by default those of `BacktestConfig()`.
     on_progress
         Called with rows done and rows in all, the first time when the pass begins.
     session, instrument
@@ -224,6 +226,7 @@ def result_of(
             repair_ns=tape.repair_ns,
             maker_e6=costs.maker,
             taker_e6=costs.taker,
+            window=tape.window,
         ),
         flags=_flags(tape, metrics),
         instrument=stage.instrument,

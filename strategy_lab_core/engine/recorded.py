@@ -12,14 +12,18 @@ from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT
 from strategy_lab_core.engine.arrivals import fire_stops
 from strategy_lab_core.engine.exchange import (
-    fill_from_arrival,
     fill_in_queue,
+    fill_reached,
     fill_through,
+    is_watched,
     trade_left,
     watched,
 )
-from strategy_lab_core.engine.feed import End, Feed, Seen, push
+from strategy_lab_core.engine.feed import End, Feed, Seen, is_ring_full, push
+from strategy_lab_core.engine.feed_latency import note_sent
+from strategy_lab_core.engine.levels import play_level, play_queues
 from strategy_lab_core.engine.market import (
+    BY_ORDER,
     Market,
     apply_row,
     arrival_of,
@@ -28,7 +32,7 @@ from strategy_lab_core.engine.market import (
     next_arrival,
 )
 from strategy_lab_core.engine.orders import narrow_watch
-from strategy_lab_core.engine.state import NO_ASK, NO_BID, Cursor, Sets
+from strategy_lab_core.engine.state import NEVER, NO_ASK, NO_BID, Cursor, Sets
 from strategy_lab_core.engine.tape import Tape
 from strategy_lab_core.types import Action, Int1D, Phase, Side
 
@@ -44,17 +48,18 @@ class World(NamedTuple):
     cursor: Int1D  # see `Cursor`
 
 
-def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
+def start_cursor(*, end_ns: int, flatten_ns: int, calls: int) -> Int1D:
     """Return the numbers of a pass that has not begun."""
     cursor = np.zeros(len(Cursor), np.int64)
     cursor[Cursor.PHASE] = -1
+    cursor[Cursor.PUBLISHED_STATE] = -1
     cursor[Cursor.WATCH_BID] = NO_BID
     cursor[Cursor.WATCH_ASK] = NO_ASK
     cursor[Cursor.BUY_STOP] = NO_ASK
     cursor[Cursor.SELL_STOP] = NO_BID
     cursor[Cursor.END_NS] = end_ns
     cursor[Cursor.FLATTEN_NS] = flatten_ns
-    cursor[Cursor.CALL_ON_BOOK] = int(call_on_book)
+    cursor[Cursor.CALLS] = calls
     return cursor
 
 
@@ -75,12 +80,14 @@ def _phase_at(world: World, now_ns: int) -> int:
     return int(place)
 
 
-@inlined
-def _is_watched(cursor: Int1D, side: int, tick: int) -> bool:
-    """Say whether some set may have an order on `side` at `tick` or where it would trade first."""
-    if side > 0:
-        return bool(cursor[Cursor.WATCH_BID] >= tick)
-    return bool(cursor[Cursor.WATCH_ASK] <= tick)
+@part
+def _begin_phase(world: World, now_ns: int) -> None:
+    """Go to the phase at `now_ns`, and note when the next one begins."""
+    cursor, phases = world.cursor, world.tape.phases
+    place = _phase_at(world, now_ns)
+    cursor[Cursor.PHASE] = place
+    cursor[Cursor.IS_OPEN] = 1 if is_open_at(world, now_ns) else 0
+    cursor[Cursor.NEXT_PHASE_NS] = phases[place + 1, 0] if place + 1 < len(phases) else NEVER
 
 
 @part
@@ -109,19 +116,6 @@ def _fill_queued(
         narrow_watch(sets, cursor)
 
 
-@part
-def _fill_reached(
-    sets: Sets, side: int, tick: int, order_id: int, lots: int, now_ns: int, cursor: Int1D
-) -> None:
-    is_hit = False
-    for k in range(len(sets.totals)):
-        if watched(sets, k, side, tick):
-            is_hit = True
-            fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, cursor)
-    if not is_hit:
-        narrow_watch(sets, cursor)
-
-
 @inlined
 def _play_trade(world: World, sets: Sets, row: int, is_live: bool, now_ns: int) -> None:
     """Fill orders of ours that a trade went through; its fills follow as rows."""
@@ -144,7 +138,7 @@ def _play_trade(world: World, sets: Sets, row: int, is_live: bool, now_ns: int) 
         cursor[Cursor.TRADED_HIGH] = max(cursor[Cursor.TRADED_HIGH], tick)
         cursor[Cursor.TRADED_LOW] = min(cursor[Cursor.TRADED_LOW], tick)
     beyond = tick + resting_side
-    if is_live and resting_side != 0 and _is_watched(cursor, resting_side, beyond):
+    if is_live and resting_side != 0 and is_watched(cursor, resting_side, beyond):
         _fill_traded_through(sets, resting_side, beyond, now_ns, cursor)
 
 
@@ -155,7 +149,7 @@ def _play_fill(world: World, sets: Sets, row: int, now_ns: int) -> None:
     side = 1 if rows.side[row] == Side.BID else -1
     tick = world.market.level_tick[rows.level[row]]
     # A fill on the aggressor's own side reports the aggressor, not a resting order.
-    if side == cursor[Cursor.TRADE_SIDE] and _is_watched(cursor, side, tick):
+    if side == cursor[Cursor.TRADE_SIDE] and is_watched(cursor, side, tick):
         arrival = arrival_of(world.market, rows.order_id[row], side, rows.level[row])
         lots = int(np.int64(rows.size[row]))
         _fill_queued(sets, side, tick, arrival, lots, now_ns, cursor)
@@ -167,27 +161,32 @@ def _play_arrival(world: World, sets: Sets, row: int, now_ns: int) -> None:
     rows, cursor = world.tape.rows, world.cursor
     side = -1 if rows.side[row] == Side.BID else 1
     tick = world.market.level_tick[rows.level[row]]
-    if _is_watched(cursor, side, tick):
+    if is_watched(cursor, side, tick):
         order_id, lots = rows.order_id[row], int(np.int64(rows.size[row]))
-        _fill_reached(sets, side, tick, order_id, lots, now_ns, cursor)
+        fill_reached(sets, side, tick, order_id, lots, now_ns, cursor)
 
 
 @inlined
 def _play_row(world: World, sets: Sets, row: int, is_open: bool, now_ns: int) -> None:
     """Apply a row to the book, and fill what of every set's orders it fills."""
-    rows = world.tape.rows
-    before = next_arrival(world.market)
-    apply_row(world.market, rows, row)
-    is_arrival = next_arrival(world.market) > before and rows.flags[row] & SNAPSHOT == 0
+    rows, market = world.tape.rows, world.market
+    is_by_order, is_arrival = market.window == BY_ORDER, False
+    if is_by_order:
+        before = next_arrival(market)
+        apply_row(market, rows, row)
+        is_arrival = next_arrival(market) != before
     is_live = is_open and world.tape.is_trusted[row]
-    if rows.action[row] == Action.TRADE and rows.level[row] >= 0:
+    if is_arrival:
+        if is_live and rows.flags[row] & SNAPSHOT == 0:
+            _play_arrival(world, sets, row, now_ns)
+    elif rows.action[row] == Action.TRADE and rows.level[row] >= 0:
         _play_trade(world, sets, row, is_live, now_ns)
-    elif not is_live:
-        return
-    elif rows.action[row] == Action.FILL and rows.level[row] >= 0:
+        if is_live and not is_by_order:
+            play_queues(sets, now_ns, world.cursor)
+    elif not is_by_order:
+        play_level(market, sets, rows, row, is_live, now_ns, world.cursor)
+    elif is_live and rows.action[row] == Action.FILL and rows.level[row] >= 0:
         _play_fill(world, sets, row, now_ns)
-    elif is_arrival:
-        _play_arrival(world, sets, row, now_ns)
 
 
 @inlined
@@ -208,23 +207,52 @@ def _mark(market: Market, cursor: Int1D, bid: int, ask: int) -> None:
 
 
 @inlined
+def _is_news(world: World, bid: int, ask: int, bid_size: int, ask_size: int, state: int) -> bool:
+    """Say whether anything that is seen may have changed since the last time, and keep it.
+
+    No branches: in a busy market each of these is a coin toss, all of them together are not.
+    """
+    cursor = world.cursor
+    changes = (cursor[Cursor.PUBLISHED_BID] ^ bid) | (cursor[Cursor.PUBLISHED_ASK] ^ ask)
+    changes |= cursor[Cursor.PUBLISHED_BID_SIZE] ^ bid_size
+    changes |= cursor[Cursor.PUBLISHED_ASK_SIZE] ^ ask_size
+    changes |= cursor[Cursor.PUBLISHED_STATE] ^ state
+    changes |= cursor[Cursor.PUBLISHED_TRADES] ^ cursor[Cursor.TRADE_NUMBER]
+    if changes == 0:
+        return False
+    cursor[Cursor.PUBLISHED_BID] = bid
+    cursor[Cursor.PUBLISHED_ASK] = ask
+    cursor[Cursor.PUBLISHED_BID_SIZE] = bid_size
+    cursor[Cursor.PUBLISHED_ASK_SIZE] = ask_size
+    cursor[Cursor.PUBLISHED_STATE] = state
+    cursor[Cursor.PUBLISHED_TRADES] = cursor[Cursor.TRADE_NUMBER]
+    return True
+
+
+@inlined
 def _publish(world: World, row: int, is_open: bool) -> None:
     """Send the book at an event's end on its way to us, and keep the quote for the accounts."""
     market, cursor, feed = world.market, world.cursor, world.feed
     bid, ask = best_level(market, 1), best_level(market, -1)
+    bid_size = lots_at_level(market, 1, bid) if bid >= 0 else 0
+    ask_size = lots_at_level(market, -1, ask) if ask >= 0 else 0
+    state = 2 * cursor[Cursor.IS_TRUSTED] + (1 if is_open else 0)
+    if not _is_news(world, bid, ask, bid_size, ask_size, state):
+        return
     news = feed.ends[End.DRAFT]
     news[Seen.LOCAL_NS] = world.tape.local_ns[row]
     news[Seen.EXCHANGE_NS] = world.tape.event_ns[row]
     news[Seen.BID] = market.level_tick[bid] if bid >= 0 else 0
-    news[Seen.BID_SIZE] = lots_at_level(market, 1, bid) if bid >= 0 else 0
+    news[Seen.BID_SIZE] = bid_size
     news[Seen.ASK] = market.level_tick[ask] if ask >= 0 else 0
-    news[Seen.ASK_SIZE] = lots_at_level(market, -1, ask) if ask >= 0 else 0
+    news[Seen.ASK_SIZE] = ask_size
     news[Seen.BOUGHT] = cursor[Cursor.BOUGHT]
     news[Seen.SOLD] = cursor[Cursor.SOLD]
     news[Seen.LAST_TICK] = cursor[Cursor.LAST_TICK]
     news[Seen.IS_OPEN] = 1 if is_open else 0
     news[Seen.IS_TRUSTED] = cursor[Cursor.IS_TRUSTED]
-    push(feed)
+    if push(feed) and (cursor[Cursor.TELLS] == 1 or is_ring_full(feed)):
+        cursor[Cursor.IS_STIRRED] = 1
     _mark(market, cursor, bid, ask)
 
 
@@ -234,11 +262,14 @@ def play_event(world: World, sets: Sets) -> None:
     tape, cursor = world.tape, world.cursor
     row = cursor[Cursor.ROW]
     now_ns = tape.event_ns[row]
-    cursor[Cursor.PHASE] = _phase_at(world, now_ns)
-    is_open = is_open_at(world, now_ns)
+    if now_ns >= cursor[Cursor.NEXT_PHASE_NS]:
+        _begin_phase(world, now_ns)
+    is_open = cursor[Cursor.IS_OPEN] == 1
     cursor[Cursor.TRADE_SIDE] = 0
     cursor[Cursor.TRADED_HIGH] = NO_BID
     cursor[Cursor.TRADED_LOW] = NO_ASK
+    if cursor[Cursor.FOLLOWS_FEED] == 1:
+        note_sent(tape, sets.line, row)
     while True:
         _play_row(world, sets, row, is_open, now_ns)
         if tape.is_last[row]:

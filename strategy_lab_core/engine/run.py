@@ -15,16 +15,19 @@ from strategy_lab_core._jit import JIT_DISABLED
 from strategy_lab_core.engine import simulator
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.feed import End, Seen, quiet_feed
+from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
+from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.recorded import World, start_cursor
-from strategy_lab_core.engine.rules import headroom, rules_of
-from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, blank_sheets
+from strategy_lab_core.engine.rules import headroom, line_of, rules_of
+from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, Wake, blank_sheets
 from strategy_lab_core.engine.state import (
     NEVER,
     NO_ASK,
     NO_BID,
     Cursor,
+    Near,
     OrderKind,
     Sets,
     fresh_sets,
@@ -56,6 +59,10 @@ class RunnableStrategy(Protocol):
     @property
     def on_book(self) -> bool:
         """Whether it is called when the book that it sees changes."""
+
+    @property
+    def on_response(self) -> bool:
+        """Whether it is called when a response to its orders arrives."""
 
     @property
     def timer_ns(self) -> int:
@@ -126,14 +133,15 @@ def run_pass(
     flatten_ns = session.session.close_ns - first.flatten_seconds * NS_PER_SECOND
     world = World(
         tape=session.tape,
-        market=market_of(session.book.state, session.level_tick),
+        market=market_of(session.book.state, session.level_tick, session.window),
         feed=quiet_feed(session.in_flight),
         cursor=start_cursor(
             end_ns=session.end_ns,
             flatten_ns=flatten_ns,
-            call_on_book=strategy.on_book,
+            calls=_calls(strategy),
         ),
     )
+    line, curves_at = line_of(configs)
     rules = np.concatenate(
         [
             rules_of(
@@ -144,13 +152,18 @@ def run_pass(
                 order_kinds=money.order_kinds,
                 max_loss=money.max_loss,
                 timer_ns=strategy.timer_ns,
+                curve_at=curve_at,
             )
-            for config, money in zip(configs, costs, strict=True)
+            for config, money, curve_at in zip(configs, costs, curves_at, strict=True)
         ]
     )
-    world.cursor[Cursor.JUDGES_LOSS] = int(rules["max_loss"].max() > 0)
+    if session.window == 1:  # a single level is too little for a guess
+        rules["queue_model"] = QueueModel.RISK_AVERSE
+    world.cursor[Cursor.TELLS] = int(strategy.on_book or rules["max_loss"].max() > 0)
+    world.cursor[Cursor.FOLLOWS_FEED] = int((rules["latency_model"] == LatencyModel.FEED).any())
     room = max(headroom(config) for config in configs)
-    sets = fresh_sets(rules, room, keeps_orders=keeps_orders)
+    world.cursor[Cursor.HEADROOM] = room
+    sets = fresh_sets(rules, line, room, keeps_orders=keeps_orders)
     sheets = blank_sheets(
         np.stack([each.encode() for each in strategies]),
         n_ints=strategy.n_ints,
@@ -164,7 +177,7 @@ def run_pass(
     status, n_rows = int(simulator.Status.RUNNING), len(session.tape.event_ns)
     pause = n_rows if on_rows is None else 0
     while status != simulator.Status.DONE:
-        arguments = (world, sets, sheets, strategy.function, room, pause)
+        arguments = (world, sets, sheets, strategy.function, pause)
         advance = _kernel(arguments)
         try:
             status = int(advance(*arguments))
@@ -177,8 +190,9 @@ def run_pass(
         if status == simulator.Status.ARRAYS_FULL:
             sets = with_used_room(with_room(sets, room), room)
         elif status == simulator.Status.BOOK_FULL:
-            session.book.reserve(2 * session.book.live_orders)
-            world = world._replace(market=market_of(session.book.state, session.level_tick))
+            session.book.reserve(2 * session.book.capacity)
+            grown = market_of(session.book.state, session.level_tick, session.window)
+            world = world._replace(market=grown)
         elif status == simulator.Status.PAUSED and on_rows is not None:
             on_rows(int(world.cursor[Cursor.ROW]))
             pause += ROWS_A_TURN
@@ -188,12 +202,18 @@ def run_pass(
     return Outcome(world, sets, errors)
 
 
+def _calls(strategy: RunnableStrategy) -> int:
+    """Return a bit for each `Wake` that a strategy is called for."""
+    on_book, on_response = int(strategy.on_book), int(strategy.on_response)
+    return on_book << Wake.BOOK | on_response << Wake.RESPONSE | 1 << Wake.TIMER
+
+
 def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> SimulationError:
     """Take a set out of the pass, and return why."""
     sets.totals[k]["is_stopped"] = 1
     sets.totals[k]["resting"] = 0
     sets.totals[k]["stops"] = 0
-    sets.totals[k]["best_bid"], sets.totals[k]["best_ask"] = NO_BID, NO_ASK
+    sets.near[Near.BEST_BID, k], sets.near[Near.BEST_ASK, k] = NO_BID, NO_ASK
     sets.totals[k]["buy_stop"], sets.totals[k]["sell_stop"] = NO_ASK, NO_BID
     seen_ns = int(world.feed.ends[End.SEEN, Seen.LOCAL_NS])
     stopped = SimulationError(

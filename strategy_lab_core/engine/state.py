@@ -18,10 +18,12 @@ __all__ = [
     "NEW_ORDERS",
     "NO_ASK",
     "NO_BID",
+    "Counted",
     "Cursor",
     "EndReason",
     "Listed",
     "MessageKind",
+    "Near",
     "OrderKind",
     "Refusal",
     "Sets",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
-NEW_ORDERS = 17  # most that one step can send: a call's requests, and the flattening order
+NEW_ORDERS = 18  # most that one step can send: a call's requests, and two of a bracket
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
 
@@ -51,13 +53,13 @@ class Cursor(IntEnum):
     IS_MARKED = 9  # 1 once there is a price at all
     END_NS = 10
     FLATTEN_NS = 11
-    CALL_ON_BOOK = 12
+    CALLS = 12  # a bit for each `Wake` that the strategy is called for
     TRADE_LOTS = 13  # of the last recorded trade
     TRADE_NUMBER = 14  # how many there were
     WATCH_BID = 15  # no set has a resting bid above it, in ticks; may be too high
     WATCH_ASK = 16  # no set has a resting ask below it
     SOONEST_KEY = 17  # of all sets' next own step (`simulator`)
-    IS_FILLED = 18  # 1 once something was filled since the sets were looked at
+    IS_STIRRED = 18  # 1 once what happens next may not be the market any more
     IS_TIGHT = 19  # 1 once an array of some set has too little room
     ACTIVE = 20  # the set whose step is being taken
     TO_TELL = 21  # how many deliveries the sets are told of, one by one
@@ -65,7 +67,25 @@ class Cursor(IntEnum):
     SELL_STOP = 23  # no set has a sell stop above it
     TRADED_HIGH = 24  # of the event's trades that can trigger, in ticks
     TRADED_LOW = 25
-    JUDGES_LOSS = 26  # 1 where some set has a loss limit: it is judged at every delivery
+    TELLS = 26  # 1 where sets are told of deliveries: called on the book, or a loss limit judged
+    NEXT_PHASE_NS = 27  # when the phase after `PHASE` begins
+    PUBLISHED_TRADES = 28  # `TRADE_NUMBER` when the book was last sent on its way
+    PUBLISHED_BID = 29  # the best level then, and its lots
+    PUBLISHED_BID_SIZE = 30
+    PUBLISHED_ASK = 31
+    PUBLISHED_ASK_SIZE = 32
+    PUBLISHED_STATE = 33  # open and trusted
+    HEADROOM = 34  # rows that every array has to have left before a step
+    IS_OPEN = 35  # the phase `PHASE` is an open one
+    FOLLOWS_FEED = 36  # 1 where some set's messages take as long as the feed
+
+
+class Near(IntEnum):
+    """What the market looks at for every set: kept together, a row each."""
+
+    DUE_KEY = 0  # of the set's next own step (`simulator`)
+    BEST_BID = 1  # highest own resting bid, in ticks
+    BEST_ASK = 2  # lowest own resting ask
 
 
 class Listed(IntEnum):
@@ -103,6 +123,7 @@ class EndReason(IntEnum):
     REJECTED_NO_MARKET = 8  # a market order and nobody on the other side
     REJECTED_WOULD_TRADE = 9  # post-only
     REJECTED_FILL_OR_KILL = 10  # not all of it could be filled at once
+    REJECTED_GATEWAY = 11  # never reached matching
 
 
 class Refusal(IntEnum):
@@ -117,6 +138,14 @@ class Refusal(IntEnum):
     UNKNOWN_ORDER = 6  # a cancel or modify of what is not working, or is being changed already
     OVERFLOW = 7  # more requests in one call than the strategy's desk holds
     UNSUPPORTED = 8  # an order type that the exchange does not have
+    UNTRUSTED = 9  # a bracket's order, while the book that we see is not to be trusted
+
+
+class Counted(IntEnum):
+    """What is counted."""
+
+    END = 0  # of orders, by `EndReason`
+    REFUSAL = 1  # of requests, by `Refusal`
 
 
 class MessageKind(IntEnum):
@@ -128,7 +157,7 @@ class MessageKind(IntEnum):
     ACCEPTED = 4
     FILLED = 5
     ENDED = 6  # the order is over, its end reason says why; `lots` is 1 where a modify ended it
-    CANCEL_REJECTED = 7  # the order was over when the cancel arrived
+    CANCEL_REJECTED = 7  # the order was over; `lots` is 1 where the gateway rejected the cancel
     MODIFIED = 8
     MODIFY_REJECTED = 9  # the order is as it was
 
@@ -149,7 +178,9 @@ ORDER = _record(
     "filled",
     "notional",  # sum of lots x tick over the fills
     "rank",  # the book's next arrival number when it began to rest
-    "queue_ahead",  # lots before it then; -1 if it never rested
+    "queue_ahead",  # lots before it then; -1 if it never rested, or the feed did not show them
+    "front",  # by price: modelled lots ahead, 1e-9 lots (`queue`)
+    "traded",  # by price: lots traded at its price since the level last changed
     "submit_ns",  # local
     "arrive_ns",  # exchange; -1 until then
     "end_ns",  # exchange; -1 while working
@@ -161,9 +192,15 @@ ORDER = _record(
     "modify_sent",  # 1 while a modify is on its way
     "is_over",  # 1 once we know that it has ended
     "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
+    "is_bracket",  # 1 for an entry whose fills are closed by two orders, at these ticks
+    "take_profit",
+    "stop_loss",
+    "sibling",  # number of the order that closes the same lots, -1 for none
+    "wanted",  # size, filled lots included, that a sibling has left of it
 )
 # Each line is a ring, first in first out; a message's place is its number modulo the capacity.
-MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee")
+# `rejected_ns` is our time at which we hear that the gateway rejected it, 0 where it did not.
+MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee", "rejected_ns")
 FILL = _record(
     "order",  # its number
     "side", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after",
@@ -179,15 +216,14 @@ TOTAL = _record(
     "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
     # Messages to the exchange written and handled there, responses written and handled by us.
     "sent", "arrived", "answered", "heard",
-    # Highest own resting bid, lowest own resting ask, first triggers of own stops, in ticks.
-    "best_bid", "best_ask", "buy_stop", "sell_stop",
+    "buy_stop", "sell_stop",  # first triggers of own stops, in ticks
     "trade_lots",  # of the recorded trade `trade_number`: what has not served us yet
     "trade_number",
     "may_close",  # 1 while the flattening order of this attempt is not sent
     "next_flatten_ns", "next_timer_ns", "next_sample_ns",
-    "due_key",  # of its next own step (`simulator`)
     "told",  # deliveries that its strategy was told of
     "calls",  # of the strategy
+    "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
     "killed_ns",  # our time at which the loss limit was reached, 0 until then
     "is_stopped",  # 1 once its strategy has raised: it takes no part any more
 )  # fmt: skip
@@ -206,25 +242,28 @@ class Sets(NamedTuple):
     totals: Records
     rules: Records  # the configuration
     lists: Int2D  # slots (shape: sets, `Listed`, slots)
-    refusals: Int2D  # counts (shape: sets, `Refusal`)
-    ends: Int2D  # counts (shape: sets, `EndReason`)
+    near: Int2D  # (shape: `Near`, sets)
+    counts: Int2D  # (shape: sets, `Counted`, most reasons)
+    line: Int2D  # what latencies depend on (`latency`), shared by all sets
 
 
-def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
+def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) -> Sets:
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
     rows = _power_of_two(2 * room)
-    line = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
+    messages = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
     slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
+    reasons = max(len(EndReason), len(Refusal))
     totals = np.zeros(n_sets, TOTAL)
-    totals["best_bid"] = NO_BID
-    totals["best_ask"] = NO_ASK
     totals["buy_stop"] = NO_ASK
     totals["sell_stop"] = NO_BID
+    near = np.zeros((len(Near), n_sets), np.int64)
+    near[Near.BEST_BID] = NO_BID
+    near[Near.BEST_ASK] = NO_ASK
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
         log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
-        outbound=np.zeros((n_sets, line), MESSAGE),
+        outbound=np.zeros((n_sets, messages), MESSAGE),
         inbound=np.zeros((n_sets, rows), MESSAGE),
         fills=np.zeros((n_sets, rows), FILL),
         samples=np.zeros((n_sets, rows), SAMPLE),
@@ -232,8 +271,9 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
         totals=totals,
         rules=rules,
         lists=np.zeros((n_sets, len(Listed), 0), np.int64),
-        refusals=np.zeros((n_sets, len(Refusal)), np.int64),
-        ends=np.zeros((n_sets, len(EndReason)), np.int64),
+        near=near,
+        counts=np.zeros((n_sets, len(Counted), reasons), np.int64),
+        line=line,
     )
     return _with_slots(sets, slots)
 

@@ -46,7 +46,8 @@ class ParameterSet:
     parameters
         Of the strategy, by name; the others keep their values.
     config
-        Order latency, fees, limits, market orders, seed of its own; None takes the sweep's.
+        Order latency, fees, limits, queue model, market orders, seed of its own; None takes the
+        sweep's.
     """
 
     parameters: Mapping[str, float] = field(default_factory=dict)

@@ -20,10 +20,10 @@ _CORE = Path(strategy_lab_core.__file__).parent
 _STAGES = Path(__file__).parent
 # The parts of core that a stage runs, by what it must not: later layers do not age earlier assets.
 _WITHOUT = {
-    "raw_ticks": ("engine", "strategies", "report"),
-    "validated_ticks": ("engine", "strategies", "report"),
-    "quarantined_ticks": ("engine", "strategies", "report"),
-    "order_books": ("engine", "strategies", "report"),
+    "raw_ticks": ("features", "engine", "strategies", "report"),
+    "validated_ticks": ("features", "engine", "strategies", "report"),
+    "quarantined_ticks": ("features", "engine", "strategies", "report"),
+    "order_books": ("features", "engine", "strategies", "report"),
     "run": ("report",),
     "backtest_runs": ("report",),
     "reports": (),

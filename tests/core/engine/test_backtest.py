@@ -89,7 +89,7 @@ def test_backtest__says_what_it_needs(broken: str) -> None:
     """No rows, or rows that are no market-by-order rows."""
     table = ticks().head(0) if broken == "empty" else ticks().drop("order_id")
 
-    with pytest.raises(DataError, match="without rows" if broken == "empty" else "order_id"):
+    with pytest.raises(DataError, match="without rows" if broken == "empty" else "no order book"):
         backtest(table, monkey, QUICK)
 
 

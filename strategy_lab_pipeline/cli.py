@@ -9,6 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -131,6 +133,33 @@ def backtest(
     summary = work_through(settings)
     _answer(summary.as_dict(), as_json, lambda _: summary.show(people))
     raise typer.Exit(0 if summary.success else 1)
+
+
+@app.command()
+def sweep(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file.")],
+    axes: Annotated[
+        list[str], typer.Option("--set", help="A parameter and its values: hold_ms=1000,5000.")
+    ],
+    sessions: Annotated[
+        list[datetime] | None,
+        typer.Option("--session", formats=["%Y-%m-%d"], help="Only this session; may be repeated."),
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Try every combination of values on every session; go on where an interrupt ended it."""
+    from strategy_lab_pipeline.stages.experiments import read_experiment
+    from strategy_lab_pipeline.stages.sweeps import grid
+    from strategy_lab_pipeline.stages.sweeps import sweep as run_sweep
+    from strategy_lab_pipeline.stages.workspace import open_workspace
+
+    sets = grid(read_experiment(experiment), axes)
+    days = [day.date() for day in sessions or ()]
+    found = run_sweep(open_workspace(_settings()), sets, days)
+    title = f"{found.experiment}: {found.ran} trials run, {found.kept} were there"
+    answer = {"success": found.success, **asdict(found)}
+    _answer(answer, as_json, lambda value: people.print(_table(title, list(value["rows"]))))
+    raise typer.Exit(0 if found.success else 1)
 
 
 @app.command()

@@ -60,6 +60,8 @@ class Experiment:
         Root symbol, such as MNQ.
     strategy
         Compiled, with the experiment's parameters.
+    reference
+        The strategy as the file names it, for another process to load it.
     capital_e6
         Fixed capital that returns are counted on, 1e-6 of the product's currency.
     config
@@ -69,6 +71,7 @@ class Experiment:
     name: str
     product: str
     strategy: Strategy
+    reference: str
     capital_e6: int
     config: BacktestConfig
     description: str = ""
@@ -117,6 +120,7 @@ def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
         name=texts["name"],
         product=texts["product"],
         strategy=strategy(**_parameters(strategy, _mapping("parameters", content))),
+        reference=texts["strategy"],
         capital_e6=capital_e6,
         config=_config(content),
         description=texts.get("description", ""),
@@ -130,7 +134,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _mapping(key: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
-    value = content.get(key) or {}
+    value = {} if content.get(key) is None else content[key]
     if not isinstance(value, Mapping):
         raise ConfigError(key, value, "a mapping of names to values")
     return value

@@ -99,6 +99,18 @@ def test_backtest__names_the_strategy_that_raises() -> None:
         backtest(ticks(), failing, QUICK, session=session_until(START_NS + 10**12), instrument=MNQ)
 
 
+def test_backtest__tells_how_far_it_is() -> None:
+    """When its pass begins, and at its end."""
+    seen: list[tuple[int, int]] = []
+    backtest(
+        ticks(), monkey, QUICK, session=session_until(START_NS + 10**12), instrument=MNQ,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    n_rows = ticks().height
+
+    assert seen == [(0, n_rows), (n_rows, n_rows)]
+
+
 def test_backtest__grows_its_arrays() -> None:
     """More orders than the arrays begin with, none of them lost."""
     limits = LimitsConfig(

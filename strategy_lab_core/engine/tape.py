@@ -14,7 +14,7 @@ from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.l3_kernels import MboRows
 from strategy_lab_core.book.replay import seeded_book
 from strategy_lab_core.data.calendar import Session
-from strategy_lab_core.data.columns import Table, column
+from strategy_lab_core.data.columns import Table, column, int64
 from strategy_lab_core.engine.config import LatencyConfig
 from strategy_lab_core.errors import DataError, InstrumentError
 from strategy_lab_core.types import (
@@ -27,7 +27,7 @@ from strategy_lab_core.types import (
     RecordFlag,
 )
 
-__all__ = ["SessionTape", "Tape", "session_tape"]
+__all__ = ["SessionTape", "Tape", "clocks", "event_ends", "session_tape"]
 
 _COVERAGE_NS = 60 * NS_PER_SECOND  # a session is complete with rows this near to open and close
 
@@ -116,12 +116,12 @@ def session_tape(
     """
     if len(ticks) == 0:
         raise DataError("a session without rows can't be simulated")
-    event_end = _event_ends(column(ticks, "flags"))
+    event_end = event_ends(column(ticks, "flags"))
     book = seeded_book(int(column(ticks, "instrument_id")[0]), seed)
     # Room for the longest event at once: the table is only looked at between two events.
     book.reserve(int(np.diff(event_end, prepend=-1).max()))
     rows = book.rows(ticks)
-    event_ns, local_ns, repair_ns = _clocks(ticks, rows, event_end, latency)
+    event_ns, local_ns, repair_ns = clocks(ticks, event_end, latency)
     is_last = np.zeros(len(event_ns), np.bool_)
     is_last[event_end] = True
     tape = Tape(
@@ -137,7 +137,7 @@ def session_tape(
     return SessionTape(tape, book, level_tick, tick_size, session, repair_ns, in_flight)
 
 
-def _event_ends(flags: IntAny) -> Int1D:
+def event_ends(flags: IntAny) -> Int1D:
     """Return the last row of each event; a block of snapshot rows is one event."""
     is_snapshot = (flags & RecordFlag.SNAPSHOT) > 0
     is_last = ((flags & RecordFlag.LAST) > 0) & ~is_snapshot
@@ -146,20 +146,22 @@ def _event_ends(flags: IntAny) -> Int1D:
     return np.flatnonzero(is_last)
 
 
-def _clocks(
-    ticks: Table, rows: MboRows, event_end: Int1D, latency: LatencyConfig
-) -> tuple[Int1D, Int1D, int]:
-    """Return exchange time and local time of every row's event, and the clock's repair."""
-    ts_event = column(ticks, "ts_event").astype(np.int64)
-    is_snapshot = (rows.flags & RecordFlag.SNAPSHOT) > 0
-    unclocked = (rows.flags & (RecordFlag.SNAPSHOT | RecordFlag.BAD_TS_RECV)) > 0
-    at_exchange = np.where(is_snapshot, rows.ts_recv, ts_event)[event_end]
+def clocks(ticks: Table, event_end: Int1D, latency: LatencyConfig) -> tuple[Int1D, Int1D, int]:
+    """Return exchange time and local time of every row's event, and the clock's repair, in ns.
+
+    `ticks` are one instrument's well-formed rows, `event_end` the last row of each event.
+    """
+    ts_event, ts_recv = int64(ticks, "ts_event"), int64(ticks, "ts_recv")
+    flags = column(ticks, "flags")
+    is_snapshot = (flags & RecordFlag.SNAPSHOT) > 0
+    unclocked = (flags & (RecordFlag.SNAPSHOT | RecordFlag.BAD_TS_RECV)) > 0
+    at_exchange = np.where(is_snapshot, ts_recv, ts_event)[event_end]
     at_exchange = np.maximum.accumulate(at_exchange)
-    feed_ns = np.where(unclocked, 0, rows.ts_recv - ts_event)[event_end]
+    feed_ns = np.where(unclocked, 0, ts_recv - ts_event)[event_end]
     measured = feed_ns[~unclocked[event_end]]
     shortest = int(measured.min()) if len(measured) else 0
     repair_ns = latency.base_feed_ns - shortest if shortest < 0 else 0
-    received = np.where(unclocked[event_end], at_exchange, rows.ts_recv[event_end] + repair_ns)
+    received = np.where(unclocked[event_end], at_exchange, ts_recv[event_end] + repair_ns)
     # Nothing reaches us before it happened, or overtakes what was sent before it.
     local = np.maximum(received, at_exchange) + latency.feed_offset_ns
     local = np.maximum.accumulate(local)

@@ -24,7 +24,7 @@ from strategy_lab_pipeline.stages.publish import current_outcome, publish, write
 from strategy_lab_pipeline.stages.raw import SEED, session_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["RULES", "BacktestRuns", "build", "config_of", "inputs_of"]
+__all__ = ["RULES", "BacktestRuns", "build", "config_of", "engine_inputs", "inputs_of"]
 
 RULES = {
     "every_experiment_ran": "every experiment of the product could run on the session",
@@ -121,17 +121,35 @@ def _write(
 
 
 def _run(validated: Outcome, experiment: Experiment, session: date) -> BacktestResult:
-    path = validated.path / f"{TickSchema.MBO}.parquet"
+    return backtest(
+        strategy=experiment.strategy,
+        config=experiment.config,
+        **engine_inputs(validated, experiment.product, session),
+    )
+
+
+def engine_inputs(ticks: Outcome, product: str, session: date) -> dict[str, Any]:
+    """Return what the engine reads of a session: ticks, session, seed and status.
+
+    Parameters
+    ----------
+    ticks
+        The session's validated ticks, or its raw ones: then the engine validates them itself.
+    product, session
+        The partition.
+    """
+    path = ticks.path / f"{TickSchema.MBO}.parquet"
     if not path.is_file():
         raise DataError("the session has no market-by-order ticks, which the engine needs")
-    return backtest(
-        pl.scan_parquet(path).drop("file_hash", "row").collect(),
-        experiment.strategy,
-        experiment.config,
-        session=session_of(experiment.product, session),
-        seed=_optional(validated, SEED),
-        status=_optional(validated, TickSchema.STATUS),
-    )
+    table = pl.scan_parquet(path)
+    if "book_state" in table.collect_schema():
+        table = table.drop("file_hash", "row")
+    return {
+        "ticks": table.collect(),
+        "session": session_of(product, session),
+        "seed": _optional(ticks, SEED),
+        "status": _optional(ticks, TickSchema.STATUS),
+    }
 
 
 def _optional(validated: Outcome, name: str) -> pl.DataFrame | None:

@@ -24,7 +24,7 @@ EXPERIMENT = """
 name: probed
 product: MNQ
 strategy: imbalance
-parameters: {threshold: 0.3}
+parameters: {threshold: 0.8, exit_threshold: -0.2, hold_ms: 30000, passive: true}
 capital: 10000
 """
 
@@ -48,7 +48,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def answer(settings: Settings, *arguments: str) -> tuple[int, Any]:
     """Return the exit code and the JSON answer of a command."""
-    done = CliRunner().invoke(app, ["--home", str(settings.home), *arguments, "--json"])
+    home = {"STRATEGY_LAB_HOME": str(settings.home)}  # put back after the call
+    done = CliRunner().invoke(app, [*arguments, "--json"], env=home)
     return done.exit_code, json.loads(done.stdout)
 
 

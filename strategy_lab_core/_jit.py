@@ -61,7 +61,8 @@ def _cache_folder() -> Path:
     if "NUMBA_CACHE_DIR" in os.environ:
         return Path(os.environ["NUMBA_CACHE_DIR"])
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    without = ("strategies", "report", "data")  # no kernel of the books or the engine lives there
+    # No kernel of the books or the engine lives there.
+    without = ("strategies", "report", "data", "probes")
     key = source_digest(Path(__file__).parent, without=without, but=SHARED_BY_STRATEGIES)
     return home / "strategy_lab" / key
 

@@ -194,6 +194,69 @@ def book(files: FILES, as_json: JSON = False) -> None:
     _answer(rows, as_json, lambda found: people.print(_table("order books", found)))
 
 
+EXPERIMENT = Annotated[str, typer.Argument(help="An experiment's name, or its file.")]
+SESSION = Annotated[
+    str | None, typer.Option(help="The session, YYYY-MM-DD; by default the newest.")
+]
+CONTRACT = Annotated[
+    str | None, typer.Option(help="The contract; by default the one that traded most.")
+]
+
+
+@app.command()
+def leaks(
+    experiment: EXPERIMENT,
+    session: SESSION = None,
+    contract: CONTRACT = None,
+    moments: Annotated[int, typer.Option(min=1, help="Times at which to look.")] = 10,
+    repair_is_known: Annotated[
+        bool, typer.Option(help="Take the repair of a slow capture clock for known.")
+    ] = False,
+    as_json: JSON = False,
+) -> None:
+    """Look for orders that depend on what came later; exit code 1 where there are any."""
+    from strategy_lab_pipeline.probing import leaks_of
+
+    place = (experiment, session, contract)
+    found = leaks_of(_settings(), *place, moments=moments, repair_is_known=repair_is_known)
+    _answer_probe(found, as_json)
+    raise typer.Exit(1 if found["verdict"] == "leak" else 0)
+
+
+@app.command()
+def warmup(
+    experiment: EXPERIMENT,
+    session: SESSION = None,
+    contract: CONTRACT = None,
+    starts: Annotated[int, typer.Option(min=1, help="Later starts to try.")] = 5,
+    as_json: JSON = False,
+) -> None:
+    """Find how long the strategy has to run before its past makes no difference."""
+    from strategy_lab_pipeline.probing import warmup_of
+
+    _answer_probe(warmup_of(_settings(), experiment, session, contract, starts=starts), as_json)
+
+
+@app.command()
+def sensitivity(
+    experiment: EXPERIMENT,
+    session: SESSION = None,
+    contract: CONTRACT = None,
+    chart: Annotated[Path | None, typer.Option(help="An SVG file to draw the curves in.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Run the experiment under other latencies and costs, and show what is left of it."""
+    from strategy_lab_pipeline.probing import sensitivity_of
+
+    _answer_probe(sensitivity_of(_settings(), experiment, session, contract, chart), as_json)
+
+
+def _answer_probe(found: dict[str, Any], as_json: bool) -> None:
+    title = f"{found['experiment']} on {found['product']} {found['session']}"
+    title += f": {found['verdict']}" if "verdict" in found else ""
+    _answer(found, as_json, lambda value: people.print(_table(title, value["rows"])))
+
+
 @app.command()
 def status(as_json: JSON = False) -> None:
     """Show what is there, what is missing, and what to do next."""

@@ -48,9 +48,8 @@ def book_depth(ticks: Table) -> int:
         depth += 1
     if not depth:
         raise DataError(
-            "these ticks hold no order book: it takes mbo, mbp-10, mbp-1 or tbbo (a backtest depth, "
-            "too); "
-            f"the columns are {', '.join(ticks.columns)}"
+            "these ticks hold no order book: it takes mbo, mbp-10, mbp-1 or tbbo (a backtest takes "
+            f"depth, too); the columns are {', '.join(ticks.columns)}"
         )
     return depth
 

@@ -17,6 +17,7 @@ from strategy_lab_core.engine.latency_rows import LatencyRows
 from strategy_lab_core.errors import ConfigError
 
 __all__ = [
+    "QUEUE_MODELS",
     "BacktestConfig",
     "FeeConfig",
     "LatencyConfig",
@@ -26,7 +27,7 @@ __all__ = [
     "require_shared",
 ]
 
-_QUEUE_MODELS = ("risk_averse", "power_1", "power_2", "power_3", "log_1", "log_2")
+QUEUE_MODELS = ("risk_averse", "power_1", "power_2", "power_3", "log_1", "log_2")
 _MAX_EXPONENT = 10
 
 
@@ -141,12 +142,10 @@ class QueueConfig:
     exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.model not in _QUEUE_MODELS:
-            near = difflib.get_close_matches(str(self.model), _QUEUE_MODELS, n=1)
+        if self.model not in QUEUE_MODELS:
+            near = difflib.get_close_matches(str(self.model), QUEUE_MODELS, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(
-                "queue.model", self.model, f"one of {', '.join(_QUEUE_MODELS)}{meant}"
-            )
+            raise ConfigError("queue.model", self.model, f"one of {', '.join(QUEUE_MODELS)}{meant}")
         number = self.exponent
         is_number = type(number) in (int, float)
         if not is_number or not 0 < number <= _MAX_EXPONENT or round(number, 6) != number:

@@ -15,7 +15,7 @@ from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.l3_kernels import MboRows
 from strategy_lab_core.book.replay import seeded_book
 from strategy_lab_core.data.calendar import Session
-from strategy_lab_core.data.columns import Table, column
+from strategy_lab_core.data.columns import Table, column, int64
 from strategy_lab_core.engine.config import LatencyConfig
 from strategy_lab_core.engine.level_tape import tape_rows
 from strategy_lab_core.engine.market import BY_ORDER
@@ -31,7 +31,7 @@ from strategy_lab_core.types import (
     RecordFlag,
 )
 
-__all__ = ["SessionTape", "Tape", "session_tape"]
+__all__ = ["SessionTape", "Tape", "clocks", "event_ends", "session_tape"]
 
 _COVERAGE_NS = 60 * NS_PER_SECOND  # a session is complete with rows this near to open and close
 
@@ -125,13 +125,13 @@ def session_tape(
         ticks = ticks.filter(column(ticks, "action") != Action.NONE)
     if len(ticks) == 0:
         raise DataError("a session without rows can't be simulated")
-    event_end = _event_ends(column(ticks, "flags"))
+    event_end = event_ends(column(ticks, "flags"))
     book = seeded_book(int(column(ticks, "instrument_id")[0]), seed)
     rows, record, window = tape_rows(ticks, book)
     if window == BY_ORDER:
         # Room for the longest event at once: the table is only looked at between two events.
         book.reserve(2 * int(np.diff(event_end, prepend=-1).max()))
-    event_ns, local_ns, repair_ns = _clocks(ticks, event_end, latency)
+    event_ns, local_ns, repair_ns = clocks(ticks, event_end, latency)
     event = np.searchsorted(event_end, record)
     tape = Tape(
         rows=rows,
@@ -146,7 +146,7 @@ def session_tape(
     return SessionTape(tape, book, level_tick, tick_size, session, repair_ns, in_flight, window)
 
 
-def _event_ends(flags: IntAny) -> Int1D:
+def event_ends(flags: IntAny) -> Int1D:
     """Return the last row of each event; a block of snapshot rows is one event."""
     is_snapshot = (flags & RecordFlag.SNAPSHOT) > 0
     is_last = ((flags & RecordFlag.LAST) > 0) & ~is_snapshot
@@ -155,10 +155,13 @@ def _event_ends(flags: IntAny) -> Int1D:
     return np.flatnonzero(is_last)
 
 
-def _clocks(ticks: Table, event_end: Int1D, latency: LatencyConfig) -> tuple[Int1D, Int1D, int]:
-    """Return exchange time and local time of every record's event, and the clock's repair."""
-    flags, ts_recv = column(ticks, "flags"), column(ticks, "ts_recv").astype(np.int64)
-    ts_event = column(ticks, "ts_event").astype(np.int64)
+def clocks(ticks: Table, event_end: Int1D, latency: LatencyConfig) -> tuple[Int1D, Int1D, int]:
+    """Return exchange time and local time of every record's event, and the clock's repair, in ns.
+
+    `ticks` are one instrument's well-formed rows, `event_end` the last row of each event.
+    """
+    ts_event, ts_recv = int64(ticks, "ts_event"), int64(ticks, "ts_recv")
+    flags = column(ticks, "flags")
     is_snapshot = (flags & RecordFlag.SNAPSHOT) > 0
     unclocked = (flags & (RecordFlag.SNAPSHOT | RecordFlag.BAD_TS_RECV)) > 0
     at_exchange = np.where(is_snapshot, ts_recv, ts_event)[event_end]

@@ -17,6 +17,7 @@ from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages.books import PRIMARY
 from strategy_lab_pipeline.stages.engine import Progress, engine
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
@@ -24,7 +25,15 @@ from strategy_lab_pipeline.stages.raw import SEED
 from strategy_lab_pipeline.stages.worker import TABLES, Pass, table_path
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["build", "inputs_of", "record", "require_inputs", "require_tables", "run_sets"]
+__all__ = [
+    "build",
+    "engine_tables",
+    "inputs_of",
+    "record",
+    "require_inputs",
+    "require_tables",
+    "run_sets",
+]
 
 
 def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str] | None:
@@ -155,9 +164,7 @@ def run_sets(
         sets=tuple((each.strategy.parameters, each.config) for each in experiments),
         product=first.product,
         session=session,
-        ticks=_table(validated, TickSchema.MBO),
-        seed=_table(validated, SEED),
-        status=_table(validated, TickSchema.STATUS),
+        **engine_tables(validated),
         folder=folder,
     )
     deadline = workspace.settings.deadline_seconds
@@ -168,6 +175,20 @@ def run_sets(
         place = f"{first.product} {session}"
         raise EngineError(f"experiment {first.name}{many} on {place}: {error}") from error
     return [dict(run) for run in found]
+
+
+def engine_tables(ticks: Outcome | None) -> dict[str, Path | None]:
+    """Return the Parquet files of a session that the engine reads, None for what is not there.
+
+    `ticks` is the schema that the session's books are made from: orders before levels, many levels
+    before one.
+    """
+    feeds = [path for schema in PRIMARY if (path := _table(ticks, schema))]
+    return {
+        "ticks": feeds[0] if feeds else None,
+        "seed": _table(ticks, SEED),
+        "status": _table(ticks, TickSchema.STATUS),
+    }
 
 
 def _table(validated: Outcome | None, name: str) -> Path | None:

@@ -98,7 +98,7 @@ def _answer(wanted: Pass, link: Connection) -> Answer:
 
 def _run(wanted: Pass, link: Connection) -> list[dict[str, Any]]:
     if wanted.ticks is None:
-        raise DataError("the session has no market-by-order ticks, which the engine needs")
+        raise DataError("the session has no ticks with a book: mbo, mbp-10, mbp-1 or tbbo")
     strategy = load_strategy(wanted.strategy)
     if strategy.source != wanted.source:
         raise ConfigError("strategy", wanted.strategy, "the file that it was a moment ago")

@@ -222,7 +222,7 @@ def test_engine__a_tape_without_events_is_not_run(
     (run,) = engine.run(asked, deadline_seconds=60, on_progress=lambda *_: None)
 
     assert run["label"] == "not run"
-    assert ("without rows" if broken == "empty" else "no market-by-order ticks") in run["error"]
+    assert ("without rows" if broken == "empty" else "no ticks with a book") in run["error"]
 
 
 def test_engine__tells_how_far_it_is(opened: Workspace, tmp_path: Path, engine: Engine) -> None:

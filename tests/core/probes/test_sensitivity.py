@@ -74,6 +74,7 @@ def test_costs__move_the_profit_exactly() -> None:
     assert taken > 0
     assert none["net_profit_e6"] - one["net_profit_e6"] == taken * TICK_VALUE
     assert none["n_fills"] == one["n_fills"]
+    assert none["net_profit_e6"] == once["net_profit_e6"]
 
 
 def test_latency__both_legs_are_multiplied_whatever_the_model() -> None:

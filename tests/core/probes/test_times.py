@@ -3,6 +3,7 @@
 from datetime import date
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +62,11 @@ def test_repaired_clock__has_the_same_times_and_nothing_to_repair(seed: int) -> 
 def test_row_times__of_raw_rows_leave_malformed_ones_out_of_events() -> None:
     """The well-formed rows have the times that they have after validation."""
     day = session_calendar("CME Globex Equity").sessions(DAY, DAY)
-    raw = simulate(day, seed=3, events_per_session=2_000).table()
+    raw = simulate(day, seed=3, events_per_session=600).table()
+    add = int(np.flatnonzero(column(raw, "action") == Action.ADD)[200])
+    sizes, event_ns = int64(raw, "size"), int64(raw, "ts_event")
+    sizes[add], event_ns[add] = 0, event_ns[add] + 3_600 * SECOND  # would hold the clock up
+    raw = raw.with_columns(size=pl.Series(sizes, dtype=pl.UInt32), ts_event=event_ns)
     chosen = select(raw)
     valid = validate(
         raw,

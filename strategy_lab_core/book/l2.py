@@ -48,7 +48,8 @@ def book_depth(ticks: Table) -> int:
         depth += 1
     if not depth:
         raise DataError(
-            "these ticks hold no order book: it takes the schema mbo, mbp-10, mbp-1 or tbbo; "
+            "these ticks hold no order book: it takes mbo, mbp-10, mbp-1 or tbbo (a backtest also "
+            "depth); "
             f"the columns are {', '.join(ticks.columns)}"
         )
     return depth

@@ -11,7 +11,7 @@ from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT, MboRows
 from strategy_lab_core.book.level_kernels import clear_levels, set_level
 from strategy_lab_core.engine.exchange import fill_reached, is_watched, trade_left, watched
-from strategy_lab_core.engine.market import UNBOUNDED, Market, is_shown
+from strategy_lab_core.engine.market import UNBOUNDED, Market, is_shown, lots_at_level
 from strategy_lab_core.engine.orders import fill_order, narrow_watch, remaining
 from strategy_lab_core.engine.queue import LOT, front_after_change, lots_beyond
 from strategy_lab_core.engine.rules import EXPONENT_SCALE
@@ -103,6 +103,29 @@ def _move_all(
         narrow_watch(sets, cursor)
 
 
+@part
+def _react(
+    market: Market,
+    sets: Sets,
+    side: int,
+    level: int,
+    before: int,
+    was_hidden: bool,
+    row: int,
+    now_ns: int,
+    cursor: Int1D,
+) -> None:
+    """Move our places in the queue of a level that has changed; fill us with what newly arrives."""
+    tick, after = market.level_tick[level], lots_at_level(market, side, level)
+    if market.window == UNBOUNDED and before == 0:
+        was_hidden = was_hidden or not is_shown(market, side, level)
+    if is_watched(cursor, side, tick):
+        _move_all(sets, side, tick, before, after, was_hidden, cursor)
+    can_arrive = after > before and not was_hidden and market.window != _TOP_OF_BOOK
+    if can_arrive and is_watched(cursor, -side, tick):
+        fill_reached(sets, -side, tick, row + 1, after - before, now_ns, cursor)
+
+
 @inlined
 def play_level(
     market: Market,
@@ -113,7 +136,7 @@ def play_level(
     now_ns: int,
     cursor: Int1D,
 ) -> None:
-    """Set a level, move our places in its queue, and let what newly arrives trade with us."""
+    """Set a level, and look at our orders where that may concern one of them."""
     level, action = rows.level[row], rows.action[row]
     if action == Action.CLEAR:
         clear_levels(market.book)
@@ -122,15 +145,10 @@ def play_level(
     side = 1 if rows.side[row] == Side.BID else -1
     place = 2 * level + (0 if side > 0 else 1)
     before, after = market.book.lots[place], int(np.int64(rows.size[row]))
-    tick = market.level_tick[level]
-    is_ours, is_theirs = is_watched(cursor, side, tick), is_watched(cursor, -side, tick)
-    was_hidden = action == Action.ADD or rows.flags[row] & SNAPSHOT != 0
-    if market.window == UNBOUNDED and before == 0 and (is_ours or is_theirs):
-        was_hidden = was_hidden or not is_shown(market, side, level)
     set_level(market.book, place, after, row + 1)
     if not is_live or action == Action.CANCEL or before == after:
         return
-    if is_ours:
-        _move_all(sets, side, tick, before, after, was_hidden, cursor)
-    if is_theirs and after > before and not was_hidden and market.window != _TOP_OF_BOOK:
-        fill_reached(sets, -side, tick, row + 1, after - before, now_ns, cursor)
+    tick = market.level_tick[level]
+    if is_watched(cursor, side, tick) or is_watched(cursor, -side, tick):
+        was_hidden = action == Action.ADD or rows.flags[row] & SNAPSHOT != 0
+        _react(market, sets, side, level, before, was_hidden, row, now_ns, cursor)

@@ -121,10 +121,10 @@ def session_tape(
     seed
         Orders that live before the first row, in priority order.
     """
-    if len(ticks) == 0:
-        raise DataError("a session without rows can't be simulated")
     if is_differences(ticks):  # rows that leave the book alone repeat what others say
         ticks = ticks.filter(column(ticks, "action") != Action.NONE)
+    if len(ticks) == 0:
+        raise DataError("a session without rows can't be simulated")
     event_end = _event_ends(column(ticks, "flags"))
     book = seeded_book(int(column(ticks, "instrument_id")[0]), seed)
     rows, record, window = tape_rows(ticks, book)

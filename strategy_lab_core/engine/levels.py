@@ -11,7 +11,7 @@ from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT, MboRows
 from strategy_lab_core.book.level_kernels import clear_levels, set_level
 from strategy_lab_core.engine.exchange import fill_reached, is_watched, trade_left, watched
-from strategy_lab_core.engine.market import UNBOUNDED, Market, is_shown, lots_at_level
+from strategy_lab_core.engine.market import UNBOUNDED, Market, lots_at_level, next_level
 from strategy_lab_core.engine.orders import fill_order, narrow_watch, remaining
 from strategy_lab_core.engine.queue import LOT, front_after_change, lots_beyond
 from strategy_lab_core.engine.rules import EXPONENT_SCALE
@@ -118,7 +118,7 @@ def _react(
     """Move our places in the queue of a level that has changed; fill us with what newly arrives."""
     tick, after = market.level_tick[level], lots_at_level(market, side, level)
     if market.window == UNBOUNDED and before == 0:
-        was_hidden = was_hidden or not is_shown(market, side, level)
+        was_hidden = was_hidden or next_level(market, side, level) < 0
     if is_watched(cursor, side, tick):
         _move_all(sets, side, tick, before, after, was_hidden, cursor)
     can_arrive = after > before and not was_hidden and market.window != _TOP_OF_BOOK

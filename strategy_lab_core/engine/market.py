@@ -30,7 +30,6 @@ __all__ = [
     "arrival_of",
     "best_level",
     "is_full",
-    "is_shown",
     "is_within",
     "list_orders",
     "listed_order",
@@ -134,13 +133,13 @@ def lots_ahead(market: Market, side: int, tick: int) -> int:
     lots = 0
     if level < len(market.level_tick) and market.level_tick[level] == tick:
         lots = lots_at_level(market, side, level)
-    if lots == 0 and market.window != BY_ORDER and not is_shown(market, side, level):
+    if lots == 0 and market.window != BY_ORDER and not _is_shown(market, side, level):
         return -1
     return lots
 
 
 @part
-def is_shown(market: Market, side: int, level: int) -> bool:
+def _is_shown(market: Market, side: int, level: int) -> bool:
     """Say whether a feed by price would show orders of a side at `level`, where it shows none.
 
     So it is while its window has room, and where a worse level is in it. A price without a level

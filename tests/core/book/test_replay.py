@@ -166,8 +166,15 @@ def test_replay__trades_hold_no_book() -> None:
     """The message says which schemas do."""
     trades = to_table([Record("T", "B", 100, 1)]).drop("order_id")
 
-    with pytest.raises(DataError, match="it takes the schema mbo, mbp-10, mbp-1 or tbbo"):
+    with pytest.raises(DataError, match="it takes mbo, mbp-10, mbp-1 or tbbo"):
         replay(trades)
+
+
+def test_replay__differences_are_for_backtests() -> None:
+    """They restate no levels, and the message says who reads them."""
+    differences = to_table([Record("M", "B", 100, 1)]).drop("order_id")
+    with pytest.raises(DataError, match="a backtest reads them, replay does not"):
+        replay(differences.with_columns(update_id=1))
 
 
 @pytest.mark.real_data

@@ -171,6 +171,20 @@ def test_engine__a_price_behind_the_window_is_unknown() -> None:
     assert found.fills["size"].to_list() == [1]
 
 
+@pytest.mark.parametrize(("worse", "filled"), [([], []), ([("A", 1_005, 1)], [4])])
+def test_engine__only_what_was_not_hidden_arrives(
+    worse: list[tuple[str, int, int]], filled: list[int]
+) -> None:
+    """An ask that comes at our bid's price trades with us where the book showed nobody there."""
+    rows = _snapshot([("B", 1_000, 9), *worse])
+    rows += [Row("M", "A", 999, 4, **_at(50)), Row("M", "B", 990, 1, **_at(90))]
+    session = session_until(START_NS + 600 * SECOND)
+
+    found = _backtest(difference_table(rows), session, tick_1=1_000, lots_1=9)
+
+    assert found.fills["size"].to_list() == filled
+
+
 def test_engine__takes_a_level_once_until_its_size_changes() -> None:
     """Two buys of 4 find 6 at the ask: 4 and 2. Where the level has grown to 8 in between: 4, 4."""
     rows = _snapshot([("B", 1_000, 9), ("A", 1_001, 6)])

@@ -6,6 +6,7 @@ Compiled into the strategies that use it; it judges by the view alone.
 import math
 
 from strategy_lab_core._jit import kernel
+from strategy_lab_core.engine.state import OrderKind
 from strategy_lab_core.features.volatility import watch_volatility
 from strategy_lab_core.strategies.requests import (
     buy_limit,
@@ -28,6 +29,7 @@ __all__ = [
     "seconds_left",
 ]
 
+_MARKET = int(OrderKind.MARKET)
 NUMBER, SIDE, TICK, LEFT, LOTS, IS_LEAVING, KIND, IS_CHANGING = range(8)  # columns of View.orders
 
 
@@ -117,8 +119,16 @@ def cancel_all(view: View, requests: Int2D) -> None:
 
 @kernel
 def leave(view: View, requests: Int2D) -> None:
-    """Cancel what still rests; once nothing is on its way, close the position at the market."""
-    cancel_all(view, requests)
+    """Cancel what still rests; once nothing is on its way, close the position at the market.
+
+    A market order that closes is left alone: what finds nobody rests at its protection limit, where
+    who comes next fills it. To cancel it and ask again would only flood a quiet market.
+    """
+    for i in range(view.n_orders):
+        order = view.orders[i]
+        is_closing = order[KIND] == _MARKET and order[SIDE] * view.position < 0
+        if not is_closing and order[IS_LEAVING] == 0:
+            cancel(requests, order[NUMBER])
     if view.n_orders > 0:
         return
     if view.position > 0:

@@ -102,6 +102,7 @@ def test_sweep__tells_which_set_failed(opened: Workspace, tmp_path: Path) -> Non
 
 
 SLOW = """
+import signal
 import sys
 from pathlib import Path
 from strategy_lab_pipeline.settings import Settings
@@ -109,6 +110,7 @@ from strategy_lab_pipeline.stages import sweeps
 from strategy_lab_pipeline.stages.experiments import read_experiment
 from strategy_lab_pipeline.stages.workspace import open_workspace
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sweeps.SETS_A_PASS = 1
 opened = open_workspace(Settings(home=Path(sys.argv[1])))
 sweeps.sweep(opened, sweeps.grid(read_experiment(Path(sys.argv[2])), ["size=1,2,3,4,5"]))

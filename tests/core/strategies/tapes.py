@@ -55,11 +55,11 @@ def sent(result: BacktestResult) -> list[Sent]:
     ]
 
 
-def simulated_minutes(seed: int, *, n_events: int = 2_000) -> tuple[Session, pl.DataFrame]:
+def simulated_minutes(seed: int) -> tuple[Session, pl.DataFrame]:
     """Return a session of ten minutes and its simulated rows."""
     day = date(2025, 1, 14)
     opens = 1_736_866_800 * SECOND
     times = (opens - 3_600 * SECOND, opens - 600 * SECOND, opens, opens + 600 * SECOND)
     session = Session(day, day, *times, ())
-    market = simulate([session], seed=seed, events_per_session=n_events, faults=False)
+    market = simulate([session], seed=seed, events_per_session=2_000, faults=False)
     return session, market.table()

@@ -106,3 +106,11 @@ def test_exit__cancels_first() -> None:
     assert desk.asks(working, now_ns=5 * SECOND) == [(CANCEL, 3)]
     assert desk.asks(leaving, now_ns=6 * SECOND) == []
     assert desk.asks(now_ns=6 * SECOND, position=-2) == [(MARKET, 1, 0, 2)]
+
+
+def test_exit__leaves_its_own_closing_order_alone() -> None:
+    """A market order that found nobody rests; to cancel it and ask again would flood the market."""
+    closing, entering = (7, -1, BID - 40, 1, 0, 0, MARKET), (8, 1, ASK + 40, 1, 0, 0, MARKET)
+
+    assert _entered().asks(closing, position=1, now_ns=6 * SECOND) == []
+    assert _entered().asks(entering, position=0, now_ns=6 * SECOND) == [(CANCEL, 8)]

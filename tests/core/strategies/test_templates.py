@@ -31,13 +31,3 @@ def test_template__trades_within_its_limits_and_ends_flat(name: str) -> None:
     assert result.metrics["max_position"] <= 3
     refused = {key: n for key, n in result.metrics.items() if key.startswith("n_refused") and n}
     assert refused == {}
-
-
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_template__does_not_flood_a_quiet_market(name: str) -> None:
-    """Where an event comes every ten seconds, what is displayed is soon used up."""
-    session, ticks = simulated_minutes(seed=3, n_events=60)
-
-    result = backtest(ticks, load_strategy(name)(**BUSY[name]), session=session)
-
-    assert result.metrics["n_orders"] < 300

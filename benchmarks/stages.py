@@ -28,7 +28,7 @@ from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.strategies.strategy import Strategy
 from strategy_lab_core.types import Action, BookState, IntAny, Phase, TickSchema
 
-__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare"]
+__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare", "session_of"]
 
 BATCH = 1 << 18  # rows, as the readers give them
 BOOKS_BYTES = 1 << 20  # the books of a batch are used while they are in the cache
@@ -180,7 +180,7 @@ def _stored(prepared: Prepared) -> Callable[[], None]:
     return work
 
 
-def _session(prepared: Prepared) -> SessionTape:
+def session_of(prepared: Prepared) -> SessionTape:
     """Return the tape as the engine takes it: open and trusted from its first row to its last."""
     first, last = int(prepared.columns["ts_event"][0]), int(prepared.columns["ts_event"][-1])
     day = date(2025, 1, 15)
@@ -197,7 +197,7 @@ def _session(prepared: Prepared) -> SessionTape:
 
 def _engine(n_sets: int, threads: int) -> Callable[[Prepared], Callable[[], None]]:
     def stage(prepared: Prepared) -> Callable[[], None]:
-        tape = _session(prepared)
+        tape = session_of(prepared)
         strategies = [maker(offset=k % 10, lean=k // 10) for k in range(n_sets)]
         dealt = [strategies[thread::threads] for thread in range(threads)]
 

@@ -90,7 +90,7 @@ class _Facts:
     """What an event says about one order of ours."""
 
     through: bool = False  # a trade went beyond its price
-    in_queue: bool = False  # an order behind it was filled
+    behind: int = 0  # lots filled of orders behind it in its queue
     between: bool = False  # a fill beyond its price, which was not ahead of the book
     reached_by: dict[int, int] = field(default_factory=dict)  # lots by id of arriving orders
 
@@ -165,7 +165,7 @@ class _Judge:
             resting = self.book.orders[row.order_id]
             if resting.side == side:
                 is_behind = resting.arrival >= self.ranks[order.number]
-                facts.in_queue |= resting.tick == tick and is_behind
+                facts.behind += row.lots * (resting.tick == tick and is_behind)
                 best = self.book.best(side)
                 facts.between |= is_beyond and best is not None and side * tick <= side * best
         elif row.side == -side and side * row.tick <= side * tick and self.book.is_arrival(row):
@@ -186,10 +186,10 @@ class _Judge:
     def _use(self, number: int, facts: _Facts, now_ns: int, traded: dict[int, int]) -> None:
         """Note which lots of arriving orders have served an order: what its trade has not."""
         lots = sum(fill.lots for fill in self._at(self.ours, number, now_ns) if fill.is_maker)
-        if facts.through or facts.in_queue:
-            by_trade = min(lots, traded[self.orders[number].side])
-            traded[self.orders[number].side] -= by_trade
-            lots -= by_trade
+        side = self.orders[number].side
+        by_trade = min(lots, traded[side], traded[side] if facts.through else facts.behind)
+        traded[side] -= by_trade
+        lots -= by_trade
         for order_id, shown in facts.reached_by.items():
             some = min(lots, shown - self.book.used[order_id])
             self.book.used[order_id] += some
@@ -202,7 +202,7 @@ class _Judge:
             is_whole = peers[0].lots > ours[0].lots and peers[0].tick == ours[0].tick
             return Reason.WHOLE if is_whole else Reason.UNEXPLAINED
         if ours:
-            is_peers = facts.in_queue or facts.between or facts.reached_by
+            is_peers = facts.behind > 0 or facts.between or facts.reached_by
             return Reason.AHEAD_OF_BOOK if facts.through and not is_peers else Reason.UNEXPLAINED
         if not event.is_live:
             return Reason.NOT_LIVE
@@ -213,7 +213,7 @@ class _Judge:
 
     def _reason_of_fill(self, number: int, facts: _Facts, event: Event) -> Reason:
         """Name why recorded fills filled the peer's order only."""
-        if not (facts.in_queue or facts.between):
+        if not (facts.behind > 0 or facts.between):
             return Reason.UNEXPLAINED
         side = self.orders[number].side
         traded = self._traded(event, side)

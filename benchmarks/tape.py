@@ -15,8 +15,8 @@ from strategy_lab_core.book.l3_kernels import (
     LIVE,
     L3State,
     apply_record,
-    find_order,
 )
+from strategy_lab_core.book.order_table import find_order
 from strategy_lab_core.types import NS_PER_SECOND, Action, Int1D, Int2D, RecordFlag, Side
 
 __all__ = ["INSTRUMENT_ID", "ROWS", "SYMBOL", "TICK", "make_tape"]
@@ -59,7 +59,7 @@ def _quote_level(state: L3State, side: int, rng: Any) -> int:
 @kernel
 def _front(state: L3State, place: int) -> int:
     """Return the slot of the first order in the queue at a place."""
-    orders, found = state.orders, -1
+    orders, found = state.live.orders, -1
     for slot in range(len(orders)):
         if orders[slot]["place"] == place and (
             found < 0 or orders[slot]["arrival"] < orders[found]["arrival"]
@@ -86,8 +86,8 @@ def _fills(state: L3State, rows: Int2D, row: int, book_side: int, resting: int) 
         slot = _front(state, 2 * level + book_side)
         if slot < 0:
             break
-        order = state.orders[slot]["order_id"]
-        size = min(3, state.orders[slot]["lots"])
+        order = state.live.orders[slot]["order_id"]
+        size = min(3, state.live.orders[slot]["lots"])
         row = _write(state, rows, row, _FILL, resting, level, size, order)
         row = _write(state, rows, row, _CANCEL, resting, level, size, order)
     for part in range(first - 1, row - 1):
@@ -115,13 +115,13 @@ def _simulate(state: L3State, rows: Int2D, ids: Int1D, rng: Any) -> None:
             next_id += 1 + int(rng.random() * 40)
         else:
             picked = int(rng.random() * known)
-            slot = find_order(state.orders, ids[picked])
+            slot = find_order(state.live, ids[picked])
             if slot >= 0 and draw < 0.93:
-                place, lots = state.orders[slot]["place"], state.orders[slot]["lots"]
+                place, lots = state.live.orders[slot]["place"], state.live.orders[slot]["lots"]
                 side = _ASK if place & 1 else _BID
                 row = _write(state, rows, row, _CANCEL, side, place >> 1, lots, ids[picked])
             elif slot >= 0:
-                side = _ASK if state.orders[slot]["place"] & 1 else _BID
+                side = _ASK if state.live.orders[slot]["place"] & 1 else _BID
                 level = _quote_level(state, side, rng)
                 size = 1 + int(rng.random() * 5)
                 row = _write(state, rows, row, _MODIFY, side, level, size, ids[picked])
@@ -135,7 +135,7 @@ def _forget(state: L3State, ids: Int1D, known: int) -> int:
     """Drop the ids of orders that were filled; return how many are left."""
     kept = 0
     for number in range(known):
-        if find_order(state.orders, ids[number]) >= 0:
+        if find_order(state.live, ids[number]) >= 0:
             ids[kept] = ids[number]
             kept += 1
     return kept
@@ -144,7 +144,7 @@ def _forget(state: L3State, ids: Int1D, known: int) -> int:
 def make_tape(rows: int = ROWS, *, seed: int = 7) -> dict[str, NDArray[Any]]:
     """Return market-by-order columns (shape: rows) in the widths of the tick table."""
     rng = np.random.default_rng(seed)
-    book = L3Book(orders=LIVE_ORDERS // 2)  # full enough to find the front of a queue fast
+    book = L3Book(orders=2 * LIVE_ORDERS)  # full enough to find the front of a queue fast
     book.grid.extend(np.arange(LEVELS, dtype=np.int64))
     nothing = np.empty(0, np.int64)
     book.rows_of(

@@ -13,7 +13,8 @@ import numpy as np
 from strategy_lab_core.book import l3_kernels as kernels
 from strategy_lab_core.book.grid import PriceGrid
 from strategy_lab_core.book.hashing import capacity_for
-from strategy_lab_core.book.l3_kernels import ORDER, L3State, MboRows, Window
+from strategy_lab_core.book.l3_kernels import L3State, MboRows, Window
+from strategy_lab_core.book.order_table import copy_orders, empty_table
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, Int2D, IntAny
 
@@ -98,7 +99,8 @@ class L3Book:
 
     def __init__(self, *, orders: int = 1024) -> None:
         self.grid = PriceGrid()
-        self.state = _empty_state(capacity_for(orders), 0, np.zeros(kernels.META_SIZE, np.int64))
+        meta = np.zeros(kernels.META_SIZE, np.int64)
+        self.state = _empty_state(capacity_for(orders, load=1), 0, meta)
 
     def start_empty(self) -> None:
         """Take the book as it stands (nothing, at first) for known: no seed is needed."""
@@ -114,10 +116,15 @@ class L3Book:
         """Orders in the book."""
         return int(self.state.meta[kernels.LIVE])
 
+    @property
+    def capacity(self) -> int:
+        """Live orders that there is room for."""
+        return len(self.state.live.orders)
+
     def reserve(self, orders: int) -> None:
-        """Make room for `orders` live orders at a load of at most a quarter."""
-        if capacity_for(orders) > len(self.state.orders):
-            self._rebuild(capacity_for(orders), np.arange(self._levels), 0)
+        """Make room for `orders` live orders."""
+        if capacity_for(orders, load=1) > self.capacity:
+            self._rebuild(capacity_for(orders, load=1), np.arange(self._levels), 0)
 
     def copy(self) -> "L3Book":
         """Return a book of its own that stands as this one does."""
@@ -153,7 +160,7 @@ class L3Book:
         known = self._levels
         if moved is not None or len(self.grid) > known:
             self._rebuild(
-                len(self.state.orders), np.arange(known) if moved is None else moved, len(self.grid)
+                self.capacity, np.arange(known) if moved is None else moved, len(self.grid)
             )
         return MboRows(
             action=np.ascontiguousarray(action, np.uint8),
@@ -217,7 +224,8 @@ class L3Book:
 
     def orders(self) -> Orders:
         """Return the live orders by arrival: per level that is their priority."""
-        live = self.state.orders[self.state.orders["place"] >= 0]
+        orders = self.state.live.orders
+        live = orders[orders["place"] >= 0]
         live = live[np.argsort(live["arrival"])]
         return Orders(
             order_id=np.ascontiguousarray(live["order_id"]).view(np.uint64),
@@ -232,7 +240,7 @@ class L3Book:
         return len(self.state.counts) // 2
 
     def _grow(self) -> None:
-        self._rebuild(2 * len(self.state.orders), np.arange(self._levels), 0)
+        self._rebuild(2 * self.capacity, np.arange(self._levels), 0)
 
     def _touch_all(self) -> None:
         self.state.meta[kernels.TOUCHED : kernels.TOUCHED + 2] = kernels.ALL_TOUCHED
@@ -242,11 +250,11 @@ class L3Book:
         """Move everything to arrays of `capacity` slots and at least `levels` levels."""
         old, old_levels = self.state, self._levels
         new = _empty_state(capacity, max(levels, old_levels), old.meta)
-        kernels.reinsert(old.orders, new.orders, moved)
-        kernels.reinsert(old.before, new.before, moved)
+        copy_orders(old.live, new.live, moved)
+        copy_orders(old.before, new.before, moved)
         for side in (0, 1):
-            new.lots[2 * moved + side] = old.lots[side::2]
-            new.counts[2 * moved + side] = old.counts[side::2]
+            new.lots[2 * moved + side] = old.lots[side::2][: len(moved)]
+            new.counts[2 * moved + side] = old.counts[side::2][: len(moved)]
         if old.best[0] >= 0:
             new.best[0] = moved[old.best[0]]
         if old.best[1] < old_levels:
@@ -256,11 +264,10 @@ class L3Book:
 
 
 def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:
-    orders = np.zeros(capacity, ORDER)
-    orders["place"] = -1
+    levels = max(levels, 1)  # kernels look at a level before they ask whether it is one
     return L3State(
-        orders=orders,
-        before=orders.copy(),
+        live=empty_table(capacity),
+        before=empty_table(capacity),
         lots=np.zeros(2 * levels, np.int64),
         counts=np.zeros(2 * levels, np.int64),
         best=np.array([-1, levels], np.int64),

@@ -6,12 +6,16 @@ of the feed seen as int64, levels are ranks of a `PriceGrid`. Nothing here knows
 
 from typing import NamedTuple
 
-import numpy as np
-
 from strategy_lab_core._jit import hot_kernel, inlined, part
-from strategy_lab_core.book.hashing import home_slot
+from strategy_lab_core.book.order_table import (
+    OrderTable,
+    empty_orders,
+    enter_order,
+    find_order,
+    remove_order,
+)
 from strategy_lab_core.book.rules import StateRule
-from strategy_lab_core.types import Action, Int1D, IntAny, RecordFlag, Records, Side
+from strategy_lab_core.types import Action, Int1D, IntAny, RecordFlag, Side
 
 __all__ = [
     "ALL_TOUCHED",
@@ -24,7 +28,6 @@ __all__ = [
     "NEXT_ARRIVAL",
     "NOTHING_TOUCHED",
     "NO_CELL",
-    "ORDER",
     "SNAPSHOT",
     "STARTED",
     "TOUCHED",
@@ -33,21 +36,9 @@ __all__ = [
     "Window",
     "apply_record",
     "apply_rows",
-    "find_order",
-    "reinsert",
     "replay_rows",
     "write_book",
 ]
-
-# One slot of an order table.
-ORDER = np.dtype(
-    [
-        ("order_id", np.int64),  # the feed's uint64 seen as int64
-        ("place", np.int64),  # 2 * level + side (0 bid, 1 ask), -1 in a free slot
-        ("lots", np.int64),
-        ("arrival", np.int64),  # per place, a smaller number is nearer the front
-    ]
-)
 
 # Entries of `L3State.meta`.
 NEXT_ARRIVAL = 0  # arrival number of the next order: a smaller number is nearer the front
@@ -80,8 +71,8 @@ _MODIFY_OF_UNKNOWN = int(StateRule.MODIFY_OF_UNKNOWN)
 class L3State(NamedTuple):
     """The book of one instrument; arrays are int64."""
 
-    orders: Records  # live orders, `ORDER`, open addressing (shape: capacity)
-    before: Records  # the orders that the last clear or snapshot removed (same shape)
+    live: OrderTable
+    before: OrderTable  # what the last clear or snapshot removed, of the same capacity
     lots: Int1D  # displayed lots by place (shape: 2 * levels)
     counts: Int1D  # orders by place (shape: 2 * levels)
     best: Int1D  # best level of each side; -1 without bids, the number of levels without asks
@@ -98,41 +89,6 @@ class MboRows(NamedTuple):
     order_id: Int1D  # bits of the uint64
     flags: IntAny  # uint8
     ts_recv: Int1D  # ns
-
-
-@inlined
-def find_order(orders: Records, order_id: int) -> int:
-    """Return the slot of an order, or ``-1 - slot`` of the free slot where it would go."""
-    mask = len(orders) - 1
-    slot = home_slot(order_id, mask)
-    while orders[slot]["place"] >= 0:
-        if orders[slot]["order_id"] == order_id:
-            return slot
-        slot = (slot + 1) & mask & _POSITIVE
-    return -1 - slot
-
-
-@inlined
-def _copy(source: Records, at: int, target: Records, to: int) -> None:
-    target[to]["order_id"] = source[at]["order_id"]
-    target[to]["place"] = source[at]["place"]
-    target[to]["lots"] = source[at]["lots"]
-    target[to]["arrival"] = source[at]["arrival"]
-
-
-@inlined
-def _free_slot(orders: Records, slot: int) -> None:
-    """Remove the order in `slot`, moving back the orders that had to step over it."""
-    mask = len(orders) - 1
-    hole = slot
-    probe = (slot + 1) & mask & _POSITIVE
-    while orders[probe]["place"] >= 0:
-        home = home_slot(orders[probe]["order_id"], mask)
-        if ((probe - home) & mask) >= ((probe - hole) & mask):
-            _copy(orders, probe, orders, hole)
-            hole = probe
-        probe = (probe + 1) & mask & _POSITIVE
-    orders[hole]["place"] = -1
 
 
 @inlined
@@ -191,12 +147,8 @@ def _shrink_level(state: L3State, place: int, lots: int) -> None:
 
 
 @inlined
-def _insert(state: L3State, slot: int, order_id: int, place: int, lots: int, arrival: int) -> None:
-    orders = state.orders
-    orders[slot]["order_id"] = order_id
-    orders[slot]["place"] = place
-    orders[slot]["lots"] = lots
-    orders[slot]["arrival"] = arrival
+def _insert(state: L3State, order_id: int, place: int, lots: int, arrival: int) -> None:
+    enter_order(state.live, order_id, place, lots, arrival)
     state.meta[LIVE] += 1
     _enter_level(state, place, lots)
 
@@ -211,9 +163,18 @@ def _next_arrival(state: L3State) -> int:
 @part
 def _clear(state: L3State) -> None:
     """Empty the book; a snapshot that follows finds its orders in `before`."""
-    for slot in range(len(state.orders)):
-        _copy(state.orders, slot, state.before, slot)
-        state.orders[slot]["place"] = -1
+    empty_orders(state.before)
+    for slot in range(len(state.live.orders)):
+        order = state.live.orders[slot]
+        if order["place"] >= 0:
+            enter_order(
+                state.before,
+                order["order_id"],
+                int(order["place"]),
+                order["lots"],
+                order["arrival"],
+            )
+    empty_orders(state.live)
     for place in range(len(state.counts)):
         state.lots[place] = 0
         state.counts[place] = 0
@@ -236,9 +197,9 @@ def _place_of(side: int, level: int, lots: int) -> int:
 
 @inlined
 def _add(state: L3State, place: int, lots: int, order_id: int) -> int:
-    slot = find_order(state.orders, order_id)
+    slot = find_order(state.live, order_id)
     if slot < 0:
-        _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
+        _insert(state, order_id, place, lots, _next_arrival(state))
         return 0
     _move(state, slot, place, lots)
     return _DUPLICATE_ORDER
@@ -247,8 +208,8 @@ def _add(state: L3State, place: int, lots: int, order_id: int) -> int:
 @inlined
 def _move(state: L3State, slot: int, place: int, lots: int) -> None:
     """Give an order a new place and size, at the back of the queue."""
-    orders = state.orders
-    _leave_level(state, orders[slot]["place"], orders[slot]["lots"])
+    orders = state.live.orders
+    _leave_level(state, int(orders[slot]["place"]), orders[slot]["lots"])
     _enter_level(state, place, lots)
     orders[slot]["place"] = place
     orders[slot]["lots"] = lots
@@ -257,29 +218,29 @@ def _move(state: L3State, slot: int, place: int, lots: int) -> None:
 
 @inlined
 def _cancel(state: L3State, lots: int, order_id: int) -> int:
-    slot = find_order(state.orders, order_id)
+    slot = find_order(state.live, order_id)
     if slot < 0:
         return _UNKNOWN_ORDER
-    orders = state.orders
+    orders = state.live.orders
     left = orders[slot]["lots"] - lots
     if left > 0:
-        place = orders[slot]["place"]
+        place = int(orders[slot]["place"])
         _shrink_level(state, place, lots)
         orders[slot]["lots"] = left
         return 0
-    _leave_level(state, orders[slot]["place"], orders[slot]["lots"])
-    _free_slot(orders, slot)
+    _leave_level(state, int(orders[slot]["place"]), orders[slot]["lots"])
+    remove_order(state.live, slot)
     state.meta[LIVE] -= 1
     return _OVER_CANCEL if left < 0 else 0
 
 
 @inlined
 def _modify(state: L3State, place: int, lots: int, order_id: int) -> int:
-    slot = find_order(state.orders, order_id)
+    slot = find_order(state.live, order_id)
     if slot < 0:
-        _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
+        _insert(state, order_id, place, lots, _next_arrival(state))
         return _MODIFY_OF_UNKNOWN
-    orders = state.orders
+    orders = state.live.orders
     if orders[slot]["place"] == place and lots <= orders[slot]["lots"]:
         _shrink_level(state, place, orders[slot]["lots"] - lots)
         orders[slot]["lots"] = lots
@@ -291,17 +252,18 @@ def _modify(state: L3State, place: int, lots: int, order_id: int) -> int:
 @inlined
 def _snapshot_add(state: L3State, place: int, lots: int, order_id: int) -> None:
     """Enter an order of a snapshot: unchanged orders keep their arrival number."""
-    slot = find_order(state.orders, order_id)
+    slot = find_order(state.live, order_id)
     if slot >= 0:  # a repeated order id replaces
-        if state.orders[slot]["place"] != place or state.orders[slot]["lots"] != lots:
+        known = state.live.orders[slot]
+        if known["place"] != place or known["lots"] != lots:
             _move(state, slot, place, lots)
         return
-    before = state.before
-    old = find_order(before, order_id)
+    before = state.before.orders
+    old = find_order(state.before, order_id)
     if old >= 0 and before[old]["place"] == place and before[old]["lots"] == lots:
-        _insert(state, -1 - slot, order_id, place, lots, before[old]["arrival"])
+        _insert(state, order_id, place, lots, before[old]["arrival"])
     else:
-        _insert(state, -1 - slot, order_id, place, lots, _next_arrival(state))
+        _insert(state, order_id, place, lots, _next_arrival(state))
 
 
 @inlined
@@ -336,7 +298,7 @@ def apply_record(
     """Apply one record; return the bits of the life-cycle rules that it breaks (`StateRule`).
 
     Trades, fills and records without an action leave the book alone, and so do malformed adds and
-    modifies (no side, no lots, no price). The caller keeps three quarters of the slots free.
+    modifies (no side, no lots, no price). The caller keeps a slot free.
     """
     if flags & SNAPSHOT:
         _apply_snapshot(state, action, side, level, lots, order_id, ts_recv)
@@ -380,7 +342,7 @@ def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int
 
     Returns the first row that was not applied.
     """
-    limit = len(state.orders) >> 2
+    limit = len(state.live.orders)
     for row in range(max(first, 0), len(rows.action)):  # `max`: LLVM sees no negative index
         if state.meta[LIVE] >= limit:
             return row
@@ -489,7 +451,7 @@ def replay_rows(
     `at` receives the row of each written book, `books` the book itself. Returns the first row not
     applied and the number of books written so far.
     """
-    limit = len(state.orders) >> 2
+    limit = len(state.live.orders)
     for row in range(max(first, 0), len(rows.action)):
         if state.meta[LIVE] >= limit:
             return row, written
@@ -499,14 +461,3 @@ def replay_rows(
             write_book(state, window, written, books)
             written += 1
     return len(rows.action), written
-
-
-@hot_kernel
-def reinsert(old: Records, new: Records, moved: Int1D) -> None:
-    """Enter all orders of one table in another (empty) one, moving their levels by `moved`."""
-    for slot in range(len(old)):
-        place = old[slot]["place"]
-        if place >= 0:
-            free = -1 - find_order(new, old[slot]["order_id"])
-            _copy(old, slot, new, free)
-            new[free]["place"] = 2 * moved[place >> 1] + (place & 1)

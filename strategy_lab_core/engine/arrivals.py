@@ -27,6 +27,7 @@ from strategy_lab_core.engine.state import (
     EndReason,
     Listed,
     MessageKind,
+    Near,
     OrderKind,
     Sets,
 )
@@ -39,7 +40,7 @@ __all__ = ["accept_cancel", "accept_modify", "accept_new", "fire_stops"]
 def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
     """Say whether an incoming order would reach an order of ours on the other side."""
     side = sets.orders[k, order]["side"]
-    own = sets.totals[k]["best_ask"] if side > 0 else sets.totals[k]["best_bid"]
+    own = sets.near[Near.BEST_ASK if side > 0 else Near.BEST_BID, k]
     if own in (NO_ASK, NO_BID) or side * sets.orders[k, order]["tick"] < side * own:
         return False
     lots = remaining(sets, k, order)
@@ -86,9 +87,9 @@ def _may_rest(sets: Sets, k: int, kind: int) -> bool:
 
 
 @part
-def _reject(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
+def _reject(sets: Sets, k: int, order: int, now_ns: int, reason: int, cursor: Int1D) -> None:
     end_order(sets, k, order, now_ns, reason)
-    answer(sets, k, now_ns, MessageKind.ENDED, order)
+    answer(sets, k, now_ns, cursor, MessageKind.ENDED, order)
 
 
 @part
@@ -101,7 +102,7 @@ def _trade_and_rest(
     if remaining(sets, k, order) == 0:
         return
     if not _may_rest(sets, k, orders[k, order]["kind"]):
-        _reject(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
+        _reject(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED, cursor)
         return
     ahead = lots_at_tick(market, orders[k, order]["side"], orders[k, order]["tick"])
     rest(sets, k, order, next_arrival(market), ahead, cursor)
@@ -125,9 +126,9 @@ def accept_new(
     if reason == EndReason.WORKING and not is_stop:
         reason = _why_refused(market, sets, k, order)
     if reason != EndReason.WORKING:
-        _reject(sets, k, order, now_ns, reason)
+        _reject(sets, k, order, now_ns, reason, cursor)
         return
-    answer(sets, k, now_ns, MessageKind.ACCEPTED, order)
+    answer(sets, k, now_ns, cursor, MessageKind.ACCEPTED, order)
     if is_stop:
         wait_for_trigger(sets, k, order, cursor)
     else:
@@ -135,13 +136,13 @@ def accept_new(
 
 
 @part
-def accept_cancel(sets: Sets, k: int, order: int, now_ns: int) -> None:
+def accept_cancel(sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
     """Handle a cancel's arrival: it comes too late where the order is already over."""
     if sets.orders[k, order]["end_reason"] != EndReason.WORKING:
-        answer(sets, k, now_ns, MessageKind.CANCEL_REJECTED, order)
+        answer(sets, k, now_ns, cursor, MessageKind.CANCEL_REJECTED, order)
         return
     end_order(sets, k, order, now_ns, EndReason.CANCELLED)
-    answer(sets, k, now_ns, MessageKind.ENDED, order)
+    answer(sets, k, now_ns, cursor, MessageKind.ENDED, order)
 
 
 @part
@@ -164,26 +165,26 @@ def accept_modify(
     """
     asked = sets.orders[k, order]
     if asked["end_reason"] != EndReason.WORKING or not is_live:
-        answer(sets, k, now_ns, MessageKind.MODIFY_REJECTED, order)
+        answer(sets, k, now_ns, cursor, MessageKind.MODIFY_REJECTED, order)
         return
     if lots <= asked["filled"]:
         end_order(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
-        answer(sets, k, now_ns, MessageKind.ENDED, order, 1)
+        answer(sets, k, now_ns, cursor, MessageKind.ENDED, order, 1)
         return
     old_tick, old_size = asked["tick"], asked["size"]
     asked["tick"] = tick
     asked["size"] = lots
     if tick == old_tick and lots <= old_size:
-        answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
+        answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
         return
     is_within_best = is_within(market, best_level(market, -asked["side"]), asked["side"], tick)
     would_trade = asked["kind"] == OrderKind.POST_ONLY and is_within_best
     if would_trade or _crosses_own(market, sets, k, order):
         asked["tick"] = old_tick
         asked["size"] = old_size
-        answer(sets, k, now_ns, MessageKind.MODIFY_REJECTED, order)
+        answer(sets, k, now_ns, cursor, MessageKind.MODIFY_REJECTED, order)
         return
-    answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
+    answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
     leave_lists(sets, k, order)
     _trade_and_rest(market, sets, k, order, now_ns, cursor)
 
@@ -209,9 +210,8 @@ def fire_stops(
             if reason == EndReason.WORKING:
                 reason = _why_refused(market, sets, k, order)
             if reason != EndReason.WORKING:
-                _reject(sets, k, order, now_ns, reason)
+                _reject(sets, k, order, now_ns, reason, cursor)
             else:
                 _trade_and_rest(market, sets, k, order, now_ns, cursor)
         cursor[Cursor.BUY_STOP] = min(cursor[Cursor.BUY_STOP], sets.totals[k]["buy_stop"])
         cursor[Cursor.SELL_STOP] = max(cursor[Cursor.SELL_STOP], sets.totals[k]["sell_stop"])
-    cursor[Cursor.IS_FILLED] = 1  # what was answered has to be heard

@@ -215,11 +215,11 @@ def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: in
     """Send what a strategy has written on its request sheet: row 0 holds the count."""
     asked = requests[0, 0]
     held = min(asked, requests.shape[0] - 1)
-    sets.refusals[k, Refusal.OVERFLOW] += asked - held
+    sets.counts[k, Refusal.OVERFLOW] += asked - held
     for i in range(held):
         refusal = _handle(sets, k, requests[i + 1], seen, now_ns)
         if refusal != SENT:
-            sets.refusals[k, refusal] += 1
+            sets.counts[k, refusal] += 1
 
 
 @inlined

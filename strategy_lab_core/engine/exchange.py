@@ -19,6 +19,7 @@ from strategy_lab_core.engine.queue import lots_for_us
 from strategy_lab_core.engine.state import (
     Cursor,
     Listed,
+    Near,
     Sets,
 )
 from strategy_lab_core.engine.used import add_used, used_lots
@@ -39,8 +40,8 @@ __all__ = [
 def watched(sets: Sets, k: int, side: int, tick: int) -> bool:
     """Say whether an order of ours on `side` rests at `tick` or where it would trade first."""
     if side > 0:
-        return bool(sets.totals[k]["best_bid"] >= tick)
-    return bool(sets.totals[k]["best_ask"] <= tick)
+        return bool(sets.near[Near.BEST_BID, k] >= tick)
+    return bool(sets.near[Near.BEST_ASK, k] <= tick)
 
 
 @inlined

@@ -19,10 +19,14 @@ __all__ = [
     "Feed",
     "Seen",
     "deliver",
+    "is_ring_full",
     "next_delivery_ns",
     "push",
     "quiet_feed",
 ]
+
+
+LEAST_ROWS = 256  # in the ring: room for what need not be delivered at once
 
 
 class Seen(IntEnum):
@@ -53,15 +57,15 @@ class End(IntEnum):
 class Feed(NamedTuple):
     """Rows in flight, and the two ends of the line; every row has the fields of `Seen`."""
 
-    ring: Int2D  # (shape: capacity, fields)
+    ring: Int2D  # (shape: a power of two, fields)
     ends: Int2D  # (shape: `End`, fields)
 
 
 def quiet_feed(capacity: int) -> Feed:
     """Return a feed with room for `capacity` rows in flight, and nothing seen yet."""
-    width = len(Seen)
+    width, rows = len(Seen), 1 << max(capacity - 1, LEAST_ROWS - 1).bit_length()
     return Feed(
-        ring=np.zeros((max(capacity, 1), width), np.int64),
+        ring=np.zeros((rows, width), np.int64),
         ends=np.zeros((len(End), width), np.int64),
     )
 
@@ -74,7 +78,7 @@ def push(feed: Feed) -> bool:
     for i in range(Seen.BID, len(draft)):
         is_news = is_news or draft[i] != pushed[i]
     if is_news:
-        place = counts[1] % len(feed.ring)
+        place = counts[1] & (len(feed.ring) - 1)
         for i in range(len(draft)):
             pushed[i] = draft[i]
             feed.ring[place, i] = draft[i]
@@ -83,19 +87,25 @@ def push(feed: Feed) -> bool:
 
 
 @inlined
+def is_ring_full(feed: Feed) -> bool:
+    """Say whether something has to be delivered before the next row is pushed."""
+    return bool(feed.ends[End.COUNTS, 1] - feed.ends[End.COUNTS, 0] == len(feed.ring))
+
+
+@inlined
 def next_delivery_ns(feed: Feed) -> int:
     """Return the local time of the next delivery, or NEVER."""
     delivered, pushed = feed.ends[End.COUNTS, 0], feed.ends[End.COUNTS, 1]
     if delivered == pushed:
         return NEVER
-    return int(feed.ring[delivered % len(feed.ring), Seen.LOCAL_NS])
+    return int(feed.ring[delivered & (len(feed.ring) - 1), Seen.LOCAL_NS])
 
 
 @inlined
 def deliver(feed: Feed) -> None:
     """Take the next row out of the ring: it is what the strategy sees from now on."""
     delivered = feed.ends[End.COUNTS, 0]
-    place = delivered % len(feed.ring)
+    place = delivered & (len(feed.ring) - 1)
     for i in range(feed.ends.shape[1]):
         feed.ends[End.SEEN, i] = feed.ring[place, i]
     feed.ends[End.COUNTS, 0] = delivered + 1

@@ -15,8 +15,8 @@ from strategy_lab_core.book.l3_kernels import (
     L3State,
     MboRows,
     apply_record,
-    find_order,
 )
+from strategy_lab_core.book.order_table import find_order
 from strategy_lab_core.types import Int1D
 
 __all__ = [
@@ -62,7 +62,7 @@ def apply_row(market: Market, rows: MboRows, row: int) -> None:
 @inlined
 def is_full(market: Market) -> bool:
     """Say whether the order table needs to grow before the next event."""
-    return bool(market.book.meta[LIVE] >= len(market.book.orders) >> 2)
+    return bool(market.book.meta[LIVE] >= len(market.book.live.orders) >> 1)
 
 
 @inlined
@@ -74,11 +74,11 @@ def next_arrival(market: Market) -> int:
 @inlined
 def arrival_of(market: Market, order_id: int, side: int, level: int) -> int:
     """Return an order's arrival number, -1 where it is not in the book on that side and level."""
-    slot = find_order(market.book.orders, order_id)
+    slot = find_order(market.book.live, order_id)
     place = 2 * level + (0 if side > 0 else 1)
-    if slot < 0 or market.book.orders[slot]["place"] != place:
+    if slot < 0 or market.book.live.orders[slot]["place"] != place:
         return -1
-    return int(market.book.orders[slot]["arrival"])
+    return int(market.book.live.orders[slot]["arrival"])
 
 
 @inlined
@@ -127,7 +127,7 @@ def list_orders(market: Market, side: int, level: int) -> int:
 
     Looks through the whole table: called only where an order of ours takes liquidity.
     """
-    orders, slots = market.book.orders, market.scratch
+    orders, slots = market.book.live.orders, market.scratch
     place = 2 * level + (0 if side > 0 else 1)
     in_level = market.book.counts[place]
     found = 0
@@ -148,10 +148,10 @@ def list_orders(market: Market, side: int, level: int) -> int:
 @inlined
 def listed_order(market: Market, i: int) -> tuple[int, int]:
     """Return the venue's id and the displayed lots of the `i`-th order in `scratch`."""
-    slot = market.scratch[i]
-    return int(market.book.orders[slot]["order_id"]), int(market.book.orders[slot]["lots"])
+    order = market.book.live.orders[market.scratch[i]]
+    return int(order["order_id"]), int(order["lots"])
 
 
 def market_of(book: L3State, level_tick: Int1D) -> Market:
     """Return the market of a book whose grid knows every price of the session."""
-    return Market(book, level_tick, np.zeros(len(book.orders), np.int64))
+    return Market(book, level_tick, np.zeros(len(book.live.orders), np.int64))

@@ -10,12 +10,15 @@ from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, arrival, delay
 from strategy_lab_core.engine.state import (
+    ENDS,
+    NEW_ORDERS,
     NO_ASK,
     NO_BID,
     Cursor,
     EndReason,
     Listed,
     MessageKind,
+    Near,
     Sets,
 )
 from strategy_lab_core.types import Int1D, Records
@@ -24,6 +27,7 @@ __all__ = [
     "answer",
     "end_order",
     "fill_order",
+    "has_room",
     "leave_lists",
     "message",
     "narrow_watch",
@@ -71,10 +75,38 @@ def message(line: Records, n: int) -> Any:
 
 
 @inlined
+def has_room(sets: Sets, k: int, headroom: int) -> bool:
+    """Say whether every array of a set has room for what one step can write."""
+    totals = sets.totals[k]
+    room = min(
+        sets.fills.shape[1] - totals["fills"],
+        sets.samples.shape[1] - totals["samples"],
+        sets.outbound.shape[1] - (totals["sent"] - totals["arrived"]),
+        sets.inbound.shape[1] - (totals["answered"] - totals["heard"]),
+        sets.used.shape[1] // 2 - totals["used"],
+    )
+    if sets.log.shape[1] > 0:
+        room = min(room, sets.log.shape[1] - totals["logged"])
+    return bool(room >= headroom and totals["free"] >= NEW_ORDERS)
+
+
+@inlined
+def _stir(sets: Sets, k: int, heard_ns: int, cursor: Int1D) -> None:
+    """Note that set `k` has something to hear, and whether it has room for more."""
+    key = 2 * heard_ns
+    sets.near[Near.DUE_KEY, k] = min(sets.near[Near.DUE_KEY, k], key)
+    cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], key)
+    cursor[Cursor.IS_STIRRED] = 1
+    if not has_room(sets, k, cursor[Cursor.HEADROOM]):
+        cursor[Cursor.IS_TIGHT] = 1
+
+
+@inlined
 def answer(
     sets: Sets,
     k: int,
     now_ns: int,
+    cursor: Int1D,
     kind: int,
     order: int,
     lots: int = 0,
@@ -85,7 +117,9 @@ def answer(
     delay_ns = delay(sets.rules, k, Leg.RESPONSE)
     n = sets.totals[k]["answered"]
     sets.totals[k]["answered"] = n + 1
-    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
+    heard_ns = post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
+    _stir(sets, k, heard_ns, cursor)
+    return heard_ns
 
 
 @inlined
@@ -109,17 +143,17 @@ def sample(sets: Sets, k: int, now_ns: int, cursor: Int1D) -> None:
 @inlined
 def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: Int1D) -> None:
     """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`."""
-    totals = sets.totals[k]
+    totals, near = sets.totals[k], sets.near
     sets.orders[k, order]["rank"] = rank
     sets.orders[k, order]["queue_ahead"] = queue_ahead
     sets.lists[k, Listed.RESTING, totals["resting"]] = order
     totals["resting"] += 1
     tick = sets.orders[k, order]["tick"]
     if sets.orders[k, order]["side"] > 0:
-        totals["best_bid"] = max(totals["best_bid"], tick)
+        near[Near.BEST_BID, k] = max(near[Near.BEST_BID, k], tick)
         cursor[Cursor.WATCH_BID] = max(cursor[Cursor.WATCH_BID], tick)
     else:
-        totals["best_ask"] = min(totals["best_ask"], tick)
+        near[Near.BEST_ASK, k] = min(near[Near.BEST_ASK, k], tick)
         cursor[Cursor.WATCH_ASK] = min(cursor[Cursor.WATCH_ASK], tick)
 
 
@@ -129,8 +163,8 @@ def narrow_watch(sets: Sets, cursor: Int1D) -> None:
     cursor[Cursor.WATCH_BID] = NO_BID
     cursor[Cursor.WATCH_ASK] = NO_ASK
     for k in range(len(sets.totals)):
-        cursor[Cursor.WATCH_BID] = max(cursor[Cursor.WATCH_BID], sets.totals[k]["best_bid"])
-        cursor[Cursor.WATCH_ASK] = min(cursor[Cursor.WATCH_ASK], sets.totals[k]["best_ask"])
+        cursor[Cursor.WATCH_BID] = max(cursor[Cursor.WATCH_BID], sets.near[Near.BEST_BID, k])
+        cursor[Cursor.WATCH_ASK] = min(cursor[Cursor.WATCH_ASK], sets.near[Near.BEST_ASK, k])
 
 
 @inlined
@@ -146,16 +180,16 @@ def unlist(numbers: Int1D, n: int, order: int) -> int:
 
 @inlined
 def _find_best(sets: Sets, k: int) -> None:
-    totals = sets.totals[k]
-    totals["best_bid"] = NO_BID
-    totals["best_ask"] = NO_ASK
+    totals, near = sets.totals[k], sets.near
+    near[Near.BEST_BID, k] = NO_BID
+    near[Near.BEST_ASK, k] = NO_ASK
     for i in range(totals["resting"]):
         order = sets.lists[k, Listed.RESTING, i]
         tick = sets.orders[k, order]["tick"]
         if sets.orders[k, order]["side"] > 0:
-            totals["best_bid"] = max(totals["best_bid"], tick)
+            near[Near.BEST_BID, k] = max(near[Near.BEST_BID, k], tick)
         else:
-            totals["best_ask"] = min(totals["best_ask"], tick)
+            near[Near.BEST_ASK, k] = min(near[Near.BEST_ASK, k], tick)
 
 
 @part
@@ -199,7 +233,7 @@ def _find_first_stops(sets: Sets, k: int) -> None:
 @inlined
 def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     """End an order's life at the exchange, whether it rested or not."""
-    sets.ends[k, reason] += 1
+    sets.counts[k, ENDS + reason] += 1
     sets.orders[k, order]["end_ns"] = now_ns
     sets.orders[k, order]["end_reason"] = reason
     leave_lists(sets, k, order)
@@ -240,14 +274,13 @@ def fill_order(
     sets.fills[k, n]["queue_ahead"] = sets.orders[k, order]["queue_ahead"]
     sets.fills[k, n]["exchange_ns"] = now_ns
     kind = MessageKind.FILLED
-    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, kind, order, lots, tick, cost)
+    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, cursor, kind, order, lots, tick, cost)
     sets.fills[k, n]["tick"] = tick
     sets.fills[k, n]["lots"] = lots
     sets.fills[k, n]["is_maker"] = 1 if is_maker else 0
     sets.fills[k, n]["fee"] = cost
     sets.fills[k, n]["position_after"] = sets.totals[k]["position"]
     sets.totals[k]["fills"] = n + 1
-    cursor[Cursor.IS_FILLED] = 1
     sample(sets, k, now_ns, cursor)
     if remaining(sets, k, order) == 0:
         end_order(sets, k, order, now_ns, EndReason.FILLED)

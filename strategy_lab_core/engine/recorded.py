@@ -18,7 +18,7 @@ from strategy_lab_core.engine.exchange import (
     trade_left,
     watched,
 )
-from strategy_lab_core.engine.feed import End, Feed, Seen, push
+from strategy_lab_core.engine.feed import End, Feed, Seen, is_ring_full, push
 from strategy_lab_core.engine.market import (
     Market,
     apply_row,
@@ -28,7 +28,7 @@ from strategy_lab_core.engine.market import (
     next_arrival,
 )
 from strategy_lab_core.engine.orders import narrow_watch
-from strategy_lab_core.engine.state import NO_ASK, NO_BID, Cursor, Sets
+from strategy_lab_core.engine.state import NEVER, NO_ASK, NO_BID, Cursor, Sets
 from strategy_lab_core.engine.tape import Tape
 from strategy_lab_core.types import Action, Int1D, Phase, Side
 
@@ -48,6 +48,7 @@ def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     """Return the numbers of a pass that has not begun."""
     cursor = np.zeros(len(Cursor), np.int64)
     cursor[Cursor.PHASE] = -1
+    cursor[Cursor.PUBLISHED_STATE] = -1
     cursor[Cursor.WATCH_BID] = NO_BID
     cursor[Cursor.WATCH_ASK] = NO_ASK
     cursor[Cursor.BUY_STOP] = NO_ASK
@@ -73,6 +74,16 @@ def _phase_at(world: World, now_ns: int) -> int:
     while place + 1 < len(phases) and phases[place + 1, 0] <= now_ns:
         place += 1
     return int(place)
+
+
+@part
+def _begin_phase(world: World, now_ns: int) -> None:
+    """Go to the phase at `now_ns`, and note when the next one begins."""
+    cursor, phases = world.cursor, world.tape.phases
+    place = _phase_at(world, now_ns)
+    cursor[Cursor.PHASE] = place
+    cursor[Cursor.IS_OPEN] = 1 if is_open_at(world, now_ns) else 0
+    cursor[Cursor.NEXT_PHASE_NS] = phases[place + 1, 0] if place + 1 < len(phases) else NEVER
 
 
 @inlined
@@ -175,19 +186,17 @@ def _play_arrival(world: World, sets: Sets, row: int, now_ns: int) -> None:
 @inlined
 def _play_row(world: World, sets: Sets, row: int, is_open: bool, now_ns: int) -> None:
     """Apply a row to the book, and fill what of every set's orders it fills."""
-    rows = world.tape.rows
-    before = next_arrival(world.market)
-    apply_row(world.market, rows, row)
-    is_arrival = next_arrival(world.market) > before and rows.flags[row] & SNAPSHOT == 0
+    rows, market = world.tape.rows, world.market
+    before = next_arrival(market)
+    apply_row(market, rows, row)
     is_live = is_open and world.tape.is_trusted[row]
-    if rows.action[row] == Action.TRADE and rows.level[row] >= 0:
+    if next_arrival(market) != before:
+        if is_live and rows.flags[row] & SNAPSHOT == 0:
+            _play_arrival(world, sets, row, now_ns)
+    elif rows.action[row] == Action.TRADE and rows.level[row] >= 0:
         _play_trade(world, sets, row, is_live, now_ns)
-    elif not is_live:
-        return
-    elif rows.action[row] == Action.FILL and rows.level[row] >= 0:
+    elif is_live and rows.action[row] == Action.FILL and rows.level[row] >= 0:
         _play_fill(world, sets, row, now_ns)
-    elif is_arrival:
-        _play_arrival(world, sets, row, now_ns)
 
 
 @inlined
@@ -208,23 +217,52 @@ def _mark(market: Market, cursor: Int1D, bid: int, ask: int) -> None:
 
 
 @inlined
+def _is_news(world: World, bid: int, ask: int, bid_size: int, ask_size: int, state: int) -> bool:
+    """Say whether anything that is seen may have changed since the last time, and keep it.
+
+    No branches: in a busy market each of these is a coin toss, all of them together are not.
+    """
+    cursor = world.cursor
+    changes = (cursor[Cursor.PUBLISHED_BID] ^ bid) | (cursor[Cursor.PUBLISHED_ASK] ^ ask)
+    changes |= cursor[Cursor.PUBLISHED_BID_SIZE] ^ bid_size
+    changes |= cursor[Cursor.PUBLISHED_ASK_SIZE] ^ ask_size
+    changes |= cursor[Cursor.PUBLISHED_STATE] ^ state
+    changes |= cursor[Cursor.PUBLISHED_TRADES] ^ cursor[Cursor.TRADE_NUMBER]
+    if changes == 0:
+        return False
+    cursor[Cursor.PUBLISHED_BID] = bid
+    cursor[Cursor.PUBLISHED_ASK] = ask
+    cursor[Cursor.PUBLISHED_BID_SIZE] = bid_size
+    cursor[Cursor.PUBLISHED_ASK_SIZE] = ask_size
+    cursor[Cursor.PUBLISHED_STATE] = state
+    cursor[Cursor.PUBLISHED_TRADES] = cursor[Cursor.TRADE_NUMBER]
+    return True
+
+
+@inlined
 def _publish(world: World, row: int, is_open: bool) -> None:
     """Send the book at an event's end on its way to us, and keep the quote for the accounts."""
     market, cursor, feed = world.market, world.cursor, world.feed
     bid, ask = best_level(market, 1), best_level(market, -1)
+    bid_size = lots_at_level(market, 1, bid) if bid >= 0 else 0
+    ask_size = lots_at_level(market, -1, ask) if ask >= 0 else 0
+    state = 2 * cursor[Cursor.IS_TRUSTED] + (1 if is_open else 0)
+    if not _is_news(world, bid, ask, bid_size, ask_size, state):
+        return
     news = feed.ends[End.DRAFT]
     news[Seen.LOCAL_NS] = world.tape.local_ns[row]
     news[Seen.EXCHANGE_NS] = world.tape.event_ns[row]
     news[Seen.BID] = market.level_tick[bid] if bid >= 0 else 0
-    news[Seen.BID_SIZE] = lots_at_level(market, 1, bid) if bid >= 0 else 0
+    news[Seen.BID_SIZE] = bid_size
     news[Seen.ASK] = market.level_tick[ask] if ask >= 0 else 0
-    news[Seen.ASK_SIZE] = lots_at_level(market, -1, ask) if ask >= 0 else 0
+    news[Seen.ASK_SIZE] = ask_size
     news[Seen.BOUGHT] = cursor[Cursor.BOUGHT]
     news[Seen.SOLD] = cursor[Cursor.SOLD]
     news[Seen.LAST_TICK] = cursor[Cursor.LAST_TICK]
     news[Seen.IS_OPEN] = 1 if is_open else 0
     news[Seen.IS_TRUSTED] = cursor[Cursor.IS_TRUSTED]
-    push(feed)
+    if push(feed) and (cursor[Cursor.TELLS] == 1 or is_ring_full(feed)):
+        cursor[Cursor.IS_STIRRED] = 1
     _mark(market, cursor, bid, ask)
 
 
@@ -234,8 +272,9 @@ def play_event(world: World, sets: Sets) -> None:
     tape, cursor = world.tape, world.cursor
     row = cursor[Cursor.ROW]
     now_ns = tape.event_ns[row]
-    cursor[Cursor.PHASE] = _phase_at(world, now_ns)
-    is_open = is_open_at(world, now_ns)
+    if now_ns >= cursor[Cursor.NEXT_PHASE_NS]:
+        _begin_phase(world, now_ns)
+    is_open = cursor[Cursor.IS_OPEN] == 1
     cursor[Cursor.TRADE_SIDE] = 0
     cursor[Cursor.TRADED_HIGH] = NO_BID
     cursor[Cursor.TRADED_LOW] = NO_ASK

@@ -25,6 +25,7 @@ from strategy_lab_core.engine.state import (
     NO_ASK,
     NO_BID,
     Cursor,
+    Near,
     OrderKind,
     Sets,
     fresh_sets,
@@ -148,8 +149,9 @@ def run_pass(
             for config, money in zip(configs, costs, strict=True)
         ]
     )
-    world.cursor[Cursor.JUDGES_LOSS] = int(rules["max_loss"].max() > 0)
+    world.cursor[Cursor.TELLS] = int(strategy.on_book or rules["max_loss"].max() > 0)
     room = max(headroom(config) for config in configs)
+    world.cursor[Cursor.HEADROOM] = room
     sets = fresh_sets(rules, room, keeps_orders=keeps_orders)
     sheets = blank_sheets(
         np.stack([each.encode() for each in strategies]),
@@ -164,7 +166,7 @@ def run_pass(
     status, n_rows = int(simulator.Status.RUNNING), len(session.tape.event_ns)
     pause = n_rows if on_rows is None else 0
     while status != simulator.Status.DONE:
-        arguments = (world, sets, sheets, strategy.function, room, pause)
+        arguments = (world, sets, sheets, strategy.function, pause)
         advance = _kernel(arguments)
         try:
             status = int(advance(*arguments))
@@ -177,7 +179,7 @@ def run_pass(
         if status == simulator.Status.ARRAYS_FULL:
             sets = with_used_room(with_room(sets, room), room)
         elif status == simulator.Status.BOOK_FULL:
-            session.book.reserve(2 * session.book.live_orders)
+            session.book.reserve(2 * session.book.capacity)
             world = world._replace(market=market_of(session.book.state, session.level_tick))
         elif status == simulator.Status.PAUSED and on_rows is not None:
             on_rows(int(world.cursor[Cursor.ROW]))
@@ -193,7 +195,7 @@ def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> Simu
     sets.totals[k]["is_stopped"] = 1
     sets.totals[k]["resting"] = 0
     sets.totals[k]["stops"] = 0
-    sets.totals[k]["best_bid"], sets.totals[k]["best_ask"] = NO_BID, NO_ASK
+    sets.near[Near.BEST_BID, k], sets.near[Near.BEST_ASK, k] = NO_BID, NO_ASK
     sets.totals[k]["buy_stop"], sets.totals[k]["sell_stop"] = NO_ASK, NO_BID
     seen_ns = int(world.feed.ends[End.SEEN, Seen.LOCAL_NS])
     stopped = SimulationError(

@@ -21,15 +21,15 @@ from strategy_lab_core.engine.desk import (
 )
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
 from strategy_lab_core.engine.market import is_full
-from strategy_lab_core.engine.orders import end_order, message, release, sample
+from strategy_lab_core.engine.orders import end_order, has_room, message, release, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
 from strategy_lab_core.engine.sheets import Sheets, StrategyFunction, Wake, write_view
 from strategy_lab_core.engine.state import (
     NEVER,
-    NEW_ORDERS,
     Cursor,
     EndReason,
     MessageKind,
+    Near,
     OrderKind,
     Sets,
 )
@@ -113,7 +113,7 @@ def _call(
     is_over = now_ns >= flatten_ns or sets.totals[k]["killed_ns"] != 0
     if is_over or seen[Seen.IS_TRUSTED] == 0:
         return
-    if has_lost_too_much(sets, k, seen):
+    if sets.rules[k]["max_loss"] > 0 and has_lost_too_much(sets, k, seen):
         sets.totals[k]["killed_ns"] = now_ns
         sets.totals[k]["next_flatten_ns"] = now_ns
         return
@@ -180,7 +180,7 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     is_open = is_open_at(world, now_ns)
     is_trusted = world.cursor[Cursor.IS_TRUSTED] == 1
     if arriving["kind"] == MessageKind.CANCEL:
-        accept_cancel(sets, k, order, now_ns)
+        accept_cancel(sets, k, order, now_ns, world.cursor)
     elif arriving["kind"] == MessageKind.MODIFY:
         tick, lots, is_live = arriving["tick"], arriving["lots"], is_open and is_trusted
         accept_modify(world.market, sets, k, order, tick, lots, now_ns, is_live, world.cursor)
@@ -223,31 +223,15 @@ def _take_step(
 
 
 @inlined
-def _has_room(sets: Sets, k: int, headroom: int) -> bool:
-    totals = sets.totals[k]
-    room = min(
-        sets.fills.shape[1] - totals["fills"],
-        sets.samples.shape[1] - totals["samples"],
-        sets.outbound.shape[1] - (totals["sent"] - totals["arrived"]),
-        sets.inbound.shape[1] - (totals["answered"] - totals["heard"]),
-        sets.used.shape[1] // 2 - totals["used"],
-    )
-    if sets.log.shape[1] > 0:
-        room = min(room, sets.log.shape[1] - totals["logged"])
-    return bool(room >= headroom and totals["free"] >= NEW_ORDERS)
-
-
-@inlined
-def _look(world: World, sets: Sets, headroom: int) -> None:
+def _look(world: World, sets: Sets) -> None:
     """Find out when the next thing happens to any set alone, and whether all have room."""
     cursor = world.cursor
-    cursor[Cursor.IS_FILLED] = 0
     cursor[Cursor.SOONEST_KEY] = 2 * NEVER
     for k in range(len(sets.totals)):
-        when, step = _next_own(sets, k, world.cursor[Cursor.TO_TELL])
-        sets.totals[k]["due_key"] = _key(when, step)
+        when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
+        sets.near[Near.DUE_KEY, k] = _key(when, step)
         cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], _key(when, step))
-        if not _has_room(sets, k, headroom):
+        if not has_room(sets, k, cursor[Cursor.HEADROOM]):
             cursor[Cursor.IS_TIGHT] = 1
 
 
@@ -258,30 +242,55 @@ def _run_sets(
     sheets: Sheets,
     strategy: StrategyFunction,
     limit_key: int,
-    headroom: int,
 ) -> None:
     """Take every set's own steps before `limit_key`: nothing that they share happens until then."""
+    cursor, due_keys = world.cursor, sets.near[Near.DUE_KEY]
+    soonest_key = 2 * NEVER
     for k in range(len(sets.totals)):
-        if sets.totals[k]["due_key"] >= limit_key:
-            continue
-        world.cursor[Cursor.ACTIVE] = k
-        when, step = _next_own(sets, k, world.cursor[Cursor.TO_TELL])
-        while _key(when, step) < limit_key and _has_room(sets, k, headroom):
-            _take_step(world, sets, sheets, strategy, k, when, step)
-            when, step = _next_own(sets, k, world.cursor[Cursor.TO_TELL])
+        if due_keys[k] < limit_key:
+            cursor[Cursor.ACTIVE] = k
+            when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
+            room = has_room(sets, k, cursor[Cursor.HEADROOM])
+            while room and _key(when, step) < limit_key:
+                _take_step(world, sets, sheets, strategy, k, when, step)
+                when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
+                room = has_room(sets, k, cursor[Cursor.HEADROOM])
+            due_keys[k] = _key(when, step)
+            if not room:
+                cursor[Cursor.IS_TIGHT] = 1
+        soonest_key = min(soonest_key, due_keys[k])
+    cursor[Cursor.SOONEST_KEY] = soonest_key
 
 
 @inlined
-def _play_market(world: World, sets: Sets, headroom: int, pause_row: int) -> int:
-    """Play the next recorded event, or return why it has to wait."""
-    if world.cursor[Cursor.ROW] >= pause_row:
-        return Status.PAUSED
-    if is_full(world.market):
-        return Status.BOOK_FULL
-    play_event(world, sets)
-    if world.cursor[Cursor.IS_FILLED] == 1:
-        _look(world, sets, headroom)
+def _play_market(world: World, sets: Sets, last_key: int, pause_row: int) -> int:
+    """Play recorded events up to `last_key`, or until something else may be next.
+
+    The loop that a quiet market spends its time in: nothing in it looks at the sets.
+    """
+    tape, cursor = world.tape, world.cursor
+    cursor[Cursor.IS_STIRRED] = 0
+    row = cursor[Cursor.ROW]
+    while row < len(tape.event_ns) and 2 * tape.event_ns[row] <= last_key:
+        if row >= pause_row:
+            return Status.PAUSED
+        if is_full(world.market):
+            return Status.BOOK_FULL
+        play_event(world, sets)
+        row = cursor[Cursor.ROW]
+        if cursor[Cursor.IS_STIRRED] == 1:
+            break
     return Status.RUNNING
+
+
+@inlined
+def _deliver(world: World, sets: Sets) -> None:
+    """Let our side see the next row of the feed, and tell the sets where they are to be told."""
+    deliver(world.feed)
+    cursor = world.cursor
+    if cursor[Cursor.TELLS] == 1:
+        cursor[Cursor.TO_TELL] += 1
+        _look(world, sets)
 
 
 def advance(
@@ -289,33 +298,34 @@ def advance(
     sets: Sets,
     sheets: Sheets,
     strategy: StrategyFunction,
-    headroom: int,
     pause_row: int,
 ) -> int:
     """Run all sets until the end, a row, or until an array needs to grow; return the `Status`."""
     tape, cursor = world.tape, world.cursor
     end_key = _key(cursor[Cursor.END_NS], Step.DELIVERY) + 1
-    _look(world, sets, headroom)
+    _look(world, sets)
     status: int = Status.RUNNING
     while status == Status.RUNNING:
         if cursor[Cursor.IS_TIGHT] == 1:
             cursor[Cursor.IS_TIGHT] = 0
             return Status.ARRAYS_FULL
+        delivery_key = _key(next_delivery_ns(world.feed), Step.DELIVERY)
+        last_key = min(cursor[Cursor.SOONEST_KEY], end_key - 1)
+        if cursor[Cursor.TELLS] == 1:  # else what we see may be brought up to date later
+            last_key = min(last_key, delivery_key)
+        status = _play_market(world, sets, last_key, pause_row)
+        if status != Status.RUNNING or cursor[Cursor.IS_STIRRED] == 1:
+            continue
         row = cursor[Cursor.ROW]
         market_key = 2 * (tape.event_ns[row] if row < len(tape.event_ns) else NEVER)
-        key = min(market_key, _key(next_delivery_ns(world.feed), Step.DELIVERY), end_key)
+        delivery_key = _key(next_delivery_ns(world.feed), Step.DELIVERY)
+        key = min(market_key, delivery_key, end_key)
         if cursor[Cursor.SOONEST_KEY] < key:
-            _run_sets(world, sets, sheets, strategy, key, headroom)
-            _look(world, sets, headroom)
+            _run_sets(world, sets, sheets, strategy, key)
         elif key == end_key:
             status = Status.DONE
-        elif key == market_key:
-            status = _play_market(world, sets, headroom, pause_row)
-        else:
-            deliver(world.feed)
-            if cursor[Cursor.CALL_ON_BOOK] == 1 or cursor[Cursor.JUDGES_LOSS] == 1:
-                cursor[Cursor.TO_TELL] += 1
-                _look(world, sets, headroom)
+        elif key == delivery_key:
+            _deliver(world, sets)
     return status
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from strategy_lab_core.types import Int1D, Int2D, Records
 
 __all__ = [
+    "ENDS",
     "NEVER",
     "NEW_ORDERS",
     "NO_ASK",
@@ -22,6 +23,7 @@ __all__ = [
     "EndReason",
     "Listed",
     "MessageKind",
+    "Near",
     "OrderKind",
     "Refusal",
     "Sets",
@@ -57,7 +59,7 @@ class Cursor(IntEnum):
     WATCH_BID = 15  # no set has a resting bid above it, in ticks; may be too high
     WATCH_ASK = 16  # no set has a resting ask below it
     SOONEST_KEY = 17  # of all sets' next own step (`simulator`)
-    IS_FILLED = 18  # 1 once something was filled since the sets were looked at
+    IS_STIRRED = 18  # 1 once what happens next may not be the market any more
     IS_TIGHT = 19  # 1 once an array of some set has too little room
     ACTIVE = 20  # the set whose step is being taken
     TO_TELL = 21  # how many deliveries the sets are told of, one by one
@@ -65,7 +67,24 @@ class Cursor(IntEnum):
     SELL_STOP = 23  # no set has a sell stop above it
     TRADED_HIGH = 24  # of the event's trades that can trigger, in ticks
     TRADED_LOW = 25
-    JUDGES_LOSS = 26  # 1 where some set has a loss limit: it is judged at every delivery
+    TELLS = 26  # 1 where sets are told of deliveries: called on the book, or a loss limit judged
+    NEXT_PHASE_NS = 27  # when the phase after `PHASE` begins
+    PUBLISHED_TRADES = 28  # `TRADE_NUMBER` when the book was last sent on its way
+    PUBLISHED_BID = 29  # the best level then, and its lots
+    PUBLISHED_BID_SIZE = 30
+    PUBLISHED_ASK = 31
+    PUBLISHED_ASK_SIZE = 32
+    PUBLISHED_STATE = 33  # open and trusted
+    HEADROOM = 34  # rows that every array has to have left before a step
+    IS_OPEN = 35  # the phase `PHASE` is an open one
+
+
+class Near(IntEnum):
+    """What the market looks at for every set: kept together, a row each."""
+
+    DUE_KEY = 0  # of the set's next own step (`simulator`)
+    BEST_BID = 1  # highest own resting bid, in ticks
+    BEST_ASK = 2  # lowest own resting ask
 
 
 class Listed(IntEnum):
@@ -117,6 +136,9 @@ class Refusal(IntEnum):
     UNKNOWN_ORDER = 6  # a cancel or modify of what is not working, or is being changed already
     OVERFLOW = 7  # more requests in one call than the strategy's desk holds
     UNSUPPORTED = 8  # an order type that the exchange does not have
+
+
+ENDS = len(Refusal)  # where the counts of end reasons begin
 
 
 class MessageKind(IntEnum):
@@ -179,13 +201,11 @@ TOTAL = _record(
     "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
     # Messages to the exchange written and handled there, responses written and handled by us.
     "sent", "arrived", "answered", "heard",
-    # Highest own resting bid, lowest own resting ask, first triggers of own stops, in ticks.
-    "best_bid", "best_ask", "buy_stop", "sell_stop",
+    "buy_stop", "sell_stop",  # first triggers of own stops, in ticks
     "trade_lots",  # of the recorded trade `trade_number`: what has not served us yet
     "trade_number",
     "may_close",  # 1 while the flattening order of this attempt is not sent
     "next_flatten_ns", "next_timer_ns", "next_sample_ns",
-    "due_key",  # of its next own step (`simulator`)
     "told",  # deliveries that its strategy was told of
     "calls",  # of the strategy
     "killed_ns",  # our time at which the loss limit was reached, 0 until then
@@ -206,8 +226,8 @@ class Sets(NamedTuple):
     totals: Records
     rules: Records  # the configuration
     lists: Int2D  # slots (shape: sets, `Listed`, slots)
-    refusals: Int2D  # counts (shape: sets, `Refusal`)
-    ends: Int2D  # counts (shape: sets, `EndReason`)
+    near: Int2D  # (shape: `Near`, sets)
+    counts: Int2D  # of each `Refusal`, then of each `EndReason`, from `ENDS` on
 
 
 def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
@@ -217,10 +237,11 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
     line = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
     slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
     totals = np.zeros(n_sets, TOTAL)
-    totals["best_bid"] = NO_BID
-    totals["best_ask"] = NO_ASK
     totals["buy_stop"] = NO_ASK
     totals["sell_stop"] = NO_BID
+    near = np.zeros((len(Near), n_sets), np.int64)
+    near[Near.BEST_BID] = NO_BID
+    near[Near.BEST_ASK] = NO_ASK
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
         log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
@@ -232,8 +253,8 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
         totals=totals,
         rules=rules,
         lists=np.zeros((n_sets, len(Listed), 0), np.int64),
-        refusals=np.zeros((n_sets, len(Refusal)), np.int64),
-        ends=np.zeros((n_sets, len(EndReason)), np.int64),
+        near=near,
+        counts=np.zeros((n_sets, len(Refusal) + len(EndReason)), np.int64),
     )
     return _with_slots(sets, slots)
 

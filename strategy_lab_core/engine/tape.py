@@ -119,7 +119,7 @@ def session_tape(
     event_end = _event_ends(column(ticks, "flags"))
     book = seeded_book(int(column(ticks, "instrument_id")[0]), seed)
     # Room for the longest event at once: the table is only looked at between two events.
-    book.reserve(int(np.diff(event_end, prepend=-1).max()))
+    book.reserve(2 * int(np.diff(event_end, prepend=-1).max()))
     rows = book.rows(ticks)
     event_ns, local_ns, repair_ns = _clocks(ticks, rows, event_end, latency)
     is_last = np.zeros(len(event_ns), np.bool_)

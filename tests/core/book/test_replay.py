@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strategy_lab_core.book.changes import BookWriter, expand
@@ -35,6 +35,7 @@ def naive_levels(book: NaiveBook, depth: int) -> list[int | None]:
 
 
 @given(tape=tapes(), depth=st.integers(1, 4), rows=st.sampled_from(ROWS))
+@example(tape=[Record("A", price=None, ts_recv=1_000)], depth=2, rows="records")  # no level at all
 def test_replay__agrees_with_the_naive_book(tape: list[Record], depth: int, rows: str) -> None:
     """Every row, in order, with its levels."""
     found = replay(to_table(tape), depth=depth, rows=rows)  # type: ignore[arg-type]

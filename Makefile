@@ -44,11 +44,11 @@ lint: $(STAMP) ## ruff, mypy strict, import contracts
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(STAMP) ## speed and memory as ratios to the calibration loop: build/bench.json
-	@$(BIN)/python -m benchmarks.run
+bench: $(BENCH)/.installed ## speed and memory beside the calibration loop and hftbacktest: build/bench.json
+	@$(BENCH)/bin/python -m benchmarks.run
 
 cross-check: $(BENCH)/.installed ## the same maker in hftbacktest 2.4.4, every difference of fills explained
-	@$(BENCH)/bin/python -m benchmarks.crosscheck
+	@$(BENCH)/bin/python -m pytest -q tests/benchmarks && $(BENCH)/bin/python -m benchmarks.crosscheck
 
 vocabulary: $(STAMP) ## write docs/vocabulary.md from the table schemas
 	@$(BIN)/python -m strategy_lab_core.data.vocabulary docs/vocabulary.md

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import strategy_lab_core as lab
 from benchmarks.differences import Filled, Order, Reason, explain
 from benchmarks.maker import MakerParams, maker
-from benchmarks.peer import FILL, REQUEST, Timing, replay_orders, run_maker
+from benchmarks.peer import FILL, REQUEST, replay_orders, run_maker, timing_of
 from benchmarks.peer_events import Skipped, mbo_events
 from benchmarks.stages import prepare as prepare_bench
 from benchmarks.stages import session_of
@@ -31,7 +31,6 @@ from strategy_lab_core.engine.config import BacktestConfig, LimitsConfig
 from strategy_lab_core.engine.run import Costs, Outcome, run_pass
 from strategy_lab_core.engine.state import EndReason
 from strategy_lab_core.engine.tape import SessionTape
-from strategy_lab_core.types import Phase
 
 __all__ = ["CASES", "Comparison", "compare", "tapes"]
 
@@ -62,13 +61,13 @@ class Comparison(NamedTuple):
     skipped: Skipped
 
 
-def tapes(rows: int) -> dict[str, Callable[[], SessionTape]]:
+def tapes(rows: int, real_data: Path = REAL_DATA) -> dict[str, Callable[[], SessionTape]]:
     """Return how to make each tape, by name; `rows` is about the length of the synthetic ones."""
     found = {
         f"bench, {rows:,} rows": lambda: session_of(prepare_bench(ROOT / "build" / "bench", rows)),
         f"simulated MNQ, about {rows:,} rows": lambda: _simulated(rows),
     }
-    files = sorted((REAL_DATA / "cme_es_mbo").glob("*.dbn.zst"))
+    files = sorted((real_data / "cme_es_mbo").glob("*.dbn.zst"))
     if files:
         found["ESH4, first hour of 2023-12-26"] = lambda: _tape(lab.read_ticks(files))
     return found
@@ -84,23 +83,13 @@ def _tape(ticks: Any) -> SessionTape:
     return prepare(ticks, CONFIG).tape
 
 
-def timing_of(session: SessionTape) -> Timing:
-    """Return the ticks of the maker's timer at which it sees the open phase."""
-    phases, tape, step = session.tape.phases, session.tape, maker.timer_ns
-    open_ns = int(phases[phases[:, 1] == Phase.OPEN, 0][0])
-    row = int(np.searchsorted(tape.event_ns, open_ns))
-    ticks = -(-(int(tape.local_ns[row]) - session.session.open_ns) // step)
-    first_ns = session.session.open_ns + max(ticks, 0) * step
-    return Timing(first_ns, step, CONFIG.latency.order_ns, CONFIG.latency.response_ns)
-
-
 def compare(
     session: SessionTape, events: tuple[NDArray[Any], Skipped], p: MakerParams
 ) -> Comparison:
     """Run one maker on one tape in both engines, closed loop and replay."""
     outcome = run_pass(session.copy(), [maker(**p._asdict())], [CONFIG], [FREE])
     ours, orders = _fills_of(outcome), _orders_of(outcome)
-    timing = timing_of(session)
+    timing = timing_of(session, CONFIG.latency)
     peers = run_maker(events[0], p, timing, room=4 * len(orders) + 100)
     replayed = _by_order(replay_orders(events[0], _requests(outcome), timing))
     reasons = explain(session, orders, _by_order(ours), replayed)

@@ -12,9 +12,12 @@ import numpy as np
 from hftbacktest import BUY, FILLED, GTC, LIMIT, SELL, BacktestAsset, HashMapMarketDepthBacktest
 from numpy.typing import NDArray
 
-from benchmarks.maker import MakerParams
+from benchmarks.maker import MakerParams, maker
+from strategy_lab_core.engine.config import LatencyConfig
+from strategy_lab_core.engine.tape import SessionTape
+from strategy_lab_core.types import Phase
 
-__all__ = ["FILL", "REQUEST", "Timing", "replay_orders", "run_maker"]
+__all__ = ["FILL", "REQUEST", "Timing", "replay_orders", "run_maker", "timing_of"]
 
 FILL = np.dtype(
     [
@@ -56,6 +59,16 @@ class Timing(NamedTuple):
     response_ns: int
 
 
+def timing_of(session: SessionTape, latency: LatencyConfig) -> Timing:
+    """Return the ticks of the maker's timer, counted from the open, at which it sees trading."""
+    phases, tape, step_ns = session.tape.phases, session.tape, maker.timer_ns
+    open_ns = int(phases[phases[:, 1] == Phase.OPEN, 0][0])
+    seen_ns = int(tape.local_ns[np.searchsorted(tape.event_ns, open_ns)])
+    ticks = max(-(-(seen_ns - session.session.open_ns) // step_ns), 0)
+    first_ns = session.session.open_ns + ticks * step_ns
+    return Timing(first_ns, step_ns, latency.order_ns, latency.response_ns)
+
+
 def run_maker(events: NDArray[Any], p: MakerParams, timing: Timing, room: int) -> NDArray[Any]:
     """Run the maker over events and return its fills (dtype `FILL`), at most `room`."""
     fills = np.zeros(room, FILL)
@@ -67,7 +80,7 @@ def run_maker(events: NDArray[Any], p: MakerParams, timing: Timing, room: int) -
 
 def replay_orders(events: NDArray[Any], requests: NDArray[Any], timing: Timing) -> NDArray[Any]:
     """Send `requests` (dtype `REQUEST`, in order of time) and return the fills of their orders."""
-    fills = np.zeros(len(requests), FILL)
+    fills = np.zeros(len(requests) + 1, FILL)
     market = _market(events, timing)
     n = _replay(market, requests, fills)
     return _closed(market, fills, n)

@@ -28,7 +28,7 @@ from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.strategies.strategy import Strategy
 from strategy_lab_core.types import Action, BookState, IntAny, Phase, TickSchema
 
-__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare", "session_of"]
+__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare", "session_of", "set_of"]
 
 BATCH = 1 << 18  # rows, as the readers give them
 BOOKS_BYTES = 1 << 20  # the books of a batch are used while they are in the cache
@@ -195,10 +195,15 @@ def session_of(prepared: Prepared) -> SessionTape:
     return made
 
 
+def set_of(k: int) -> dict[str, int]:
+    """Return the parameters of the k-th of 100 sets."""
+    return {"offset": (k + 1) % 10, "lean": (k // 10 + 1) % 10}
+
+
 def _engine(n_sets: int, threads: int) -> Callable[[Prepared], Callable[[], None]]:
     def stage(prepared: Prepared) -> Callable[[], None]:
         tape = session_of(prepared)
-        strategies = [maker(offset=k % 10, lean=k // 10) for k in range(n_sets)]
+        strategies = [maker(**set_of(k)) for k in range(n_sets)]
         dealt = [strategies[thread::threads] for thread in range(threads)]
 
         def run(part: list[Strategy]) -> None:

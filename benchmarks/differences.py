@@ -89,7 +89,7 @@ def explain(
 class _Facts:
     """What an event says about one order of ours."""
 
-    through: bool = False  # a trade went beyond its price
+    through: int = 0  # lots traded beyond its price
     behind: int = 0  # lots filled of orders behind it in its queue
     between: bool = False  # a fill beyond its price, which was not ahead of the book
     reached_by: dict[int, int] = field(default_factory=dict)  # lots by id of arriving orders
@@ -160,7 +160,7 @@ class _Judge:
         side, tick = order.side, order.tick
         is_beyond = side * row.tick < side * tick
         if row.action == Action.TRADE:
-            facts.through |= row.side == -side and is_beyond
+            facts.through += row.lots * (row.side == -side and is_beyond)
         elif row.action == Action.FILL and row.order_id in self.book.orders:
             resting = self.book.orders[row.order_id]
             if resting.side == side:
@@ -187,7 +187,7 @@ class _Judge:
         """Note which lots of arriving orders have served an order: what its trade has not."""
         lots = sum(fill.lots for fill in self._at(self.ours, number, now_ns) if fill.is_maker)
         side = self.orders[number].side
-        by_trade = min(lots, traded[side], traded[side] if facts.through else facts.behind)
+        by_trade = min(lots, traded[side], facts.through + facts.behind)
         traded[side] -= by_trade
         lots -= by_trade
         for order_id, shown in facts.reached_by.items():
@@ -203,7 +203,7 @@ class _Judge:
             return Reason.WHOLE if is_whole else Reason.UNEXPLAINED
         if ours:
             is_peers = facts.behind > 0 or facts.between or facts.reached_by
-            return Reason.AHEAD_OF_BOOK if facts.through and not is_peers else Reason.UNEXPLAINED
+            return Reason.AHEAD_OF_BOOK if facts.through > 0 and not is_peers else Reason.UNEXPLAINED
         if not event.is_live:
             return Reason.NOT_LIVE
         if facts.reached_by:
@@ -221,7 +221,7 @@ class _Judge:
             return Reason.AGGRESSOR
         if self._served(side, event.exchange_ns) >= traded:
             return Reason.LOTS_SPENT
-        return Reason.BEYOND_TRADE if facts.between and not facts.through else Reason.UNEXPLAINED
+        return Reason.BEYOND_TRADE if facts.between and facts.through == 0 else Reason.UNEXPLAINED
 
     def _served(self, side: int, now_ns: int) -> int:
         """Return the lots that our orders on `side` got in an event."""

@@ -18,10 +18,10 @@ class MakerParams(NamedTuple):
     lots: Annotated[int, Bounds(1, 100)] = 1
 
 
-@strategy(MakerParams, on_book=False, timer_ns=100_000_000)
+@strategy(MakerParams, on_book=False, on_response=False, timer_ns=100_000_000)
 def maker(memory: Memory, view: View, p: MakerParams, requests: Int2D) -> None:
     """Quote on each side; a quote that is no longer where it should be is replaced."""
-    if view.wake != 3 or view.is_open == 0 or view.bid_size == 0 or view.ask_size == 0:
+    if view.is_open == 0 or view.bid_size == 0 or view.ask_size == 0:
         return
     shift = p.lean * view.position
     buy, sell = view.bid - p.offset - shift, view.ask + p.offset - shift

@@ -2,8 +2,9 @@
 
 Numba's disk cache looks only at the file a function is written in, so editing a kernel leaves its
 callers in other files running the old code. Keying the cache folder by the package's source fixes
-this; strategies are left out, they bring a key of their own (`strategies.loader`), so that an
-edited strategy does not recompile the engine. Set NUMBA_CACHE_DIR to choose a folder yourself,
+this; strategies are left out, they bring a key of their own (`strategies.strategy`), so that an
+edited strategy does not recompile the engine. What strategies share is in: their own small kernels
+are cached by their own file alone. Set NUMBA_CACHE_DIR to choose a folder yourself,
 NUMBA_DISABLE_JIT=1 to debug in Python.
 """
 
@@ -19,6 +20,7 @@ from numba.core.registry import CPUDispatcher
 __all__ = [
     "CACHE_FOLDER",
     "JIT_DISABLED",
+    "SHARED_BY_STRATEGIES",
     "hot_kernel",
     "inlined",
     "is_compiled",
@@ -32,20 +34,25 @@ R = TypeVar("R")
 
 _njit: Any = numba.njit  # its published types leave out the options for hot loops
 
+SHARED_BY_STRATEGIES = ("strategies/quoting.py", "strategies/requests.py")
 _SOURCES = (".py", ".yaml", ".j2")
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
-def source_digest(package: Path, *, without: tuple[str, ...] = ()) -> str:
+def source_digest(
+    package: Path, *, without: tuple[str, ...] = (), but: tuple[str, ...] = ()
+) -> str:
     """Return 16 hex digits that change whenever code, a table or a template in `package` does.
 
-    Folders and files directly under `package` that are named in `without` are left out.
+    Folders and files directly under `package` that are named in `without` are left out, but for
+    the paths in `but`.
     """
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*")):
         relative = path.relative_to(package)
-        if path.suffix in _SOURCES and relative.parts[0] not in without:
-            digest.update(relative.as_posix().encode())
+        name = relative.as_posix()
+        if path.suffix in _SOURCES and (relative.parts[0] not in without or name in but):
+            digest.update(name.encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -54,8 +61,10 @@ def _cache_folder() -> Path:
     if "NUMBA_CACHE_DIR" in os.environ:
         return Path(os.environ["NUMBA_CACHE_DIR"])
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    without = ("strategies", "report", "data")  # no kernel of the books or the engine lives there
-    return home / "strategy_lab" / source_digest(Path(__file__).parent, without=without)
+    # No kernel of the books or the engine lives there.
+    without = ("strategies", "report", "data", "probes")
+    key = source_digest(Path(__file__).parent, without=without, but=SHARED_BY_STRATEGIES)
+    return home / "strategy_lab" / key
 
 
 CACHE_FOLDER = _cache_folder()

@@ -91,12 +91,13 @@ class BookState(IntEnum):
 
 
 class TickSchema(StrEnum):
-    """DBN's schema names that Strategy Lab reads as ticks or reference data."""
+    """DBN's schema names that Strategy Lab reads as ticks or reference data, and one more."""
 
     MBO = "mbo"
     MBP_1 = "mbp-1"
     MBP_10 = "mbp-10"
     TBBO = "tbbo"
     TRADES = "trades"
+    DEPTH = "depth"  # not Databento's: depth differences and trades
     STATUS = "status"
     DEFINITION = "definition"

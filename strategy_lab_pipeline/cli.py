@@ -9,6 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,6 +136,33 @@ def backtest(
 
 
 @app.command()
+def sweep(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file.")],
+    axes: Annotated[
+        list[str], typer.Option("--set", help="A parameter and its values: hold_ms=1000,5000.")
+    ],
+    sessions: Annotated[
+        list[datetime] | None,
+        typer.Option("--session", formats=["%Y-%m-%d"], help="Only this session; may be repeated."),
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Try every combination of values on every session; go on where an interrupt ended it."""
+    from strategy_lab_pipeline.stages.experiments import read_experiment
+    from strategy_lab_pipeline.stages.sweeps import grid
+    from strategy_lab_pipeline.stages.sweeps import sweep as run_sweep
+    from strategy_lab_pipeline.stages.workspace import open_workspace
+
+    sets = grid(read_experiment(experiment), axes)
+    days = [day.date() for day in sessions or ()]
+    found = run_sweep(open_workspace(_settings()), sets, days)
+    title = f"{found.experiment}: {found.ran} trials run, {found.kept} were there"
+    answer = {"success": found.success, **asdict(found)}
+    _answer(answer, as_json, lambda value: people.print(_table(title, list(value["rows"]))))
+    raise typer.Exit(0 if found.success else 1)
+
+
+@app.command()
 def report(as_json: JSON = False) -> None:
     """Write every experiment's report anew where it is out of date, and say where it is."""
     from strategy_lab_pipeline.work import work_through
@@ -163,6 +192,69 @@ def book(files: FILES, as_json: JSON = False) -> None:
 
     rows = summarise(files)
     _answer(rows, as_json, lambda found: people.print(_table("order books", found)))
+
+
+EXPERIMENT = Annotated[str, typer.Argument(help="An experiment's name, or its file.")]
+SESSION = Annotated[
+    str | None, typer.Option(help="The session, YYYY-MM-DD; by default the newest.")
+]
+CONTRACT = Annotated[
+    str | None, typer.Option(help="The contract; by default the one that traded most.")
+]
+
+
+@app.command()
+def leaks(
+    experiment: EXPERIMENT,
+    session: SESSION = None,
+    contract: CONTRACT = None,
+    moments: Annotated[int, typer.Option(min=1, help="Times at which to look.")] = 10,
+    repair_is_known: Annotated[
+        bool, typer.Option(help="Take the repair of a slow capture clock for known.")
+    ] = False,
+    as_json: JSON = False,
+) -> None:
+    """Look for orders that depend on what came later; exit code 1 where there are any."""
+    from strategy_lab_pipeline.probing import leaks_of
+
+    place = (experiment, session, contract)
+    found = leaks_of(_settings(), *place, moments=moments, repair_is_known=repair_is_known)
+    _answer_probe(found, as_json)
+    raise typer.Exit(1 if found["verdict"] == "leak" else 0)
+
+
+@app.command()
+def warmup(
+    experiment: EXPERIMENT,
+    session: SESSION = None,
+    contract: CONTRACT = None,
+    starts: Annotated[int, typer.Option(min=1, help="Later starts to try.")] = 5,
+    as_json: JSON = False,
+) -> None:
+    """Find how long the strategy has to run before its past makes no difference."""
+    from strategy_lab_pipeline.probing import warmup_of
+
+    _answer_probe(warmup_of(_settings(), experiment, session, contract, starts=starts), as_json)
+
+
+@app.command()
+def sensitivity(
+    experiment: EXPERIMENT,
+    session: SESSION = None,
+    contract: CONTRACT = None,
+    chart: Annotated[Path | None, typer.Option(help="An SVG file to draw the curves in.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Run the experiment under other latencies and costs, and show what is left of it."""
+    from strategy_lab_pipeline.probing import sensitivity_of
+
+    _answer_probe(sensitivity_of(_settings(), experiment, session, contract, chart), as_json)
+
+
+def _answer_probe(found: dict[str, Any], as_json: bool) -> None:
+    title = f"{found['experiment']} on {found['product']} {found['session']}"
+    title += f": {found['verdict']}" if "verdict" in found else ""
+    _answer(found, as_json, lambda value: people.print(_table(title, value["rows"])))
 
 
 @app.command()

@@ -4,6 +4,7 @@
   - SettingsError           strategy_lab.yaml or the environment is not as it should be
   - LakeError               a table or file can't be published
     . UnsafePathError       a name that could lead out of its folder (also a ValueError)
+  - EngineError             the engine's process was killed at its deadline, or died
   - DatabaseError           the results database can't be used
     . MigrationError        its tables can't be brought to this version
 """
@@ -12,6 +13,7 @@ from strategy_lab_core.errors import StrategyLabError
 
 __all__ = [
     "DatabaseError",
+    "EngineError",
     "LakeError",
     "MigrationError",
     "PipelineError",
@@ -48,6 +50,10 @@ class UnsafePathError(LakeError, ValueError):
     def __init__(self, what: str, name: str, rule: str) -> None:
         self.what, self.name, self.rule = what, name, rule
         super().__init__(f"{what} must be {rule}, got {name!r}")
+
+
+class EngineError(PipelineError):
+    """The engine's process did not bring a pass to its end: nothing is known of its result."""
 
 
 class DatabaseError(PipelineError):

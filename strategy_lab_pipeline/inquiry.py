@@ -12,7 +12,12 @@ from rich.console import Console
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
-from strategy_lab_pipeline.stages.experiments import experiment_files, experiments, read_experiment
+from strategy_lab_pipeline.stages.experiments import (
+    backtest_assets,
+    experiment_files,
+    experiments,
+    read_experiment,
+)
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
 __all__ = ["examine", "quality_rows", "show_status", "status_of"]
@@ -74,6 +79,10 @@ def status_of(settings: Settings) -> dict[str, Any]:
             f"{found.product} {found.session}: {'; '.join(found.reasons)}"
             for found in plan.blocked_partitions(workspace)
         ],
+        "without_result": [
+            f"{label}: {product} {session}: {reason}"
+            for product, session, label, reason in plan.without_result(workspace)
+        ],
         "left_out": [
             *plan.left_out(workspace),
             *workspace.store.remarks(),
@@ -93,12 +102,16 @@ def _partition(
         (product, session), ()
     )
     row: dict[str, Any] = {"product": product, "session": session}
-    for asset in plan.CHAIN:
+    for asset in _assets(workspace.settings):
         current = workspace.store.current(asset, product, session)
         state = "missing" if current is None else "there"
         row[asset] = "out of date" if asset in missing and current is not None else state
     row["label"] = workspace.store.session_label(product, session)
     return row
+
+
+def _assets(settings: Settings) -> list[str]:
+    return [*plan.BOOKS, *backtest_assets(settings)]
 
 
 def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list[str]:
@@ -122,16 +135,19 @@ def show_status(found: dict[str, Any], console: Console) -> None:
 
     console.print(f"home {found['home']}: {found['files']} files", highlight=False)
     table = Table(header_style="bold")
-    for name in ("product", "session", "label", *plan.CHAIN):
+    head = ["product", "session", "label"]
+    assets = [name for row in found["partitions"][:1] for name in row if name not in head]
+    for name in (*head, *assets):
         table.add_column(name)
     for row in found["partitions"]:
-        cells = [row["product"], row["session"], row["label"], *(row[a] for a in plan.CHAIN)]
-        table.add_row(*(str(cell) for cell in cells))
+        table.add_row(*(str(row[name]) for name in (*head, *assets)))
     console.print(table)
     for reason in found["broken_files"]:
         console.print(f"[red]broken[/] {reason}", soft_wrap=True)
     for reason in found["blocked"]:
         console.print(f"[red]blocked[/] {reason}", soft_wrap=True)
+    for reason in found["without_result"]:
+        console.print(f"[yellow]no result[/] {reason}", soft_wrap=True)
     for reason in found["left_out"]:
         console.print(f"[yellow]left out[/] {reason}", soft_wrap=True)
     for path in found["reports"]:

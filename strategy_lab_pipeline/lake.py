@@ -41,6 +41,7 @@ _RULES = {
     "file name": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII),
 }
 _KEY = ("asset", "product", "session", "version")
+_SCRATCH = ("scratch", "-", "-", "-")
 
 
 class FileEntry(TypedDict):
@@ -189,6 +190,17 @@ class Lake:
             draft.abandon()
             claim.unlink(missing_ok=True)
             raise
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Make a folder for files on their way; it goes with the block, or when `sweep` comes."""
+        _make_folder(self._drafts)
+        folder = self._drafts / _draft_name(_SCRATCH)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _place(self, folder: Path, target: Path, files: tuple[FileEntry, ...]) -> PublishedVersion:
         published = PublishedVersion(target, files, _data_version(files))

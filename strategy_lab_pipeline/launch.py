@@ -190,6 +190,7 @@ def _execute(
     partition: dg.MultiPartitionKey | None,
 ) -> dg.ExecuteInProcessResult:
     from strategy_lab_pipeline.definitions import defs
+    from strategy_lab_pipeline.defs.describe import asset_key
 
     return (
         defs()
@@ -197,7 +198,7 @@ def _execute(
         .execute_in_process(
             instance=instance,
             partition_key=partition,
-            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            asset_selection=[asset_key(asset) for asset in assets],
             tags={OWNER_TAG: process_token()},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,

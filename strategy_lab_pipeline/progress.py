@@ -1,7 +1,8 @@
 """Progress of long work on a terminal; silent where nobody looks (a pipe, a daemon, `--json`)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import (
@@ -13,7 +14,16 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-__all__ = ["Steps", "steps"]
+__all__ = ["Steps", "steps", "tell_part"]
+
+_HEARS: ContextVar[Callable[[str, int, int], None]] = ContextVar("_HEARS")
+
+
+def tell_part(label: str, done: int, total: int) -> None:
+    """Show how far a step's own work is, below the bar that is up in this thread, if any."""
+    hears = _HEARS.get(None)
+    if hears is not None:
+        hears(label, done, total)
 
 
 class Steps:
@@ -21,10 +31,18 @@ class Steps:
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
+        self._part = progress.add_task("", total=1, label="", visible=False)
 
     def advance(self, label: str = "", *, count: int = 1) -> None:
         """Mark `count` more steps done; `label` says what the last one was."""
         self._progress.update(self._task, advance=count, label=label)
+        self._progress.update(self._part, visible=False)
+
+    def part(self, label: str, done: int, total: int) -> None:
+        """Show how far the step under way is, on a line of its own."""
+        self._progress.update(
+            self._part, completed=done, total=total, description=label, visible=True
+        )
 
 
 @contextmanager
@@ -46,4 +64,9 @@ def steps(title: str, *, total: int, console: Console | None = None) -> Iterator
     )
     silent = total == 0 or not shown.is_terminal
     with Progress(*columns, console=shown, disable=silent) as progress:
-        yield Steps(progress, progress.add_task(title, total=total, label=""))
+        shown_steps = Steps(progress, progress.add_task(title, total=total, label=""))
+        token = _HEARS.set(shown_steps.part)
+        try:
+            yield shown_steps
+        finally:
+            _HEARS.reset(token)

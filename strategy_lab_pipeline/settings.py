@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         Share of a session's rows in quarantine above which downstream is blocked.
     max_unreliable_share
         Share of a session's open time without a reliable book above which downstream is blocked.
+    deadline_seconds
+        Longest that one pass of the engine over one session may take before it is killed; reading
+        the ticks and compiling come before and do not count.
     """
 
     model_config = SettingsConfigDict(
@@ -89,6 +92,7 @@ class Settings(BaseSettings):
     first_session: date = date(2023, 1, 1)
     max_quarantined_share: Share = 0.01
     max_unreliable_share: Share = 0.05
+    deadline_seconds: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1800.0
 
     def __init__(self, **values: Any) -> None:
         try:

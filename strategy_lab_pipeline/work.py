@@ -38,6 +38,7 @@ class Summary:
     catalogued: list[dict[str, str]] = field(default_factory=list)
     ran: list[dict[str, Any]] = field(default_factory=list)
     blocked: list[dict[str, str]] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
     up_to_date: int = 0
     reports: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -48,7 +49,7 @@ class Summary:
         """Whether every file and experiment could be used and every session went to its end."""
         whole = all(file["status"] != "broken" for file in self.catalogued)
         ran = all(run["success"] for run in self.ran)
-        return whole and ran and not (self.blocked or self.bad_experiments)
+        return whole and ran and not (self.blocked or self.failed or self.bad_experiments)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary for `--json`."""
@@ -66,13 +67,11 @@ class Summary:
             elif file["status"] != "whole":
                 colour = "red" if file["status"] == "broken" else "yellow"
                 console.print(f"[{colour}]{file['status']}[/] {file['reason']}", soft_wrap=True)
-        for run in self.ran:
-            for failure in run["failures"]:
-                where = f"{run['product']} {run['session']}"
-                console.print(f"[red]failed[/] {where}: {failure}", soft_wrap=True)
-        for place in self.blocked:
-            where = f"{place['product']} {place['session']}"
-            console.print(f"[red]blocked[/] {where}: {place['reason']}", soft_wrap=True)
+        failures = [{**run, "reason": failure} for run in self.ran for failure in run["failures"]]
+        for word, places in (("failed", [*failures, *self.failed]), ("blocked", self.blocked)):
+            for place in places:
+                where = f"{place['product']} {place['session']}"
+                console.print(f"[red]{word}[/] {where}: {place['reason']}", soft_wrap=True)
         done = sum(run["success"] for run in self.ran)
         blocked = f", {len(self.blocked)} are blocked" if self.blocked else ""
         console.print(
@@ -199,7 +198,10 @@ def _run_sessions(
         {"product": each.product, "session": str(each.session), "reason": "; ".join(each.reasons)}
         for each in blocked
     ]
-    work = [(partition, [a for a in partition.assets if a in assets]) for partition in stale]
+    work = [
+        (partition, [asset for asset in partition.assets if asset.partition(".")[0] in assets])
+        for partition in stale
+    ]
     work = [(partition, chosen) for partition, chosen in work if chosen]
     summary.up_to_date = plan.count_partitions(workspace) - len(work) - len(blocked)
     title = "running sessions" if is_compiled() else "running sessions, compiling once (a minute)"
@@ -208,6 +210,12 @@ def _run_sessions(
             run = launch.run_session(instance, partition.product, partition.session, chosen)
             summary.ran.append(asdict(run))
             progress.advance(f"{partition.product} {partition.session}")
+    told = {(run["product"], run["session"]) for run in summary.ran if run["failures"]}
+    for product, session, label, reason in plan.without_result(workspace):
+        if label == "not run":
+            summary.notes.append(f"{product} {session}: {reason}")
+        elif (product, session) not in told:
+            summary.failed.append({"product": product, "session": session, "reason": reason})
 
 
 def _run_reports(workspace: Workspace, instance: Any, summary: Summary) -> None:

@@ -12,7 +12,7 @@ from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.types import EMPTY_PRICE, Bool1D, Int2D, IntAny, RecordFlag
 
-__all__ = ["Levels", "book_depth", "crossed_at_event_ends", "read_levels"]
+__all__ = ["Levels", "book_depth", "crossed_at_event_ends", "is_differences", "read_levels"]
 
 
 class Levels(NamedTuple):
@@ -21,6 +21,11 @@ class Levels(NamedTuple):
     prices: Int2D  # 1e-9, EMPTY_PRICE where no level is
     sizes: IntAny  # lots, uint32
     counts: IntAny  # orders, uint32
+
+
+def is_differences(ticks: Table) -> bool:
+    """Return whether a table holds depth differences: a row for each level that has a new size."""
+    return "update_id" in ticks.columns
 
 
 def book_depth(ticks: Table) -> int:
@@ -34,13 +39,17 @@ def book_depth(ticks: Table) -> int:
     names = set(ticks.columns)
     if "order_id" in names:
         return 0
+    if is_differences(ticks):
+        raise DataError(
+            "depth differences restate no levels: a backtest reads them, replay does not"
+        )
     depth = 0
     while f"bid_px_{depth:02d}" in names:
         depth += 1
     if not depth:
         raise DataError(
-            "these ticks hold no order book: it takes the schema mbo, mbp-10, mbp-1 or tbbo; "
-            f"the columns are {', '.join(ticks.columns)}"
+            "these ticks hold no order book: it takes mbo, mbp-10, mbp-1 or tbbo (a backtest takes "
+            f"depth, too); the columns are {', '.join(ticks.columns)}"
         )
     return depth
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from strategy_lab_core.book.differences import best_prices
 from strategy_lab_core.book.l2 import crossed_at_event_ends, read_levels
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.replay import by_instrument
@@ -44,7 +45,7 @@ def summarise(paths: Iterable[Path | str] | Path | str) -> list[dict[str, Any]]:
     Parameters
     ----------
     paths
-        Files of the schemas mbo, mbp-10, mbp-1, tbbo or trades, or folders of them.
+        Files of the schemas mbo, mbp-10, mbp-1, tbbo, depth or trades, or folders of them.
 
     Returns
     -------
@@ -110,6 +111,10 @@ class BookSummary:
             crossed[at] = crossed_at_event_ends(books.prices[:, 0], books.prices[:, 1], flags[at])
             self._from_orders()
             return ends, crossed
+        if schema is TickSchema.DEPTH:
+            prices = best_prices(self._book, ticks)
+            self._from_orders()
+            return ends, crossed_at_event_ends(prices[:, 0], prices[:, 1], flags)
         levels = read_levels(ticks, 10)
         depth = levels.prices.shape[1] // 2
         bids, asks = levels.prices[:, 0], levels.prices[:, depth]

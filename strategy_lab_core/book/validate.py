@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from strategy_lab_core.book.differences import after_loss, best_prices
 from strategy_lab_core.book.l2 import crossed_at_event_ends, read_levels
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.replay import by_instrument, seeded_book
@@ -117,13 +118,13 @@ class Validator:
 
     def _state(self, instrument_id: int) -> "_InstrumentState":
         if instrument_id not in self._states:
-            restates = self._schema is not TickSchema.MBO
-            self._states[instrument_id] = _InstrumentState(instrument_id, restates, self._seed)
+            state = _InstrumentState(instrument_id, self._schema, self._seed)
+            self._states[instrument_id] = state
         return self._states[instrument_id]
 
     def _lost(self, bad: Table) -> dict[int, Int1D]:
         """Return, by instrument, the places of quarantined rows that may have changed its book."""
-        if self._schema is not TickSchema.MBO:
+        if self._schema not in (TickSchema.MBO, TickSchema.DEPTH):
             return {}
         action = column(bad, "action", null=0)
         changing = ~np.isin(action, _HARMLESS) & (bad["rule"].to_numpy() != _FOLLOWER)
@@ -134,8 +135,10 @@ class Validator:
 class _InstrumentState:
     """The book and the judge of one instrument."""
 
-    def __init__(self, instrument_id: int, restates: bool, seed: Table | None) -> None:
-        self._restates = restates
+    def __init__(self, instrument_id: int, schema: TickSchema, seed: Table | None) -> None:
+        restates = schema not in (TickSchema.MBO, TickSchema.DEPTH)
+        self._schema = schema
+        self._last_id = 0  # of the last change, in a feed of differences
         self._book: L3Book = seeded_book(instrument_id, seed)
         self._judge = StateJudge(instrument_id, restates=restates, started=self._book.started)
         self._lost: Int1D = np.empty(0, np.int64)
@@ -169,7 +172,9 @@ class _InstrumentState:
     def _crossed(self, mine: Table, flags: IntAny) -> tuple[Bool1D, IntAny]:
         """Return where an event ends with a crossed book, and the book's own broken rules."""
         crossed: Bool1D = np.zeros(len(mine), np.bool_)
-        if self._restates:
+        if self._schema is TickSchema.DEPTH:
+            return self._crossed_levels(mine, flags)
+        if self._schema is not TickSchema.MBO:
             prices = read_levels(mine, 1).prices
             crossed = crossed_at_event_ends(prices[:, 0], prices[:, 1], flags)
             return crossed, np.zeros(len(mine), np.uint16)
@@ -177,6 +182,13 @@ class _InstrumentState:
         ends = books.prices
         crossed[books.at] = crossed_at_event_ends(ends[:, 0], ends[:, 1], flags[books.at])
         return crossed, books.broken
+
+    def _crossed_levels(self, mine: Table, flags: IntAny) -> tuple[Bool1D, IntAny]:
+        """Return the same of depth differences; where messages are lost, the book is too."""
+        prices = best_prices(self._book, mine)
+        lost, self._last_id = after_loss(mine, self._last_id)
+        broken = np.where(lost, StateRule.LOST_CHANGE, 0).astype(np.uint16)
+        return crossed_at_event_ends(prices[:, 0], prices[:, 1], flags), broken
 
 
 def schema_of(ticks: Table) -> TickSchema:

@@ -49,7 +49,7 @@ QUARANTINE_COLUMNS = (  # `status` has a column `reason` of its own
 )
 
 _BOOKS = frozenset({TickSchema.MBO, TickSchema.MBP_1, TickSchema.MBP_10})
-_TICKS = _BOOKS | {TickSchema.TBBO, TickSchema.TRADES}
+_TICKS = _BOOKS | {TickSchema.TBBO, TickSchema.TRADES, TickSchema.DEPTH}
 _DAY_NS = 24 * 3600 * NS_PER_SECOND
 _SLICE_ROWS = 1 << 21  # a call of Pandera costs 20 ms whatever the rows
 _ORDER_RULE = "order_of_quarantined_add"
@@ -95,7 +95,7 @@ def _unknown_action(_: TickSchema, __: Instruments) -> pl.Expr:
 
 def _unknown_side(schema: TickSchema, _: Instruments) -> pl.Expr:
     unknown = ~pl.col("side").is_in([chr(side) for side in Side])
-    if schema is not TickSchema.MBO:
+    if schema not in (TickSchema.MBO, TickSchema.DEPTH):
         return unknown
     return unknown | ((pl.col("side") == chr(Side.NONE)) & _action(Action.ADD, Action.MODIFY))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from strategy_lab_core.data.binance import is_capture, open_binance
 from strategy_lab_core.data.databento_csv import open_csv
 from strategy_lab_core.data.dbn import open_dbn
 from strategy_lab_core.data.lobster import (
@@ -33,7 +34,7 @@ _ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
 _ENDINGS = (".dbn", ".csv", ".parquet", ".dbz", ".frag")
 _COMPRESSED = (".zst", ".gz")
 _TEMPORARY = (".tmp", ".part", ".partial", ".crdownload", ".download", ".filepart", "~")
-_REMEDY = "Strategy Lab reads DBN, Databento CSV, Parquet and LOBSTER pairs"
+_REMEDY = "Strategy Lab reads DBN, Databento CSV, Parquet, LOBSTER pairs and Binance captures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ def open_ticks(path: Path | str) -> TickFile:
     if content.startswith(b"PAR1"):
         return open_parquet(path)
     _refuse_by_content(path, content)
+    if is_capture(content):
+        return open_binance(path, compression=compression)
     messages = message_path(path)
     if messages:
         return open_lobster(messages)

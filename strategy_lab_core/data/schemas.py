@@ -79,6 +79,13 @@ SEQUENCE = ColumnSpec("sequence", pl.UInt32, "-", "venue's message sequence numb
 ORDER_ID = ColumnSpec("order_id", pl.UInt64, "-", "venue's order id")
 CHANNEL_ID = ColumnSpec("channel_id", pl.UInt8, "-", "venue's channel")
 DEPTH = ColumnSpec("depth", pl.UInt8, "levels", "book level at which the update happened, 0 best")
+UPDATE_ID = ColumnSpec(
+    "update_id", pl.UInt64, "-", "venue's id of the message's last change, or of the trade"
+)
+PREVIOUS_UPDATE_ID = ColumnSpec(
+    "previous_update_id", pl.UInt64, "-",
+    "of the change before the message's; `update_id` itself where the message changes nothing",
+)  # fmt: skip
 SYMBOL = ColumnSpec("symbol", pl.String, "-", "raw symbol of the contract or spread")
 FILE_HASH = ColumnSpec("file_hash", pl.String, "sha256", "hash of the source file's bytes")
 ROW = ColumnSpec("row", pl.Int64, "rows", "record number in the source file, from 0", 0)
@@ -109,6 +116,10 @@ _COLUMNS: dict[TickSchema, tuple[ColumnSpec, ...]] = {
     TickSchema.MBP_1: (*_TRADE, *_levels(1)),
     TickSchema.TBBO: (*_TRADE, *_levels(1)),
     TickSchema.MBP_10: (*_TRADE, *_levels(10)),
+    TickSchema.DEPTH: (
+        *_KEYS, ACTION, SIDE, PRICE, SIZE, FLAGS, TS_IN_DELTA, SEQUENCE, UPDATE_ID,
+        PREVIOUS_UPDATE_ID,
+    ),
     TickSchema.STATUS: (
         *_KEYS,
         ColumnSpec("action", pl.UInt16, "-", "DBN's StatusAction: 1 pre-open, 7 trading, 8 halt, "
@@ -141,7 +152,9 @@ STATE_COLUMNS = (
     ColumnSpec("state_rules", pl.UInt16, "bits", "state rules that the row broke"),
     ColumnSpec("book_state", pl.UInt8, "-", "whether the book can be trusted after the row"),
 )
-BOOK_SCHEMAS = (TickSchema.MBO, TickSchema.MBP_10, TickSchema.MBP_1, TickSchema.TBBO)
+BOOK_SCHEMAS = (
+    TickSchema.MBO, TickSchema.MBP_10, TickSchema.MBP_1, TickSchema.TBBO, TickSchema.DEPTH,
+)  # fmt: skip
 
 
 def columns_of(schema: TickSchema) -> tuple[ColumnSpec, ...]:

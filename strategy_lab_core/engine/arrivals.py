@@ -9,13 +9,15 @@ from strategy_lab_core.engine.market import (
     Market,
     best_level,
     is_within,
-    lots_at_tick,
+    lots_ahead,
     next_arrival,
 )
 from strategy_lab_core.engine.orders import (
     answer,
     end_order,
     leave_lists,
+    message,
+    post,
     remaining,
     rest,
     wait_for_trigger,
@@ -33,7 +35,7 @@ from strategy_lab_core.engine.state import (
 )
 from strategy_lab_core.types import Int1D
 
-__all__ = ["accept_cancel", "accept_modify", "accept_new", "fire_stops"]
+__all__ = ["accept_cancel", "accept_modify", "accept_new", "fire_stops", "turn_back"]
 
 
 @part
@@ -104,7 +106,7 @@ def _trade_and_rest(
     if not _may_rest(sets, k, orders[k, order]["kind"]):
         _reject(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED, cursor)
         return
-    ahead = lots_at_tick(market, orders[k, order]["side"], orders[k, order]["tick"])
+    ahead = lots_ahead(market, orders[k, order]["side"], orders[k, order]["tick"])
     rest(sets, k, order, next_arrival(market), ahead, cursor)
 
 
@@ -171,6 +173,10 @@ def accept_modify(
         end_order(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
         answer(sets, k, now_ns, cursor, MessageKind.ENDED, order, 1)
         return
+    if asked["kind"] not in (OrderKind.LIMIT, OrderKind.POST_ONLY):
+        asked["size"] = lots  # a bracket takes lots off its stop: nothing else of it can change
+        answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
+        return
     old_tick, old_size = asked["tick"], asked["size"]
     asked["tick"] = tick
     asked["size"] = lots
@@ -187,6 +193,26 @@ def accept_modify(
     answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
     leave_lists(sets, k, order)
     _trade_and_rest(market, sets, k, order, now_ns, cursor)
+
+
+@part
+def turn_back(sets: Sets, k: int, n: int, now_ns: int) -> None:
+    """Send back the `n`-th message to the exchange, which the gateway rejects.
+
+    We hear it when the recorded row says, not before what was answered earlier. Matching never
+    knew of it: a rejected order has no times at the exchange.
+    """
+    rejected = message(sets.outbound[k], n)
+    order, kind, is_cancel = rejected["order"], MessageKind.MODIFY_REJECTED, 0
+    if rejected["kind"] == MessageKind.NEW:
+        kind = MessageKind.ENDED
+        end_order(sets, k, order, -1, EndReason.REJECTED_GATEWAY)
+    elif rejected["kind"] == MessageKind.CANCEL:
+        kind, is_cancel = MessageKind.CANCEL_REJECTED, 1
+    back_ns = max(rejected["rejected_ns"] - now_ns, 0)
+    n_answers = sets.totals[k]["answered"]
+    sets.totals[k]["answered"] = n_answers + 1
+    post(sets.inbound[k], n_answers, now_ns, back_ns, kind, order, is_cancel, 0)
 
 
 @part

@@ -1,6 +1,13 @@
 """Every assumption that makes a result better than reality, as sentences for the report."""
 
-from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.config import BacktestConfig, QueueConfig
+from strategy_lab_core.engine.latency_config import (
+    FeedLatencyConfig,
+    LatencyConfig,
+    LogNormalLatencyConfig,
+    RecordedLatencyConfig,
+)
+from strategy_lab_core.engine.market import BY_ORDER
 
 __all__ = ["assumptions_of"]
 
@@ -13,8 +20,65 @@ def _bps(rate_e8: int) -> str:
     return f"{rate_e8 / 10_000:g} basis points"
 
 
+def _queue(queue: QueueConfig, window: int) -> tuple[str, ...]:
+    """Return what is assumed of our place in the queue, by what the feed shows."""
+    arrivals = (
+        "An order that arrives at our price fills us up to its whole size, though in reality it "
+        "might have been placed elsewhere had our order been visible."
+    )
+    if window == BY_ORDER:
+        place = "Queue position is exact (market by order, first in first out) but for our impact."
+        return arrivals, place
+    unseen = "Behind the last level that the feed shows, we stand behind whatever appears there."
+    if window == 1:
+        return (
+            "Queue position is conservative (quotes and trades): only trades work off the quoted "
+            "size, cancellations count as behind us as long as that is possible.",
+            unseen,
+        )
+    if queue.model == "risk_averse":
+        guess = "risk-averse: cancellations count as behind us as long as that is possible"
+    else:
+        exponent = f" with exponent {queue.exponent:g}" if queue.model.startswith("power") else ""
+        guess = (
+            f"a guess, {queue.model}{exponent}: part of the cancellations counts as ahead of us, "
+            "whatever the market does"
+        )
+    return arrivals, f"Queue position is modelled from level sizes ({guess}).", unseen
+
+
+def _order_latency(latency: LatencyConfig) -> str:
+    legs = f"{_ms(latency.order_ns)} to the exchange and {_ms(latency.response_ns)} back"
+    if isinstance(latency, FeedLatencyConfig):
+        to, back = latency.entry_multiplier_e6 / 1e6, latency.response_multiplier_e6 / 1e6
+        return (
+            f"Order latency is {legs} plus {to:g} and {back:g} times the feed latency last known "
+            "where the message starts: orders never queue longer than market data."
+        )
+    if isinstance(latency, RecordedLatencyConfig):
+        return (
+            f"Order latency is {legs} plus what {len(latency.rows)} recorded requests took "
+            f"({latency.rows.digest}), linear between them, the first and the last standing for "
+            "all times outside; the gateway rejects what was rejected then."
+        )
+    if isinstance(latency, LogNormalLatencyConfig):
+        to, back = latency.entry_sigma_e6 / 1e6, latency.response_sigma_e6 / 1e6
+        return (
+            f"Order latency is {legs} plus a log-normal draw with median "
+            f"{_ms(latency.entry_median_ns)} and {_ms(latency.response_median_ns)}, sigma {to:g} "
+            f"and {back:g}, each message on its own: slow ones do not come in clusters."
+        )
+    return f"Order latency is constant: {legs}, in bursts too."
+
+
 def assumptions_of(
-    config: BacktestConfig, *, choice: str, repair_ns: int, maker_e6: int, taker_e6: int
+    config: BacktestConfig,
+    *,
+    choice: str,
+    repair_ns: int,
+    maker_e6: int,
+    taker_e6: int,
+    window: int = BY_ORDER,
 ) -> tuple[str, ...]:
     """Return the sentences that belong to one run.
 
@@ -28,19 +92,18 @@ def assumptions_of(
         What was added to the capture clock.
     maker_e6, taker_e6
         Fees per contract, in 1e-6 of the currency.
+    window
+        How much of the book the feed shows (`market.Market.window`).
     """
     latency, market, fees = config.latency, config.market_orders, config.fees
     has_rates = fees.maker_rate_e8 or fees.taker_rate_e8
     sentences = [
         "Our orders do not change the recorded market: nobody reacts to them (no impact).",
         "The recorded orders ahead of us would have come, gone and traded as they did without us.",
-        f"Order latency is constant: {_ms(latency.order_ns)} to the exchange and "
-        f"{_ms(latency.response_ns)} back, in bursts too.",
+        _order_latency(latency),
         f"Feed latency is the recorded one plus a constant {_ms(latency.feed_offset_ns)} "
         "from the capture server to us; snapshot rows and rows with a bad capture time have none.",
-        "An order that arrives at our price fills us up to its whole size, though in reality it "
-        "might have been placed elsewhere had our order been visible.",
-        "Queue position is exact (market by order, first in first out) but for our own impact.",
+        *_queue(config.queue, window),
         f"A market order trades up to {market.protection_ticks} ticks beyond the best price at its "
         "arrival; "
         + (

@@ -4,7 +4,7 @@ Chooses instrument and session, builds the tape, runs the pass, and hands back t
 every assumption that flatters the result. Many parameter sets on one pass are in `sweep`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from strategy_lab_core.book.validate import validate
@@ -21,7 +21,9 @@ from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.errors import DataError, InstrumentError
 from strategy_lab_core.types import PRICE_SCALE
 
-__all__ = ["BacktestResult", "Stage", "backtest", "costs_of", "prepare", "result_of"]
+__all__ = ["BacktestResult", "Progress", "Stage", "backtest", "costs_of", "prepare", "result_of"]
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def backtest(
     strategy: RunnableStrategy,
     config: BacktestConfig | None = None,
     *,
+    on_progress: Progress | None = None,
     session: Session | None = None,
     instrument: Instrument | str | None = None,
     seed: Table | None = None,
@@ -117,11 +120,15 @@ def backtest(
     Parameters
     ----------
     ticks
-        `mbo` rows of one session, any number of instruments; validated here where they are not.
+        Rows of one session, any number of instruments, validated here where they are not. Their
+        schema decides how much of the queue is known: `mbo` (L3), `mbp-10` and depth differences
+        (L2: `config.queue`), `mbp-1` and `tbbo` (L1).
     strategy
         Compiled strategy with its parameter values.
     config
-        Latency, fees, limits; by default those of `BacktestConfig()`.
+        Latency, fees, limits, queue model; by default those of `BacktestConfig()`.
+    on_progress
+        Called with rows done and rows in all, the first time when the pass begins.
     session, instrument
         By default the session of the rows, and the outright with the most traded volume.
     seed
@@ -151,10 +158,20 @@ def backtest(
         products=products,
     )
     costs = costs_of(stage.instrument, config)
-    outcome = run_pass(stage.tape, [strategy], [config], [costs])
+    total = len(stage.tape.tape.event_ns)
+    on_rows = _reporter(on_progress, total)
+    outcome = run_pass(stage.tape, [strategy], [config], [costs], on_rows=on_rows)
+    if on_progress is not None:
+        on_progress(total, total)
     if outcome.errors:
         raise outcome.errors[0]
     return result_of(stage, outcome, 0, strategy, config)
+
+
+def _reporter(on_progress: Progress | None, total: int) -> Callable[[int], None] | None:
+    if on_progress is None:
+        return None
+    return lambda done: on_progress(done, total)
 
 
 def prepare(
@@ -209,6 +226,7 @@ def result_of(
             repair_ns=tape.repair_ns,
             maker_e6=costs.maker,
             taker_e6=costs.taker,
+            window=tape.window,
         ),
         flags=_flags(tape, metrics),
         instrument=stage.instrument,

@@ -4,62 +4,31 @@ Times are integer nanoseconds unless the name says seconds, money is an integer 
 currency, sizes are lots. A strategy's own parameters are not here: they belong to the strategy.
 """
 
+import difflib
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from strategy_lab_core.engine.domain import check_flag, check_range
+from strategy_lab_core.engine.latency_config import LatencyConfig
+from strategy_lab_core.engine.latency_rows import LatencyRows
 from strategy_lab_core.errors import ConfigError
 
 __all__ = [
+    "QUEUE_MODELS",
     "BacktestConfig",
     "FeeConfig",
     "LatencyConfig",
     "LimitsConfig",
     "MarketOrderConfig",
+    "QueueConfig",
     "require_shared",
 ]
 
-_MILLISECOND_NS = 1_000_000
-_DAY_NS = 86_400_000_000_000
-
-
-def _check_range(name: str, value: int, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise ConfigError(name, value, f"a whole number in [{low}, {high}]")
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(name, value, "true or false")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyConfig:
-    """How long messages take, constant over the session.
-
-    Constant latency flatters a strategy in bursts, when real queues at the exchange grow.
-
-    Parameters
-    ----------
-    order_ns
-        Entry leg: from our decision to the matching engine.
-    response_ns
-        Response leg: from the matching engine to us.
-    feed_offset_ns
-        From the vendor's capture clock to the user's machine, added to every `ts_recv`.
-    base_feed_ns
-        Shortest feed latency after the repair of a capture clock that runs behind.
-    """
-
-    order_ns: int = _MILLISECOND_NS
-    response_ns: int = _MILLISECOND_NS
-    feed_offset_ns: int = _MILLISECOND_NS // 2
-    base_feed_ns: int = _MILLISECOND_NS // 10
-
-    def __post_init__(self) -> None:
-        for name in ("order_ns", "response_ns", "feed_offset_ns", "base_feed_ns"):
-            _check_range(f"latency.{name}", getattr(self, name), 0, _DAY_NS)
+QUEUE_MODELS = ("risk_averse", "power_1", "power_2", "power_3", "log_1", "log_2")
+_MAX_EXPONENT = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +52,9 @@ class FeeConfig:
     def __post_init__(self) -> None:
         for name in ("maker_e6", "taker_e6"):
             if getattr(self, name) is not None:
-                _check_range(f"fees.{name}", getattr(self, name), -(10**12), 10**12)
+                check_range(f"fees.{name}", getattr(self, name), -(10**12), 10**12)
         for name in ("maker_rate_e8", "taker_rate_e8"):
-            _check_range(f"fees.{name}", getattr(self, name), -(10**8), 10**8)
+            check_range(f"fees.{name}", getattr(self, name), -(10**8), 10**8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +87,13 @@ class LimitsConfig:
     max_loss_e6: int | None = None
 
     def __post_init__(self) -> None:
-        _check_range("limits.max_position", self.max_position, 1, 100_000)
-        _check_range("limits.max_order_size", self.max_order_size, 1, 10_000)
-        _check_range("limits.max_open_orders", self.max_open_orders, 1, 1_000)
-        _check_range("limits.max_messages_per_second", self.max_messages_per_second, 1, 1_000_000)
-        _check_range("limits.max_distance_ticks", self.max_distance_ticks, 1, 2**31)
+        check_range("limits.max_position", self.max_position, 1, 100_000)
+        check_range("limits.max_order_size", self.max_order_size, 1, 10_000)
+        check_range("limits.max_open_orders", self.max_open_orders, 1, 1_000)
+        check_range("limits.max_messages_per_second", self.max_messages_per_second, 1, 1_000_000)
+        check_range("limits.max_distance_ticks", self.max_distance_ticks, 1, 2**31)
         if self.max_loss_e6 is not None:
-            _check_range("limits.max_loss_e6", self.max_loss_e6, 1, 10**15)
+            check_range("limits.max_loss_e6", self.max_loss_e6, 1, 10**15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +117,40 @@ class MarketOrderConfig:
     simulate_unsupported: bool = False
 
     def __post_init__(self) -> None:
-        _check_range("market_orders.protection_ticks", self.protection_ticks, 0, 1_000_000)
-        _check_flag("market_orders.cancel_remainder", self.cancel_remainder)
-        _check_flag("market_orders.simulate_unsupported", self.simulate_unsupported)
+        check_range("market_orders.protection_ticks", self.protection_ticks, 0, 1_000_000)
+        check_flag("market_orders.cancel_remainder", self.cancel_remainder)
+        check_flag("market_orders.simulate_unsupported", self.simulate_unsupported)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueConfig:
+    """How much of a level's cancellations was ahead of us, where a feed shows levels only (L2).
+
+    With market-by-order rows (L3) the queue is seen, quotes and trades (L1) are always taken as
+    risk-averse: neither asks for a model. All but `risk_averse` let us advance by cancellations
+    that may well have been behind us.
+
+    Parameters
+    ----------
+    model
+        `risk_averse`, `power_1`, `power_2`, `power_3`, `log_1` or `log_2` (`queue.share_behind`).
+    exponent
+        n of the power models, up to six decimals.
+    """
+
+    model: str = "risk_averse"
+    exponent: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.model not in QUEUE_MODELS:
+            near = difflib.get_close_matches(str(self.model), QUEUE_MODELS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError("queue.model", self.model, f"one of {', '.join(QUEUE_MODELS)}{meant}")
+        number = self.exponent
+        is_number = type(number) in (int, float)
+        if not is_number or not 0 < number <= _MAX_EXPONENT or round(number, 6) != number:
+            rule = f"a number in (0, {_MAX_EXPONENT}] with at most six decimals"
+            raise ConfigError("queue.exponent", number, rule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +166,13 @@ class BacktestConfig:
     allow_partial
         Run on a session whose rows do not reach from open to close, labelled as partial.
     seed
-        Key of the random streams; no model here draws from one yet.
+        Part of the key of the random streams, as is everything else here: see `digest`.
     """
 
     latency: LatencyConfig = field(default_factory=LatencyConfig)
     fees: FeeConfig = field(default_factory=FeeConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    queue: QueueConfig = field(default_factory=QueueConfig)
     market_orders: MarketOrderConfig = field(default_factory=MarketOrderConfig)
     flatten_seconds: int = 60
     sample_seconds: int = 1
@@ -179,15 +180,25 @@ class BacktestConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_range("flatten_seconds", self.flatten_seconds, 0, 86_400)
-        _check_range("sample_seconds", self.sample_seconds, 1, 86_400)
-        _check_range("seed", self.seed, 0, 2**63 - 1)
-        _check_flag("allow_partial", self.allow_partial)
+        check_range("flatten_seconds", self.flatten_seconds, 0, 86_400)
+        check_range("sample_seconds", self.sample_seconds, 1, 86_400)
+        check_range("seed", self.seed, 0, 2**63 - 1)
+        check_flag("allow_partial", self.allow_partial)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings in plain types, nested; recorded latencies as their digest."""
+        return asdict(self, dict_factory=_plain)
 
     def digest(self) -> str:
         """Return 16 hex digits that depend on the settings' values alone."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(settings: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {
+        name: value.digest if isinstance(value, LatencyRows) else value for name, value in settings
+    }
 
 
 def require_shared(configs: Sequence[BacktestConfig]) -> None:

@@ -6,15 +6,33 @@ breaks a limit is not sent, and counted by its `Refusal`.
 
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.feed import Seen
-from strategy_lab_core.engine.latency import Leg, delay
-from strategy_lab_core.engine.orders import message, post, release, unlist
+from strategy_lab_core.engine.latency import Leg, delay, rejected_after
+from strategy_lab_core.engine.orders import message, post
 from strategy_lab_core.engine.sheets import RequestKind
-from strategy_lab_core.engine.state import EndReason, Listed, MessageKind, OrderKind, Refusal, Sets
+from strategy_lab_core.engine.state import (
+    Counted,
+    EndReason,
+    Listed,
+    MessageKind,
+    OrderKind,
+    Refusal,
+    Sets,
+)
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, Int2D
 
-__all__ = ["cancel_all", "handle_requests", "has_lost_too_much", "hear", "send_cancel", "send_new"]
+__all__ = [
+    "cancel_all",
+    "handle_requests",
+    "has_lost_too_much",
+    "live_slot",
+    "place",
+    "send",
+    "send_cancel",
+    "send_new",
+]
 
 SENT = -1  # instead of a Refusal
+_LIMIT = int(RequestKind.LIMIT)  # an enum would compile `place` twice
 
 
 @inlined
@@ -42,6 +60,17 @@ def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
     near_bid = seen[Seen.BID_SIZE] > 0 and abs(tick - seen[Seen.BID]) <= far
     near_ask = seen[Seen.ASK_SIZE] > 0 and abs(tick - seen[Seen.ASK]) <= far
     return not (near_bid or near_ask)
+
+
+@part
+def send(sets: Sets, k: int, kind: int, order: int, lots: int, tick: int, now_ns: int) -> None:
+    """Put a message into the line to the exchange; what the gateway rejects comes back later."""
+    n = sets.totals[k]["sent"]
+    sets.totals[k]["sent"] = n + 1
+    wait_ns = rejected_after(sets.rules, sets.line, k, now_ns)
+    entry_ns = 0 if wait_ns >= 0 else delay(sets.rules, sets.line, k, Leg.ENTRY, n, now_ns)
+    post(sets.outbound[k], n, now_ns, entry_ns, kind, order, lots, tick)
+    message(sets.outbound[k], n)["rejected_ns"] = now_ns + wait_ns if wait_ns >= 0 else 0
 
 
 @inlined
@@ -82,17 +111,19 @@ def send_new(
     orders[k, order]["known_filled"] = 0
     orders[k, order]["is_over"] = 0
     orders[k, order]["cancel_sent"] = 0
+    orders[k, order]["is_bracket"] = 0
+    orders[k, order]["sibling"] = -1
+    orders[k, order]["wanted"] = lots
     totals["orders"] += 1
+    totals["is_stale"] = 1
     sets.lists[k, Listed.LIVE, totals["live"]] = order
     totals["live"] += 1
-    entry_ns = delay(sets.rules, k, Leg.ENTRY)
-    post(sets.outbound[k], totals["sent"], now_ns, entry_ns, MessageKind.NEW, order, lots, tick)
-    totals["sent"] += 1
+    send(sets, k, MessageKind.NEW, order, lots, tick, now_ns)
     return int(order)
 
 
 @inlined
-def _live_slot(sets: Sets, k: int, number: int) -> int:
+def live_slot(sets: Sets, k: int, number: int) -> int:
     """Return the slot of a live order by its number, -1 where there is none."""
     for i in range(sets.totals[k]["live"]):
         order = sets.lists[k, Listed.LIVE, i]
@@ -107,10 +138,8 @@ def send_cancel(sets: Sets, k: int, order: int, now_ns: int) -> int:
     if order < 0 or sets.orders[k, order]["cancel_sent"] != 0:
         return Refusal.UNKNOWN_ORDER
     sets.orders[k, order]["cancel_sent"] = 1
-    entry_ns = delay(sets.rules, k, Leg.ENTRY)
-    n = sets.totals[k]["sent"]
-    sets.totals[k]["sent"] = n + 1
-    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.CANCEL, order, 0, 0)
+    sets.totals[k]["is_stale"] = 1
+    send(sets, k, MessageKind.CANCEL, order, 0, 0, now_ns)
     return SENT
 
 
@@ -166,18 +195,19 @@ def _send_modify(
     if _is_over_rate(sets, k, now_ns):
         return Refusal.MESSAGE_RATE
     orders[k, order]["modify_sent"] = 1
+    sets.totals[k]["is_stale"] = 1
     orders[k, order]["asked_size"] = lots
-    n = sets.totals[k]["sent"]
-    sets.totals[k]["sent"] = n + 1
-    entry_ns = delay(sets.rules, k, Leg.ENTRY)
-    post(sets.outbound[k], n, now_ns, entry_ns, MessageKind.MODIFY, order, lots, tick)
+    send(sets, k, MessageKind.MODIFY, order, lots, tick, now_ns)
     return SENT
 
 
 @inlined
-def _why_senseless(sets: Sets, k: int, request: Int1D, seen: Int1D) -> int:
+def _why_senseless(
+    sets: Sets, k: int, kind: int, side: int, tick: int, lots: int, trigger: int, seen: Int1D
+) -> int:
     """Return what is wrong with a new order in itself, or SENT."""
-    kind, side, tick, lots, trigger = request[0], request[1], request[2], request[3], request[5]
+    if seen[Seen.IS_TRUSTED] == 0:
+        return Refusal.UNTRUSTED
     if kind < RequestKind.LIMIT or kind > RequestKind.STOP_LIMIT:
         return Refusal.INVALID
     if lots < 1 or (side != 1 and side != -1):
@@ -192,22 +222,59 @@ def _why_senseless(sets: Sets, k: int, request: Int1D, seen: Int1D) -> int:
     return SENT
 
 
+@part
+def place(
+    sets: Sets,
+    k: int,
+    kind: int,
+    side: int,
+    tick: int,
+    lots: int,
+    tag: int,
+    trigger: int,
+    seen: Int1D,
+    now_ns: int,
+) -> int:
+    """Send a new order and return its slot, or -1 where a limit refuses it, which is counted."""
+    refusal = _why_senseless(sets, k, kind, side, tick, lots, trigger, seen)
+    if refusal == SENT:
+        refusal = _check_limits(sets, k, side, lots, now_ns)
+    if refusal != SENT:
+        sets.counts[k, Counted.REFUSAL, refusal] += 1
+        return -1
+    limit = 0 if kind in (RequestKind.MARKET, RequestKind.STOP) else tick
+    return send_new(sets, k, kind, side, limit, lots, tag, trigger, now_ns)
+
+
+@part
+def _send_bracket(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int:
+    """Send the entry of a bracket, which keeps the prices of the orders that close it."""
+    side, tick, lots, stop_loss, profit = request[1], request[2], request[3], request[5], request[6]
+    if side * (profit - tick) <= 0 or side * (tick - stop_loss) <= 0:
+        return Refusal.INVALID
+    if (sets.rules[k]["order_kinds"] >> RequestKind.STOP) & 1 == 0:
+        return Refusal.UNSUPPORTED
+    entry = place(sets, k, _LIMIT, side, tick, lots, request[4], 0, seen, now_ns)
+    if entry >= 0:
+        sets.orders[k, entry]["is_bracket"] = 1
+        sets.orders[k, entry]["take_profit"] = profit
+        sets.orders[k, entry]["stop_loss"] = stop_loss
+    return SENT
+
+
 @inlined
 def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int:
     """Send one request, or return why not."""
     kind, side, tick, lots = request[0], request[1], request[2], request[3]
     if kind == RequestKind.CANCEL:
-        return send_cancel(sets, k, _live_slot(sets, k, request[6]), now_ns)
+        return send_cancel(sets, k, live_slot(sets, k, request[6]), now_ns)
     if kind == RequestKind.MODIFY:
-        order = _live_slot(sets, k, request[6])
+        order = live_slot(sets, k, request[6])
         return _send_modify(sets, k, order, tick, lots, seen, now_ns)
-    refusal = _why_senseless(sets, k, request, seen)
-    if refusal == SENT:
-        refusal = _check_limits(sets, k, side, lots, now_ns)
-    if refusal == SENT:
-        limit = 0 if kind in (RequestKind.MARKET, RequestKind.STOP) else tick
-        send_new(sets, k, kind, side, limit, lots, request[4], request[5], now_ns)
-    return refusal
+    if kind == RequestKind.BRACKET:
+        return _send_bracket(sets, k, request, seen, now_ns)
+    place(sets, k, kind, side, tick, lots, request[4], request[5], seen, now_ns)
+    return SENT
 
 
 @inlined
@@ -215,40 +282,8 @@ def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: in
     """Send what a strategy has written on its request sheet: row 0 holds the count."""
     asked = requests[0, 0]
     held = min(asked, requests.shape[0] - 1)
-    sets.counts[k, Refusal.OVERFLOW] += asked - held
+    sets.counts[k, Counted.REFUSAL, Refusal.OVERFLOW] += asked - held
     for i in range(held):
         refusal = _handle(sets, k, requests[i + 1], seen, now_ns)
         if refusal != SENT:
-            sets.counts[k, refusal] += 1
-
-
-@inlined
-def hear(sets: Sets, k: int) -> None:
-    """Take in the next response: known position, known fills, orders known to be over."""
-    totals, orders = sets.totals[k], sets.orders
-    n = totals["heard"]
-    totals["heard"] = n + 1
-    heard = message(sets.inbound[k], n)
-    order, kind = heard["order"], heard["kind"]
-    if kind == MessageKind.FILLED:
-        orders[k, order]["known_filled"] += heard["lots"]
-        bought = orders[k, order]["side"] * heard["lots"]
-        totals["known_position"] += bought
-        totals["known_cash"] -= bought * heard["tick"] * sets.rules[k]["tick_value"] + heard["fee"]
-    is_cancelled = orders[k, order]["end_reason"] == EndReason.CANCELLED
-    if kind == MessageKind.CANCEL_REJECTED or (kind == MessageKind.ENDED and is_cancelled):
-        orders[k, order]["cancel_sent"] = 2
-    if kind == MessageKind.MODIFIED:
-        orders[k, order]["known_tick"] = heard["tick"]
-        orders[k, order]["known_size"] = heard["lots"]
-    is_ended_by_modify = kind == MessageKind.ENDED and heard["lots"] == 1
-    if kind >= MessageKind.MODIFIED or is_ended_by_modify:
-        orders[k, order]["modify_sent"] = 0
-        orders[k, order]["asked_size"] = orders[k, order]["known_size"]
-    is_full = orders[k, order]["known_filled"] == orders[k, order]["known_size"]
-    if orders[k, order]["is_over"] == 0 and (kind == MessageKind.ENDED or is_full):
-        orders[k, order]["is_over"] = 1
-        totals["live"] = unlist(sets.lists[k, Listed.LIVE], totals["live"], order)
-    is_under_way = orders[k, order]["cancel_sent"] == 1 or orders[k, order]["modify_sent"] == 1
-    if orders[k, order]["is_over"] == 1 and not is_under_way:
-        release(sets, k, order)
+            sets.counts[k, Counted.REFUSAL, refusal] += 1

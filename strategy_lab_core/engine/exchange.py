@@ -14,7 +14,7 @@ from strategy_lab_core.engine.market import (
     listed_order,
     next_level,
 )
-from strategy_lab_core.engine.orders import fill_order, remaining
+from strategy_lab_core.engine.orders import fill_order, narrow_watch, remaining
 from strategy_lab_core.engine.queue import lots_for_us
 from strategy_lab_core.engine.state import (
     Cursor,
@@ -26,14 +26,23 @@ from strategy_lab_core.engine.used import add_used, used_lots
 from strategy_lab_core.types import Int1D
 
 __all__ = [
-    "fill_from_arrival",
     "fill_in_queue",
+    "fill_reached",
     "fill_through",
+    "is_watched",
     "take",
     "trade_left",
     "unused_before",
     "watched",
 ]
+
+
+@inlined
+def is_watched(cursor: Int1D, side: int, tick: int) -> bool:
+    """Say whether some set may have an order on `side` at `tick` or where it would trade first."""
+    if side > 0:
+        return bool(cursor[Cursor.WATCH_BID] >= tick)
+    return bool(cursor[Cursor.WATCH_ASK] <= tick)
 
 
 @inlined
@@ -116,7 +125,7 @@ def fill_in_queue(
 
 
 @part
-def fill_from_arrival(
+def _fill_from_arrival(
     sets: Sets,
     k: int,
     side: int,
@@ -132,6 +141,20 @@ def fill_from_arrival(
         left = fill_through(sets, k, side, tick, lots, now_ns, cursor)
         if left < lots:
             add_used(sets, k, order_id, lots - left)
+
+
+@part
+def fill_reached(
+    sets: Sets, side: int, tick: int, order_id: int, lots: int, now_ns: int, cursor: Int1D
+) -> None:
+    """Fill every set's orders on `side` from a displayed order that arrives at `tick`."""
+    is_hit = False
+    for k in range(len(sets.totals)):
+        if watched(sets, k, side, tick):
+            is_hit = True
+            _fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, cursor)
+    if not is_hit:
+        narrow_watch(sets, cursor)
 
 
 @part

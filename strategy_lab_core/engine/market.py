@@ -1,7 +1,9 @@
-"""What the engine asks the order-by-order book, in integer ticks.
+"""What the engine asks the book, in integer ticks.
 
 The book's levels are ranks of prices; `level_tick` says which price each is. Sides are +1 (bids)
-and -1 (asks) here, as for our own orders. The book is never changed by our orders.
+and -1 (asks) here, as for our own orders. The book is never changed by our orders. A book by price
+is the same arrays without orders (`book.level_kernels`): each level stands as one order whose id is
+new whenever its size changes.
 """
 
 from typing import NamedTuple
@@ -10,6 +12,7 @@ import numpy as np
 
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import (
+    BID_LEVELS,
     LIVE,
     NEXT_ARRIVAL,
     L3State,
@@ -20,20 +23,27 @@ from strategy_lab_core.book.order_table import find_order
 from strategy_lab_core.types import Int1D
 
 __all__ = [
+    "BY_ORDER",
+    "UNBOUNDED",
     "Market",
     "apply_row",
     "arrival_of",
     "best_level",
     "is_full",
+    "is_shown",
     "is_within",
     "list_orders",
     "listed_order",
+    "lots_ahead",
     "lots_at_level",
-    "lots_at_tick",
     "market_of",
     "next_arrival",
     "next_level",
 ]
+
+
+BY_ORDER = -1  # `Market.window` where the feed shows every order
+UNBOUNDED = 0  # depth differences: whatever is better than the worst level shown is known
 
 
 class Market(NamedTuple):
@@ -42,6 +52,7 @@ class Market(NamedTuple):
     book: L3State
     level_tick: Int1D  # price of each level in ticks, ascending
     scratch: Int1D  # room for the slots of one level's orders
+    window: int = BY_ORDER  # levels a side that a feed by price shows; `UNBOUNDED`: all it knows
 
 
 @inlined
@@ -112,24 +123,48 @@ def lots_at_level(market: Market, side: int, level: int) -> int:
     return int(market.book.lots[2 * level + (0 if side > 0 else 1)])
 
 
-@inlined
-def lots_at_tick(market: Market, side: int, tick: int) -> int:
-    """Return the displayed lots of a side at any price, 0 where the book has no such level."""
+@part
+def lots_ahead(market: Market, side: int, tick: int) -> int:
+    """Return the displayed lots of a side at any price, 0 where the book has no such level.
+
+    -1 where a feed by price does not show whether anybody is there: the price is worse than its
+    last level.
+    """
     level = int(np.searchsorted(market.level_tick, tick))
-    if level == len(market.level_tick) or market.level_tick[level] != tick:
-        return 0
-    return lots_at_level(market, side, level)
+    lots = 0
+    if level < len(market.level_tick) and market.level_tick[level] == tick:
+        lots = lots_at_level(market, side, level)
+    if lots == 0 and market.window != BY_ORDER and not is_shown(market, side, level):
+        return -1
+    return lots
+
+
+@part
+def is_shown(market: Market, side: int, level: int) -> bool:
+    """Say whether a feed by price would show orders of a side at `level`, where it shows none.
+
+    So it is while its window has room, and where a worse level is in it. A price without a level
+    is asked for by the rank that it would have.
+    """
+    row = 0 if side > 0 else 1
+    if market.window > market.book.meta[BID_LEVELS + row]:
+        return True
+    return next_level(market, side, level if side > 0 else level - 1) >= 0
 
 
 @part
 def list_orders(market: Market, side: int, level: int) -> int:
     """Write the slots of a level's orders into `scratch`, the oldest first; return their number.
 
-    Looks through the whole table: called only where an order of ours takes liquidity.
+    Looks through the whole table: called only where an order of ours takes liquidity. Of a book by
+    price it is the level's place that is written.
     """
     orders, slots = market.book.live.orders, market.scratch
     place = 2 * level + (0 if side > 0 else 1)
     in_level = market.book.counts[place]
+    if market.window != BY_ORDER:
+        slots[0] = place
+        return int(in_level > 0)
     found = 0
     for slot in range(len(orders)):
         if orders[slot]["place"] != place:
@@ -148,10 +183,13 @@ def list_orders(market: Market, side: int, level: int) -> int:
 @inlined
 def listed_order(market: Market, i: int) -> tuple[int, int]:
     """Return the venue's id and the displayed lots of the `i`-th order in `scratch`."""
-    order = market.book.live.orders[market.scratch[i]]
+    at = market.scratch[i]
+    if market.window != BY_ORDER:
+        return int(market.book.counts[at]), int(market.book.lots[at])
+    order = market.book.live.orders[at]
     return int(order["order_id"]), int(order["lots"])
 
 
-def market_of(book: L3State, level_tick: Int1D) -> Market:
+def market_of(book: L3State, level_tick: Int1D, window: int = BY_ORDER) -> Market:
     """Return the market of a book whose grid knows every price of the session."""
-    return Market(book, level_tick, np.zeros(len(book.live.orders), np.int64))
+    return Market(book, level_tick, np.zeros(len(book.live.orders), np.int64), window)

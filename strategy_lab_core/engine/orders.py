@@ -9,11 +9,12 @@ from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, arrival, delay
+from strategy_lab_core.engine.queue import LOT, UNKNOWN_FRONT
 from strategy_lab_core.engine.state import (
-    ENDS,
     NEW_ORDERS,
     NO_ASK,
     NO_BID,
+    Counted,
     Cursor,
     EndReason,
     Listed,
@@ -114,8 +115,8 @@ def answer(
     cost: int = 0,
 ) -> int:
     """Send a response from the exchange and return when we shall hear it."""
-    delay_ns = delay(sets.rules, k, Leg.RESPONSE)
     n = sets.totals[k]["answered"]
+    delay_ns = delay(sets.rules, sets.line, k, Leg.RESPONSE, n, now_ns)
     sets.totals[k]["answered"] = n + 1
     heard_ns = post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
     _stir(sets, k, heard_ns, cursor)
@@ -142,10 +143,15 @@ def sample(sets: Sets, k: int, now_ns: int, cursor: Int1D) -> None:
 
 @inlined
 def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: Int1D) -> None:
-    """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`."""
+    """Let an order rest at the exchange, behind everyone whose arrival number is below `rank`.
+
+    `queue_ahead` are the displayed lots ahead of it, -1 where the feed does not show its price.
+    """
     totals, near = sets.totals[k], sets.near
     sets.orders[k, order]["rank"] = rank
     sets.orders[k, order]["queue_ahead"] = queue_ahead
+    sets.orders[k, order]["front"] = queue_ahead * LOT if queue_ahead >= 0 else UNKNOWN_FRONT
+    sets.orders[k, order]["traded"] = 0
     sets.lists[k, Listed.RESTING, totals["resting"]] = order
     totals["resting"] += 1
     tick = sets.orders[k, order]["tick"]
@@ -233,7 +239,7 @@ def _find_first_stops(sets: Sets, k: int) -> None:
 @inlined
 def end_order(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     """End an order's life at the exchange, whether it rested or not."""
-    sets.counts[k, ENDS + reason] += 1
+    sets.counts[k, Counted.END, reason] += 1
     sets.orders[k, order]["end_ns"] = now_ns
     sets.orders[k, order]["end_reason"] = reason
     leave_lists(sets, k, order)

@@ -12,14 +12,18 @@ from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT
 from strategy_lab_core.engine.arrivals import fire_stops
 from strategy_lab_core.engine.exchange import (
-    fill_from_arrival,
     fill_in_queue,
+    fill_reached,
     fill_through,
+    is_watched,
     trade_left,
     watched,
 )
 from strategy_lab_core.engine.feed import End, Feed, Seen, is_ring_full, push
+from strategy_lab_core.engine.feed_latency import note_sent
+from strategy_lab_core.engine.levels import play_level, play_queues
 from strategy_lab_core.engine.market import (
+    BY_ORDER,
     Market,
     apply_row,
     arrival_of,
@@ -44,7 +48,7 @@ class World(NamedTuple):
     cursor: Int1D  # see `Cursor`
 
 
-def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
+def start_cursor(*, end_ns: int, flatten_ns: int, calls: int) -> Int1D:
     """Return the numbers of a pass that has not begun."""
     cursor = np.zeros(len(Cursor), np.int64)
     cursor[Cursor.PHASE] = -1
@@ -55,7 +59,7 @@ def start_cursor(*, end_ns: int, flatten_ns: int, call_on_book: bool) -> Int1D:
     cursor[Cursor.SELL_STOP] = NO_BID
     cursor[Cursor.END_NS] = end_ns
     cursor[Cursor.FLATTEN_NS] = flatten_ns
-    cursor[Cursor.CALL_ON_BOOK] = int(call_on_book)
+    cursor[Cursor.CALLS] = calls
     return cursor
 
 
@@ -86,14 +90,6 @@ def _begin_phase(world: World, now_ns: int) -> None:
     cursor[Cursor.NEXT_PHASE_NS] = phases[place + 1, 0] if place + 1 < len(phases) else NEVER
 
 
-@inlined
-def _is_watched(cursor: Int1D, side: int, tick: int) -> bool:
-    """Say whether some set may have an order on `side` at `tick` or where it would trade first."""
-    if side > 0:
-        return bool(cursor[Cursor.WATCH_BID] >= tick)
-    return bool(cursor[Cursor.WATCH_ASK] <= tick)
-
-
 @part
 def _fill_traded_through(sets: Sets, side: int, tick: int, now_ns: int, cursor: Int1D) -> None:
     is_hit = False
@@ -120,19 +116,6 @@ def _fill_queued(
         narrow_watch(sets, cursor)
 
 
-@part
-def _fill_reached(
-    sets: Sets, side: int, tick: int, order_id: int, lots: int, now_ns: int, cursor: Int1D
-) -> None:
-    is_hit = False
-    for k in range(len(sets.totals)):
-        if watched(sets, k, side, tick):
-            is_hit = True
-            fill_from_arrival(sets, k, side, tick, order_id, lots, now_ns, cursor)
-    if not is_hit:
-        narrow_watch(sets, cursor)
-
-
 @inlined
 def _play_trade(world: World, sets: Sets, row: int, is_live: bool, now_ns: int) -> None:
     """Fill orders of ours that a trade went through; its fills follow as rows."""
@@ -155,7 +138,7 @@ def _play_trade(world: World, sets: Sets, row: int, is_live: bool, now_ns: int) 
         cursor[Cursor.TRADED_HIGH] = max(cursor[Cursor.TRADED_HIGH], tick)
         cursor[Cursor.TRADED_LOW] = min(cursor[Cursor.TRADED_LOW], tick)
     beyond = tick + resting_side
-    if is_live and resting_side != 0 and _is_watched(cursor, resting_side, beyond):
+    if is_live and resting_side != 0 and is_watched(cursor, resting_side, beyond):
         _fill_traded_through(sets, resting_side, beyond, now_ns, cursor)
 
 
@@ -166,7 +149,7 @@ def _play_fill(world: World, sets: Sets, row: int, now_ns: int) -> None:
     side = 1 if rows.side[row] == Side.BID else -1
     tick = world.market.level_tick[rows.level[row]]
     # A fill on the aggressor's own side reports the aggressor, not a resting order.
-    if side == cursor[Cursor.TRADE_SIDE] and _is_watched(cursor, side, tick):
+    if side == cursor[Cursor.TRADE_SIDE] and is_watched(cursor, side, tick):
         arrival = arrival_of(world.market, rows.order_id[row], side, rows.level[row])
         lots = int(np.int64(rows.size[row]))
         _fill_queued(sets, side, tick, arrival, lots, now_ns, cursor)
@@ -178,23 +161,30 @@ def _play_arrival(world: World, sets: Sets, row: int, now_ns: int) -> None:
     rows, cursor = world.tape.rows, world.cursor
     side = -1 if rows.side[row] == Side.BID else 1
     tick = world.market.level_tick[rows.level[row]]
-    if _is_watched(cursor, side, tick):
+    if is_watched(cursor, side, tick):
         order_id, lots = rows.order_id[row], int(np.int64(rows.size[row]))
-        _fill_reached(sets, side, tick, order_id, lots, now_ns, cursor)
+        fill_reached(sets, side, tick, order_id, lots, now_ns, cursor)
 
 
 @inlined
 def _play_row(world: World, sets: Sets, row: int, is_open: bool, now_ns: int) -> None:
     """Apply a row to the book, and fill what of every set's orders it fills."""
     rows, market = world.tape.rows, world.market
-    before = next_arrival(market)
-    apply_row(market, rows, row)
+    is_by_order, is_arrival = market.window == BY_ORDER, False
+    if is_by_order:
+        before = next_arrival(market)
+        apply_row(market, rows, row)
+        is_arrival = next_arrival(market) != before
     is_live = is_open and world.tape.is_trusted[row]
-    if next_arrival(market) != before:
+    if is_arrival:
         if is_live and rows.flags[row] & SNAPSHOT == 0:
             _play_arrival(world, sets, row, now_ns)
     elif rows.action[row] == Action.TRADE and rows.level[row] >= 0:
         _play_trade(world, sets, row, is_live, now_ns)
+        if is_live and not is_by_order:
+            play_queues(sets, now_ns, world.cursor)
+    elif not is_by_order:
+        play_level(market, sets, rows, row, is_live, now_ns, world.cursor)
     elif is_live and rows.action[row] == Action.FILL and rows.level[row] >= 0:
         _play_fill(world, sets, row, now_ns)
 
@@ -278,6 +268,8 @@ def play_event(world: World, sets: Sets) -> None:
     cursor[Cursor.TRADE_SIDE] = 0
     cursor[Cursor.TRADED_HIGH] = NO_BID
     cursor[Cursor.TRADED_LOW] = NO_ASK
+    if cursor[Cursor.FOLLOWS_FEED] == 1:
+        note_sent(tape, sets.line, row)
     while True:
         _play_row(world, sets, row, is_open, now_ns)
         if tape.is_last[row]:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.engine.account import equity_at_mark, liquidation_value
-from strategy_lab_core.engine.state import ENDS, EndReason, OrderKind, Refusal, Sets
+from strategy_lab_core.engine.state import Counted, EndReason, OrderKind, Refusal, Sets
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny, Side
 
 __all__ = ["equity_table", "fills_table", "metrics_of", "orders_table"]
@@ -129,8 +129,9 @@ def metrics_of(sets: Sets, k: int, tick_value: int) -> dict[str, int | float]:
     fees = int(sets.totals["fees"][k])
     trips = _round_trips(sets, k, tick_value)
     fills = sets.fills[k, :n_fills]
-    counted = {f"n_{r.name.lower()}": int(sets.counts[k, ENDS + r]) for r in EndReason if r}
-    refused = {f"n_refused_{r.name.lower()}": int(sets.counts[k, r]) for r in Refusal}
+    ended, unsent = sets.counts[k, Counted.END], sets.counts[k, Counted.REFUSAL]
+    counted = {f"n_{r.name.lower()}": int(ended[r]) for r in EndReason if r}
+    refused = {f"n_refused_{r.name.lower()}": int(unsent[r]) for r in Refusal}
     lots, ticks = fills["lots"], fills["tick"]
     return {
         "net_profit_e6": net,

@@ -1,23 +1,37 @@
 """The numbers that the kernels obey: the configuration, cast once, one record per parameter set."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.latency import LatencyModel
+from strategy_lab_core.engine.latency_config import LatencyConfig, RecordedLatencyConfig
+from strategy_lab_core.engine.latency_rows import LatencyRows
+from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.state import OrderKind
-from strategy_lab_core.types import NS_PER_SECOND, Records
+from strategy_lab_core.types import NS_PER_SECOND, Int2D, Records
 
-__all__ = ["REQUESTS_PER_CALL", "headroom", "rules_of"]
+__all__ = ["EXPONENT_SCALE", "REQUESTS_PER_CALL", "headroom", "line_of", "rules_of"]
 
 REQUESTS_PER_CALL = 16
+EXPONENT_SCALE = 1_000_000  # of a queue model's exponent
+
+_LATENCY_SETTINGS = (
+    "order_ns", "response_ns", "entry_multiplier_e6", "response_multiplier_e6",
+    "entry_median_ns", "response_median_ns", "entry_sigma_e6", "response_sigma_e6",
+)  # fmt: skip
 
 RULE = np.dtype(
     [
         (field, np.int64)
         for field in (
             "latency_model", "order_ns", "response_ns",
+            "entry_multiplier", "response_multiplier",  # of the feed latency, 1e-6
+            "entry_median_ns", "response_median_ns", "entry_sigma", "response_sigma",  # sigma 1e-6
+            "stream_low", "stream_high",  # key of the random stream, 32 bits each
+            "curve_at", "n_matched", "n_recorded",  # rows of the pass's `line`
+            "queue_model", "queue_exponent",  # `QueueModel`, 1e-6
             "maker_fee", "taker_fee",  # money per lot
             "maker_rate", "taker_rate",  # of the value, 1e-8
             "tick_value",  # money per tick and lot
@@ -43,6 +57,7 @@ def rules_of(
     order_kinds: Collection[OrderKind],
     max_loss: int,
     timer_ns: int,
+    curve_at: int = 0,
 ) -> Records:
     """Return the kernels' form of one configuration (shape: 1 set).
 
@@ -58,11 +73,16 @@ def rules_of(
         Money units, 0 for no limit.
     timer_ns
         Spacing of the strategy's timer, 0 for none.
+    curve_at
+        Where the set's recorded latencies begin in the pass's `line`.
     """
+    key = int(config.digest(), 16)
     values = {
-        "latency_model": LatencyModel.CONSTANT,
-        "order_ns": config.latency.order_ns,
-        "response_ns": config.latency.response_ns,
+        **_latency_rules(config.latency, curve_at),
+        "stream_low": key & 0xFFFFFFFF,
+        "stream_high": key >> 32,
+        "queue_model": QueueModel[config.queue.model.upper()],
+        "queue_exponent": round(config.queue.exponent * EXPONENT_SCALE),
         "maker_fee": maker_fee,
         "taker_fee": taker_fee,
         "maker_rate": config.fees.maker_rate_e8,
@@ -84,6 +104,41 @@ def rules_of(
     for field, value in values.items():
         rules[field] = int(value)
     return rules
+
+
+def _latency_rules(latency: LatencyConfig, curve_at: int) -> dict[str, int]:
+    """Return a leg's numbers under the names of the settings, without their units in 1e-6."""
+    values = {
+        name.removesuffix("_e6"): value
+        for name in _LATENCY_SETTINGS
+        if (value := getattr(latency, name, None)) is not None
+    }
+    values["latency_model"] = LatencyModel[latency.model.upper()]
+    if isinstance(latency, RecordedLatencyConfig):
+        values["curve_at"] = curve_at
+        values["n_recorded"] = len(latency.rows)
+        values["n_matched"] = int(latency.rows.is_matched.sum())
+    return values
+
+
+def line_of(configs: Sequence[BacktestConfig]) -> tuple[Int2D, list[int]]:
+    """Return the `line` of a pass (`latency`) and where each set's curves begin in it.
+
+    Sets with the same recorded latencies share them.
+    """
+    parts, n_rows = [np.zeros((1, 2), np.int64)], 1
+    places: dict[LatencyRows, int] = {}
+    starts = [0] * len(configs)
+    for i, config in enumerate(configs):
+        if not isinstance(config.latency, RecordedLatencyConfig):
+            continue
+        rows = config.latency.rows
+        if rows not in places:
+            parts.append(rows.curves())
+            places[rows] = n_rows
+            n_rows += len(parts[-1])
+        starts[i] = places[rows]
+    return np.concatenate(parts), starts
 
 
 def headroom(config: BacktestConfig) -> int:

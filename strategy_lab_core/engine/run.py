@@ -15,11 +15,13 @@ from strategy_lab_core._jit import JIT_DISABLED
 from strategy_lab_core.engine import simulator
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.feed import End, Seen, quiet_feed
+from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
+from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.recorded import World, start_cursor
-from strategy_lab_core.engine.rules import headroom, rules_of
-from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, blank_sheets
+from strategy_lab_core.engine.rules import headroom, line_of, rules_of
+from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, Wake, blank_sheets
 from strategy_lab_core.engine.state import (
     NEVER,
     NO_ASK,
@@ -57,6 +59,10 @@ class RunnableStrategy(Protocol):
     @property
     def on_book(self) -> bool:
         """Whether it is called when the book that it sees changes."""
+
+    @property
+    def on_response(self) -> bool:
+        """Whether it is called when a response to its orders arrives."""
 
     @property
     def timer_ns(self) -> int:
@@ -127,14 +133,15 @@ def run_pass(
     flatten_ns = session.session.close_ns - first.flatten_seconds * NS_PER_SECOND
     world = World(
         tape=session.tape,
-        market=market_of(session.book.state, session.level_tick),
+        market=market_of(session.book.state, session.level_tick, session.window),
         feed=quiet_feed(session.in_flight),
         cursor=start_cursor(
             end_ns=session.end_ns,
             flatten_ns=flatten_ns,
-            call_on_book=strategy.on_book,
+            calls=_calls(strategy),
         ),
     )
+    line, curves_at = line_of(configs)
     rules = np.concatenate(
         [
             rules_of(
@@ -145,14 +152,18 @@ def run_pass(
                 order_kinds=money.order_kinds,
                 max_loss=money.max_loss,
                 timer_ns=strategy.timer_ns,
+                curve_at=curve_at,
             )
-            for config, money in zip(configs, costs, strict=True)
+            for config, money, curve_at in zip(configs, costs, curves_at, strict=True)
         ]
     )
+    if session.window == 1:  # a single level is too little for a guess
+        rules["queue_model"] = QueueModel.RISK_AVERSE
     world.cursor[Cursor.TELLS] = int(strategy.on_book or rules["max_loss"].max() > 0)
+    world.cursor[Cursor.FOLLOWS_FEED] = int((rules["latency_model"] == LatencyModel.FEED).any())
     room = max(headroom(config) for config in configs)
     world.cursor[Cursor.HEADROOM] = room
-    sets = fresh_sets(rules, room, keeps_orders=keeps_orders)
+    sets = fresh_sets(rules, line, room, keeps_orders=keeps_orders)
     sheets = blank_sheets(
         np.stack([each.encode() for each in strategies]),
         n_ints=strategy.n_ints,
@@ -180,7 +191,8 @@ def run_pass(
             sets = with_used_room(with_room(sets, room), room)
         elif status == simulator.Status.BOOK_FULL:
             session.book.reserve(2 * session.book.capacity)
-            world = world._replace(market=market_of(session.book.state, session.level_tick))
+            grown = market_of(session.book.state, session.level_tick, session.window)
+            world = world._replace(market=grown)
         elif status == simulator.Status.PAUSED and on_rows is not None:
             on_rows(int(world.cursor[Cursor.ROW]))
             pause += ROWS_A_TURN
@@ -188,6 +200,12 @@ def run_pass(
     for k in range(len(configs)):
         simulator.finish(world, sets, k)
     return Outcome(world, sets, errors)
+
+
+def _calls(strategy: RunnableStrategy) -> int:
+    """Return a bit for each `Wake` that a strategy is called for."""
+    on_book, on_response = int(strategy.on_book), int(strategy.on_response)
+    return on_book << Wake.BOOK | on_response << Wake.RESPONSE | 1 << Wake.TIMER
 
 
 def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> SimulationError:

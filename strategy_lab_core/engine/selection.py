@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from strategy_lab_core.book.l2 import book_depth, is_differences
 from strategy_lab_core.data.calendar import Session, session_calendar, session_date
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.data.instruments import Instrument, Product, instruments
@@ -36,7 +37,7 @@ def select(
     Parameters
     ----------
     ticks
-        `mbo` rows of one session of any number of instruments.
+        Rows of one session of any number of instruments, of any schema that has a book.
     session
         By default the one that all rows belong to, by the calendar of the product.
     instrument
@@ -46,10 +47,8 @@ def select(
     """
     if len(ticks) == 0:
         raise DataError("a backtest needs ticks, got a table without rows")
-    if "order_id" not in ticks.columns:
-        raise DataError(
-            "this engine reads market-by-order rows (schema mbo): the table has no order_id"
-        )
+    if not is_differences(ticks):
+        book_depth(ticks)  # raises where there is no book
     chosen, reason = _chosen(ticks, instrument, products)
     mine = ticks.filter(column(ticks, "instrument_id") == chosen.instrument_id)
     if len(mine) == 0:

@@ -58,6 +58,7 @@ class RequestKind(IntEnum):
     STOP_LIMIT = 7
     CANCEL = 8
     MODIFY = 9
+    BRACKET = 10  # a limit order; the trigger is its stop-loss, the order number its take-profit
 
 
 class Wake(IntEnum):
@@ -119,6 +120,9 @@ def blank_sheets(params: Float2D, *, n_ints: int, n_floats: int, max_open_orders
 
 @inlined
 def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
+    if sets.totals[k]["is_stale"] == 0:
+        return
+    sets.totals[k]["is_stale"] = 0
     orders = sets.orders
     for i in range(sets.totals[k]["live"]):
         order = sets.lists[k, Listed.LIVE, i]

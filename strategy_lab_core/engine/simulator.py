@@ -11,18 +11,20 @@ is told to, and goes on where it was.
 from enum import IntEnum
 
 from strategy_lab_core._jit import hot_kernel, inlined, part
-from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new
+from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new, turn_back
 from strategy_lab_core.engine.desk import (
     cancel_all,
     handle_requests,
     has_lost_too_much,
-    hear,
     send_new,
 )
 from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
+from strategy_lab_core.engine.feed_latency import note_heard
+from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, has_room, message, release, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
+from strategy_lab_core.engine.responses import hear
 from strategy_lab_core.engine.sheets import Sheets, StrategyFunction, Wake, write_view
 from strategy_lab_core.engine.state import (
     NEVER,
@@ -117,7 +119,7 @@ def _call(
         sets.totals[k]["killed_ns"] = now_ns
         sets.totals[k]["next_flatten_ns"] = now_ns
         return
-    if wake == Wake.BOOK and world.cursor[Cursor.CALL_ON_BOOK] == 0:
+    if (world.cursor[Cursor.CALLS] >> wake) & 1 == 0:
         return  # only the loss was to be judged
     write_view(sheets, sets, k, seen, now_ns, wake, flatten_ns)
     sets.totals[k]["calls"] += 1
@@ -179,7 +181,9 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     order = arriving["order"]
     is_open = is_open_at(world, now_ns)
     is_trusted = world.cursor[Cursor.IS_TRUSTED] == 1
-    if arriving["kind"] == MessageKind.CANCEL:
+    if arriving["rejected_ns"] > 0:
+        turn_back(sets, k, n, now_ns)
+    elif arriving["kind"] == MessageKind.CANCEL:
         accept_cancel(sets, k, order, now_ns, world.cursor)
     elif arriving["kind"] == MessageKind.MODIFY:
         tick, lots, is_live = arriving["tick"], arriving["lots"], is_open and is_trusted
@@ -200,11 +204,14 @@ def _take_step(
 ) -> None:
     """Do the next thing that happens to one set alone."""
     wake: int = 0
+    if sets.rules[k]["latency_model"] == LatencyModel.FEED:
+        note_heard(world.tape, sets.line, max(now_ns, world.feed.ends[End.SEEN, Seen.LOCAL_NS]))
     if step == Step.ARRIVAL:
         _arrive(world, sets, k, now_ns)
     elif step == Step.RESPONSE:
-        hear(sets, k)
-        if now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0:
+        is_ending = now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0
+        hear(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
+        if is_ending:
             _close_position(world, sets, k, now_ns)
         wake = Wake.RESPONSE
     elif step == Step.DELIVERY:
@@ -250,7 +257,7 @@ def _run_sets(
         if due_keys[k] < limit_key:
             cursor[Cursor.ACTIVE] = k
             when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
-            room = has_room(sets, k, cursor[Cursor.HEADROOM])
+            room = True  # as always between two steps
             while room and _key(when, step) < limit_key:
                 _take_step(world, sets, sheets, strategy, k, when, step)
                 when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])

@@ -14,11 +14,11 @@ import numpy as np
 from strategy_lab_core.types import Int1D, Int2D, Records
 
 __all__ = [
-    "ENDS",
     "NEVER",
     "NEW_ORDERS",
     "NO_ASK",
     "NO_BID",
+    "Counted",
     "Cursor",
     "EndReason",
     "Listed",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
-NEW_ORDERS = 17  # most that one step can send: a call's requests, and the flattening order
+NEW_ORDERS = 18  # most that one step can send: a call's requests, and two of a bracket
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
 
@@ -53,7 +53,7 @@ class Cursor(IntEnum):
     IS_MARKED = 9  # 1 once there is a price at all
     END_NS = 10
     FLATTEN_NS = 11
-    CALL_ON_BOOK = 12
+    CALLS = 12  # a bit for each `Wake` that the strategy is called for
     TRADE_LOTS = 13  # of the last recorded trade
     TRADE_NUMBER = 14  # how many there were
     WATCH_BID = 15  # no set has a resting bid above it, in ticks; may be too high
@@ -77,6 +77,7 @@ class Cursor(IntEnum):
     PUBLISHED_STATE = 33  # open and trusted
     HEADROOM = 34  # rows that every array has to have left before a step
     IS_OPEN = 35  # the phase `PHASE` is an open one
+    FOLLOWS_FEED = 36  # 1 where some set's messages take as long as the feed
 
 
 class Near(IntEnum):
@@ -122,6 +123,7 @@ class EndReason(IntEnum):
     REJECTED_NO_MARKET = 8  # a market order and nobody on the other side
     REJECTED_WOULD_TRADE = 9  # post-only
     REJECTED_FILL_OR_KILL = 10  # not all of it could be filled at once
+    REJECTED_GATEWAY = 11  # never reached matching
 
 
 class Refusal(IntEnum):
@@ -136,9 +138,14 @@ class Refusal(IntEnum):
     UNKNOWN_ORDER = 6  # a cancel or modify of what is not working, or is being changed already
     OVERFLOW = 7  # more requests in one call than the strategy's desk holds
     UNSUPPORTED = 8  # an order type that the exchange does not have
+    UNTRUSTED = 9  # a bracket's order, while the book that we see is not to be trusted
 
 
-ENDS = len(Refusal)  # where the counts of end reasons begin
+class Counted(IntEnum):
+    """What is counted."""
+
+    END = 0  # of orders, by `EndReason`
+    REFUSAL = 1  # of requests, by `Refusal`
 
 
 class MessageKind(IntEnum):
@@ -150,7 +157,7 @@ class MessageKind(IntEnum):
     ACCEPTED = 4
     FILLED = 5
     ENDED = 6  # the order is over, its end reason says why; `lots` is 1 where a modify ended it
-    CANCEL_REJECTED = 7  # the order was over when the cancel arrived
+    CANCEL_REJECTED = 7  # the order was over; `lots` is 1 where the gateway rejected the cancel
     MODIFIED = 8
     MODIFY_REJECTED = 9  # the order is as it was
 
@@ -171,7 +178,9 @@ ORDER = _record(
     "filled",
     "notional",  # sum of lots x tick over the fills
     "rank",  # the book's next arrival number when it began to rest
-    "queue_ahead",  # lots before it then; -1 if it never rested
+    "queue_ahead",  # lots before it then; -1 if it never rested, or the feed did not show them
+    "front",  # by price: modelled lots ahead, 1e-9 lots (`queue`)
+    "traded",  # by price: lots traded at its price since the level last changed
     "submit_ns",  # local
     "arrive_ns",  # exchange; -1 until then
     "end_ns",  # exchange; -1 while working
@@ -183,9 +192,15 @@ ORDER = _record(
     "modify_sent",  # 1 while a modify is on its way
     "is_over",  # 1 once we know that it has ended
     "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
+    "is_bracket",  # 1 for an entry whose fills are closed by two orders, at these ticks
+    "take_profit",
+    "stop_loss",
+    "sibling",  # number of the order that closes the same lots, -1 for none
+    "wanted",  # size, filled lots included, that a sibling has left of it
 )
 # Each line is a ring, first in first out; a message's place is its number modulo the capacity.
-MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee")
+# `rejected_ns` is our time at which we hear that the gateway rejected it, 0 where it did not.
+MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee", "rejected_ns")
 FILL = _record(
     "order",  # its number
     "side", "exchange_ns", "local_ns", "tick", "lots", "is_maker", "fee", "position_after",
@@ -208,6 +223,7 @@ TOTAL = _record(
     "next_flatten_ns", "next_timer_ns", "next_sample_ns",
     "told",  # deliveries that its strategy was told of
     "calls",  # of the strategy
+    "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
     "killed_ns",  # our time at which the loss limit was reached, 0 until then
     "is_stopped",  # 1 once its strategy has raised: it takes no part any more
 )  # fmt: skip
@@ -227,15 +243,17 @@ class Sets(NamedTuple):
     rules: Records  # the configuration
     lists: Int2D  # slots (shape: sets, `Listed`, slots)
     near: Int2D  # (shape: `Near`, sets)
-    counts: Int2D  # of each `Refusal`, then of each `EndReason`, from `ENDS` on
+    counts: Int2D  # (shape: sets, `Counted`, most reasons)
+    line: Int2D  # what latencies depend on (`latency`), shared by all sets
 
 
-def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
+def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) -> Sets:
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
     rows = _power_of_two(2 * room)
-    line = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
+    messages = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
     slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
+    reasons = max(len(EndReason), len(Refusal))
     totals = np.zeros(n_sets, TOTAL)
     totals["buy_stop"] = NO_ASK
     totals["sell_stop"] = NO_BID
@@ -245,7 +263,7 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
         log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
-        outbound=np.zeros((n_sets, line), MESSAGE),
+        outbound=np.zeros((n_sets, messages), MESSAGE),
         inbound=np.zeros((n_sets, rows), MESSAGE),
         fills=np.zeros((n_sets, rows), FILL),
         samples=np.zeros((n_sets, rows), SAMPLE),
@@ -254,7 +272,8 @@ def fresh_sets(rules: Records, room: int, *, keeps_orders: bool) -> Sets:
         rules=rules,
         lists=np.zeros((n_sets, len(Listed), 0), np.int64),
         near=near,
-        counts=np.zeros((n_sets, len(Refusal) + len(EndReason)), np.int64),
+        counts=np.zeros((n_sets, len(Counted), reasons), np.int64),
+        line=line,
     )
     return _with_slots(sets, slots)
 

@@ -7,7 +7,7 @@ sets are dealt out to threads, each with a book of its own.
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.data.instruments import Instrument, Product
 from strategy_lab_core.engine.backtest import (
     BacktestResult,
+    Progress,
     Stage,
     costs_of,
     prepare,
@@ -27,8 +28,6 @@ from strategy_lab_core.engine.run import Outcome, RunnableStrategy, run_pass
 from strategy_lab_core.errors import ConfigError, SimulationError
 
 __all__ = ["ParameterSet", "SweepResult", "SweepRun", "SweepStrategy", "sweep"]
-
-Progress = Callable[[int, int], None]
 
 
 class SweepStrategy(RunnableStrategy, Protocol):
@@ -47,7 +46,8 @@ class ParameterSet:
     parameters
         Of the strategy, by name; the others keep their values.
     config
-        Order latency, fees, limits, market orders, seed of its own; None takes the sweep's.
+        Order latency, fees, limits, queue model, market orders, seed of its own; None takes the
+        sweep's.
     """
 
     parameters: Mapping[str, float] = field(default_factory=dict)
@@ -124,7 +124,8 @@ def sweep(
         False leaves the runs' order tables empty. Each array of a pass has room for the busiest of
         its sets: for thousands of sets of which some send much, leave the orders out.
     on_progress
-        Called from this thread with rows done and rows in all, over all threads.
+        Called from this thread with rows done and rows in all, over all threads, once the first
+        pass has begun: what came before is preparing and, of new code, compiling.
 
     Returns
     -------
@@ -186,7 +187,7 @@ class _Passes:
         self._keep_orders = keep_orders
         self._stage, self._strategies, self._configs = stage, strategies, configs
         self._places = places
-        self._rows = [0] * len(places)
+        self._rows: dict[int, int] = {}  # of the threads that have begun
         self._is_stopped = threading.Event()
         self._has_news = threading.Condition()
 
@@ -199,8 +200,8 @@ class _Passes:
                 while not all(future.done() for future in futures):
                     with self._has_news:
                         self._has_news.wait(timeout=0.1)
-                    if on_progress is not None:
-                        on_progress(sum(self._rows), total)
+                    if on_progress is not None and self._rows:
+                        on_progress(sum(tuple(self._rows.values())), total)
                 outcomes = [future.result() for future in futures]
             except BaseException:
                 self._is_stopped.set()

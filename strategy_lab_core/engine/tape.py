@@ -10,15 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from strategy_lab_core.book.l2 import is_differences
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.l3_kernels import MboRows
 from strategy_lab_core.book.replay import seeded_book
 from strategy_lab_core.data.calendar import Session
-from strategy_lab_core.data.columns import Table, column
+from strategy_lab_core.data.columns import Table, column, int64
 from strategy_lab_core.engine.config import LatencyConfig
+from strategy_lab_core.engine.level_tape import tape_rows
+from strategy_lab_core.engine.market import BY_ORDER
 from strategy_lab_core.errors import DataError, InstrumentError
 from strategy_lab_core.types import (
     NS_PER_SECOND,
+    Action,
     BookState,
     Bool1D,
     Int1D,
@@ -27,7 +31,7 @@ from strategy_lab_core.types import (
     RecordFlag,
 )
 
-__all__ = ["SessionTape", "Tape", "session_tape"]
+__all__ = ["SessionTape", "Tape", "clocks", "event_ends", "session_tape"]
 
 _COVERAGE_NS = 60 * NS_PER_SECOND  # a session is complete with rows this near to open and close
 
@@ -61,6 +65,8 @@ class SessionTape:
         Added to every `ts_recv` because the capture clock ran behind; 0 where it did not.
     in_flight
         Most events ever between the exchange and us.
+    window
+        How much of the book the feed shows (`Market.window`).
     """
 
     tape: Tape
@@ -70,6 +76,7 @@ class SessionTape:
     session: Session
     repair_ns: int
     in_flight: int
+    window: int = BY_ORDER
 
     def copy(self) -> "SessionTape":
         """Return a tape to run on; a pass uses up its book, the rows are shared."""
@@ -99,7 +106,7 @@ def session_tape(
     latency: LatencyConfig,
     seed: Table | None = None,
 ) -> SessionTape:
-    """Build the tape of one instrument's validated `mbo` rows.
+    """Build the tape of one instrument's validated rows of any schema with a book.
 
     Parameters
     ----------
@@ -114,30 +121,32 @@ def session_tape(
     seed
         Orders that live before the first row, in priority order.
     """
+    if is_differences(ticks):  # rows that leave the book alone repeat what others say
+        ticks = ticks.filter(column(ticks, "action") != Action.NONE)
     if len(ticks) == 0:
         raise DataError("a session without rows can't be simulated")
-    event_end = _event_ends(column(ticks, "flags"))
+    event_end = event_ends(column(ticks, "flags"))
     book = seeded_book(int(column(ticks, "instrument_id")[0]), seed)
-    # Room for the longest event at once: the table is only looked at between two events.
-    book.reserve(2 * int(np.diff(event_end, prepend=-1).max()))
-    rows = book.rows(ticks)
-    event_ns, local_ns, repair_ns = _clocks(ticks, rows, event_end, latency)
-    is_last = np.zeros(len(event_ns), np.bool_)
-    is_last[event_end] = True
+    rows, record, window = tape_rows(ticks, book)
+    if window == BY_ORDER:
+        # Room for the longest event at once: the table is only looked at between two events.
+        book.reserve(2 * int(np.diff(event_end, prepend=-1).max()))
+    event_ns, local_ns, repair_ns = clocks(ticks, event_end, latency)
+    event = np.searchsorted(event_end, record)
     tape = Tape(
         rows=rows,
-        event_ns=event_ns,
-        local_ns=local_ns,
-        is_last=is_last,
-        is_trusted=column(ticks, "book_state") == BookState.TRUSTED,
+        event_ns=event_ns[record],
+        local_ns=local_ns[record],
+        is_last=np.append(event[1:] != event[:-1], np.True_),
+        is_trusted=(column(ticks, "book_state") == BookState.TRUSTED)[record],
         phases=np.stack([phases[0], phases[1].astype(np.int64)], axis=1),
     )
     in_flight = _most_in_flight(event_ns[event_end], local_ns[event_end])
     level_tick = _ticks_of(book.grid.prices, tick_size)
-    return SessionTape(tape, book, level_tick, tick_size, session, repair_ns, in_flight)
+    return SessionTape(tape, book, level_tick, tick_size, session, repair_ns, in_flight, window)
 
 
-def _event_ends(flags: IntAny) -> Int1D:
+def event_ends(flags: IntAny) -> Int1D:
     """Return the last row of each event; a block of snapshot rows is one event."""
     is_snapshot = (flags & RecordFlag.SNAPSHOT) > 0
     is_last = ((flags & RecordFlag.LAST) > 0) & ~is_snapshot
@@ -146,20 +155,22 @@ def _event_ends(flags: IntAny) -> Int1D:
     return np.flatnonzero(is_last)
 
 
-def _clocks(
-    ticks: Table, rows: MboRows, event_end: Int1D, latency: LatencyConfig
-) -> tuple[Int1D, Int1D, int]:
-    """Return exchange time and local time of every row's event, and the clock's repair."""
-    ts_event = column(ticks, "ts_event").astype(np.int64)
-    is_snapshot = (rows.flags & RecordFlag.SNAPSHOT) > 0
-    unclocked = (rows.flags & (RecordFlag.SNAPSHOT | RecordFlag.BAD_TS_RECV)) > 0
-    at_exchange = np.where(is_snapshot, rows.ts_recv, ts_event)[event_end]
+def clocks(ticks: Table, event_end: Int1D, latency: LatencyConfig) -> tuple[Int1D, Int1D, int]:
+    """Return exchange time and local time of every record's event, and the clock's repair, in ns.
+
+    `ticks` are one instrument's well-formed rows, `event_end` the last row of each event.
+    """
+    ts_event, ts_recv = int64(ticks, "ts_event"), int64(ticks, "ts_recv")
+    flags = column(ticks, "flags")
+    is_snapshot = (flags & RecordFlag.SNAPSHOT) > 0
+    unclocked = (flags & (RecordFlag.SNAPSHOT | RecordFlag.BAD_TS_RECV)) > 0
+    at_exchange = np.where(is_snapshot, ts_recv, ts_event)[event_end]
     at_exchange = np.maximum.accumulate(at_exchange)
-    feed_ns = np.where(unclocked, 0, rows.ts_recv - ts_event)[event_end]
+    feed_ns = np.where(unclocked, 0, ts_recv - ts_event)[event_end]
     measured = feed_ns[~unclocked[event_end]]
     shortest = int(measured.min()) if len(measured) else 0
     repair_ns = latency.base_feed_ns - shortest if shortest < 0 else 0
-    received = np.where(unclocked[event_end], at_exchange, rows.ts_recv[event_end] + repair_ns)
+    received = np.where(unclocked[event_end], at_exchange, ts_recv[event_end] + repair_ns)
     # Nothing reaches us before it happened, or overtakes what was sent before it.
     local = np.maximum(received, at_exchange) + latency.feed_offset_ns
     local = np.maximum.accumulate(local)

@@ -18,6 +18,7 @@ __all__ = [
     "equity_chart",
     "fills_chart",
     "position_chart",
+    "sensitivity_chart",
     "thinned",
     "to_svg",
 ]
@@ -249,6 +250,45 @@ def book_chart(levels: pl.DataFrame, *, depth: int = 10) -> alt.Chart:
     return chart
 
 
-def to_svg(chart: alt.Chart | alt.LayerChart) -> str:
+def sensitivity_chart(
+    points: pl.DataFrame, *, currency: str = "USD", money_scale: int = 1_000_000
+) -> alt.VConcatChart:
+    """Draw net profit over each curve's points, a curve below the other, with the fills beside it.
+
+    Parameters
+    ----------
+    points
+        ``curve``, ``point``, ``value`` (null where a point has no number: it stands by its name),
+        ``net_profit_e6``, ``n_fills``. Points whose run failed have no figures and are left out.
+    currency, money_scale
+        Of the profit.
+    """
+    done = points.filter(pl.col("net_profit_e6").is_not_null())
+    curves = done["curve"].unique(maintain_order=True).to_list()
+    rows = [_curve(done.filter(curve=curve), curve, currency, money_scale) for curve in curves]
+    chart: alt.VConcatChart = alt.vconcat(*rows, spacing=18)
+    return chart
+
+
+def _curve(points: pl.DataFrame, curve: str, currency: str, money_scale: int) -> alt.HConcatChart:
+    """Return one curve's two pictures."""
+    data = points.select("point", "value", "n_fills", profit=_money("net_profit_e6", money_scale))
+    numbered = not points["value"].has_nulls()
+    x = alt.X("value:Q", title=curve) if numbered else alt.X("point:N", title=curve, sort=None)
+    both = alt.Chart(alt.InlineData(values=data.to_dicts()))
+    drawn = both.mark_line(point=True, color=BLUE) if numbered else both.mark_bar(color=BLUE)
+    tip = [alt.Tooltip("point:N"), alt.Tooltip("profit:Q", format=",.2f"), alt.Tooltip("n_fills:Q")]
+    pair: alt.HConcatChart = alt.hconcat(
+        *(
+            drawn.encode(x=x, y=alt.Y(f"{name}:Q", title=title), tooltip=tip).properties(
+                width=_WIDTH // 2 - 60, height=_LOW
+            )
+            for name, title in (("profit", f"net profit, {currency}"), ("n_fills", "fills"))
+        )
+    )
+    return pair
+
+
+def to_svg(chart: alt.TopLevelMixin) -> str:
     """Return the chart as an SVG document, without a browser or a network."""
     return str(vl_convert.vegalite_to_svg(chart.to_dict()))

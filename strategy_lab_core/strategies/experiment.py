@@ -7,32 +7,44 @@ the one that was probably meant. Files, dates and sessions are not known here.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from strategy_lab_core.data.exact_yaml import refuse_unknown, scaled
 from strategy_lab_core.data.instruments import MONEY_SCALE
+from strategy_lab_core.data.latencies import read_latencies
 from strategy_lab_core.engine.config import (
     BacktestConfig,
     FeeConfig,
     LatencyConfig,
     LimitsConfig,
     MarketOrderConfig,
+    QueueConfig,
 )
 from strategy_lab_core.engine.fees import RATE_SCALE
-from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.engine.latency_config import (
+    FeedLatencyConfig,
+    LogNormalLatencyConfig,
+    RecordedLatencyConfig,
+)
+from strategy_lab_core.engine.latency_rows import LatencyRows
+from strategy_lab_core.errors import ConfigError, DataError, FileError
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
 
 __all__ = ["Experiment", "experiment_from_dict"]
 
-PartT = TypeVar("PartT", LatencyConfig, MarketOrderConfig)
-
 _TEXTS = ("name", "product", "strategy", "description")
-_PARTS = ("latency", "fees", "limits", "market_orders")
+_PARTS = ("latency", "fees", "limits", "queue", "market_orders")
 _PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed")
 _KEYS = (*_TEXTS, "parameters", "capital", *_PARTS, *_PLAIN)
+_LATENCIES: Mapping[str, type[LatencyConfig]] = {
+    "constant": LatencyConfig,
+    "feed": FeedLatencyConfig,
+    "recorded": RecordedLatencyConfig,
+    "lognormal": LogNormalLatencyConfig,
+}
 _REQUIRED = ("name", "product", "strategy", "capital")
 
 
@@ -48,15 +60,18 @@ class Experiment:
         Root symbol, such as MNQ.
     strategy
         Compiled, with the experiment's parameters.
+    reference
+        The strategy as the file names it, for another process to load it.
     capital_e6
         Fixed capital that returns are counted on, 1e-6 of the product's currency.
     config
-        Latency, fees, limits.
+        Latency, fees, limits, queue model.
     """
 
     name: str
     product: str
     strategy: Strategy
+    reference: str
     capital_e6: int
     config: BacktestConfig
     description: str = ""
@@ -71,7 +86,7 @@ class Experiment:
             "strategy_source": self.strategy.source,
             "parameters": self.strategy.parameters,
             "capital_e6": self.capital_e6,
-            **asdict(self.config),
+            **self.config.as_dict(),
         }
 
     def digest(self) -> str:
@@ -105,6 +120,7 @@ def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
         name=texts["name"],
         product=texts["product"],
         strategy=strategy(**_parameters(strategy, _mapping("parameters", content))),
+        reference=texts["strategy"],
         capital_e6=capital_e6,
         config=_config(content),
         description=texts.get("description", ""),
@@ -118,7 +134,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _mapping(key: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
-    value = content.get(key) or {}
+    value = {} if content.get(key) is None else content[key]
     if not isinstance(value, Mapping):
         raise ConfigError(key, value, "a mapping of names to values")
     return value
@@ -132,10 +148,41 @@ def _parameters(strategy: Strategy, given: Mapping[str, Any]) -> dict[str, float
     }
 
 
-def _part(kind: type[PartT], key: str, content: Mapping[str, Any]) -> PartT:
-    given = _mapping(key, content)
-    refuse_unknown(key, given, [field.name for field in fields(kind)])
-    return kind(**given)
+def _market_orders(given: Mapping[str, Any]) -> MarketOrderConfig:
+    refuse_unknown("market_orders", given, [field.name for field in fields(MarketOrderConfig)])
+    return MarketOrderConfig(**given)
+
+
+def _latency(given: Mapping[str, Any]) -> LatencyConfig:
+    """Return the latency of a model; factors and sigmas are decimals, rows come from a file."""
+    model = _text("latency.model", given.get("model", "constant"))
+    refuse_unknown("latency.model", [model], tuple(_LATENCIES))
+    kind = _LATENCIES[model]
+    fields_by_key = {
+        {"rows": "file"}.get(each.name, each.name.removesuffix("_e6")): each.name
+        for each in fields(kind)
+        if each.init
+    }
+    refuse_unknown("latency", given, ("model", *fields_by_key))
+    if "file" in fields_by_key and "file" not in given:
+        raise ConfigError("latency.file", None, "the path of a .parquet or .csv file")
+    values = {
+        field: _latency_value(key, field, given[key])
+        for key, field in fields_by_key.items()
+        if key in given
+    }
+    return kind(**values)
+
+
+def _latency_value(key: str, field: str, value: object) -> Any:
+    if key == "file":
+        path = _text("latency.file", value)
+        read = read_latencies(path)
+        try:
+            return LatencyRows.of(read)
+        except DataError as error:
+            raise FileError(path, str(error), "correct the rows") from error
+    return scaled(f"latency.{key}", value, 10**6) if field.endswith("_e6") else value
 
 
 def _fees(given: Mapping[str, Any]) -> FeeConfig:
@@ -165,11 +212,20 @@ def _limits(given: Mapping[str, Any]) -> LimitsConfig:
     return LimitsConfig(**values)
 
 
+def _queue(given: Mapping[str, Any]) -> QueueConfig:
+    refuse_unknown("queue", given, [field.name for field in fields(QueueConfig)])
+    values = dict(given)
+    if isinstance(values.get("exponent"), Decimal):
+        values["exponent"] = float(values["exponent"])
+    return QueueConfig(**values)
+
+
 def _config(content: Mapping[str, Any]) -> BacktestConfig:
     return BacktestConfig(
-        latency=_part(LatencyConfig, "latency", content),
+        latency=_latency(_mapping("latency", content)),
         fees=_fees(_mapping("fees", content)),
         limits=_limits(_mapping("limits", content)),
-        market_orders=_part(MarketOrderConfig, "market_orders", content),
+        queue=_queue(_mapping("queue", content)),
+        market_orders=_market_orders(_mapping("market_orders", content)),
         **{key: content[key] for key in _PLAIN if key in content},
     )

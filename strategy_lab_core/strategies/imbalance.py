@@ -11,17 +11,18 @@ flow imbalance of R. Cont, A. Kukanov and S. Stoikov (2014), J. Financial Econom
 from typing import Annotated, NamedTuple
 
 from strategy_lab_core._jit import kernel
+from strategy_lab_core.features.book import queue_imbalance
+from strategy_lab_core.strategies.quoting import leave
 from strategy_lab_core.strategies.requests import (
     buy_limit,
     buy_market,
-    cancel,
     sell_limit,
     sell_market,
 )
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
 
-__all__ = ["ImbalanceParams", "imbalance", "queue_imbalance"]
+__all__ = ["ImbalanceParams", "imbalance"]
 
 
 class ImbalanceParams(NamedTuple):
@@ -40,13 +41,6 @@ _DIRECTION = 1
 
 
 @kernel
-def queue_imbalance(bid_size: int, ask_size: int) -> float:
-    """Return (qb - qa) / (qb + qa) in [-1, 1], 0 where nobody is on either side."""
-    total = bid_size + ask_size
-    return (bid_size - ask_size) / total if total > 0 else 0.0
-
-
-@kernel
 def _enter(view: View, p: ImbalanceParams, direction: int, requests: Int2D) -> None:
     if p.passive:
         if direction > 0:
@@ -59,20 +53,6 @@ def _enter(view: View, p: ImbalanceParams, direction: int, requests: Int2D) -> N
         sell_market(requests, p.size)
 
 
-@kernel
-def _leave(view: View, requests: Int2D) -> None:
-    """Cancel what still rests; once nothing is on its way, close the position."""
-    for i in range(view.n_orders):
-        if view.orders[i, 5] == 0:
-            cancel(requests, view.orders[i, 0])
-    if view.n_orders > 0:
-        return
-    if view.position > 0:
-        sell_market(requests, view.position)
-    elif view.position < 0:
-        buy_market(requests, -view.position)
-
-
 @strategy(ImbalanceParams, timer_ns=100_000_000)
 def imbalance(memory: Memory, view: View, p: ImbalanceParams, requests: Int2D) -> None:
     """Buy when the bid is much the larger side, sell when the ask is; leave when that has gone."""
@@ -83,7 +63,7 @@ def imbalance(memory: Memory, view: View, p: ImbalanceParams, requests: Int2D) -
         direction = memory.ints[_DIRECTION]
         is_late = view.now_ns - memory.ints[_ENTERED_NS] >= p.hold_ms * 1_000_000
         if is_late or direction * signal < p.exit_threshold:
-            _leave(view, requests)
+            leave(view, requests)
         return
     if abs(signal) < p.threshold or view.ask - view.bid > p.max_spread_ticks:
         return

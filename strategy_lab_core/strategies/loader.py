@@ -17,7 +17,7 @@ from strategy_lab_core.strategies.strategy import Strategy
 
 __all__ = ["BUILT_IN", "load_strategy"]
 
-BUILT_IN = ("imbalance",)
+BUILT_IN = ("avellaneda_stoikov", "bid_ask_bounce", "flow_momentum", "glft", "imbalance")
 
 
 def load_strategy(name: str) -> Strategy:

@@ -10,6 +10,7 @@ from strategy_lab_core.engine.sheets import RequestKind
 from strategy_lab_core.types import Int2D
 
 __all__ = [
+    "buy_bracket",
     "buy_fok",
     "buy_ioc",
     "buy_limit",
@@ -19,6 +20,7 @@ __all__ = [
     "buy_stop_limit",
     "cancel",
     "modify",
+    "sell_bracket",
     "sell_fok",
     "sell_ioc",
     "sell_limit",
@@ -134,6 +136,30 @@ def buy_stop_limit(requests: Int2D, trigger: int, tick: int, lots: int, tag: int
 def sell_stop_limit(requests: Int2D, trigger: int, tick: int, lots: int, tag: int = 0) -> None:
     """Ask to sell `lots` at `tick` or higher from the first trade at `trigger` or lower on."""
     _ask_for(requests, RequestKind.STOP_LIMIT, -1, tick, lots, tag, trigger)
+
+
+@kernel
+def buy_bracket(
+    requests: Int2D, tick: int, lots: int, take_profit: int, stop_loss: int, tag: int = 0
+) -> None:
+    """Ask to buy `lots` at `tick` or lower, and to sell what that fills at one of two prices.
+
+    Each fill, when it is heard, sends a limit at `take_profit`, above `tick`, and a stop at
+    `stop_loss`, below it, both with the entry's `tag`. What one of them fills is then taken off the
+    other, late by a response and an entry: both can fill.
+    """
+    _ask_for(requests, RequestKind.BRACKET, 1, tick, lots, tag, stop_loss, take_profit)
+
+
+@kernel
+def sell_bracket(
+    requests: Int2D, tick: int, lots: int, take_profit: int, stop_loss: int, tag: int = 0
+) -> None:
+    """Ask to sell `lots` at `tick` or higher, and to buy back what that fills at one of two prices.
+
+    As `buy_bracket`, with `take_profit` below `tick` and `stop_loss` above it.
+    """
+    _ask_for(requests, RequestKind.BRACKET, -1, tick, lots, tag, stop_loss, take_profit)
 
 
 @kernel

@@ -3,7 +3,7 @@
 The decorator compiles the function behind the engine's one signature. A small adapter file is
 generated for it beside the compile cache, named by a hash of the strategy's source: an edited
 strategy is compiled alone, the engine stays cached. A strategy is one file; what it imports must
-be part of this package.
+be part of this package: `requests`, `quoting`, the features.
 """
 
 import difflib
@@ -21,7 +21,12 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numba
 import numpy as np
 
-from strategy_lab_core._jit import CACHE_FOLDER, JIT_DISABLED
+from strategy_lab_core._jit import (
+    CACHE_FOLDER,
+    JIT_DISABLED,
+    SHARED_BY_STRATEGIES,
+    source_digest,
+)
 from strategy_lab_core.engine import sheets
 from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction
 from strategy_lab_core.errors import ConfigError
@@ -79,8 +84,9 @@ class Strategy:
         The parameters, an instance of the author's NamedTuple.
     bounds
         Inclusive range of each parameter.
-    on_book, timer_ns
-        Whether it is called when the book that it sees changes; the timer's spacing, 0 for none.
+    on_book, on_response, timer_ns
+        Whether it is called when the book that it sees changes, and on responses to its orders; the
+        timer's spacing, 0 for none.
     n_ints, n_floats
         Size of its memory.
     source
@@ -96,6 +102,7 @@ class Strategy:
     values: Any
     bounds: Mapping[str, Bounds]
     on_book: bool
+    on_response: bool
     timer_ns: int
     n_ints: int
     n_floats: int
@@ -191,8 +198,10 @@ def _digest(function: Callable[..., Any], adapter: str) -> str:
     own_file = inspect.getsourcefile(function)
     written = Path(own_file).read_text() if own_file else inspect.getsource(function)
     here = Path(__file__).parent
-    api = [(here / name).read_text() for name in ("strategy.py", "requests.py")]
-    text = "\0".join([written, function.__qualname__, adapter, *api])
+    shared = (here / "strategy.py", *(here.parent / name for name in SHARED_BY_STRATEGIES))
+    api = [path.read_text() for path in shared]
+    features = source_digest(here.parent / "features")
+    text = "\0".join([written, function.__qualname__, adapter, features, *api])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -212,6 +221,7 @@ def strategy(
     params: type,
     *,
     on_book: bool = True,
+    on_response: bool = True,
     timer_ns: int = 0,
     ints: int = 8,
     floats: int = 8,
@@ -225,12 +235,12 @@ def strategy(
         each with a default.
     on_book
         Call it whenever the book, the traded volume, the phase or the trust in it changes.
+    on_response
+        Call it on every response to its orders.
     timer_ns
         Call it at this spacing too, from the session's open; 0 for no timer.
     ints, floats
         Numbers it may keep from call to call.
-
-    It is also called on every response to its orders.
     """
 
     def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:
@@ -245,6 +255,7 @@ def strategy(
             values=values,
             bounds=bounds,
             on_book=on_book,
+            on_response=on_response,
             timer_ns=timer_ns,
             n_ints=ints,
             n_floats=floats,

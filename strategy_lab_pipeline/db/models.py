@@ -211,7 +211,7 @@ class RunTable(Tables):
     session: Mapped[str]
     version: Mapped[str]  # of the materialization that holds its tables
     current: Mapped[bool]
-    label: Mapped[str]  # partial or complete
+    label: Mapped[str]  # complete, partial, not run, failed
     config: Mapped[Json]
     run_id: Mapped[str]
     created_at_ns: Mapped[int]

@@ -1,49 +1,100 @@
-"""Backtest runs: the engine is an op of its own, seen, pooled and retried by itself."""
+"""Backtest runs, an asset for each group of experiments: the engine is an op, pooled and seen.
 
+Groups are the folders of experiments that there are when Dagster loads these definitions; a new
+group is there after "Reload definitions".
+"""
+
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
 from strategy_lab_pipeline.defs.checks import backtest_check_specs
-from strategy_lab_pipeline.defs.describe import check_results, outcome_metadata, plot, records_table
+from strategy_lab_pipeline.defs.describe import (
+    asset_key,
+    check_results,
+    outcome_metadata,
+    plot,
+    records_table,
+)
 from strategy_lab_pipeline.defs.partitions import parts, session_by_product
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
+from strategy_lab_pipeline.progress import tell_part
+from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import backtests
+from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.versions import code_version
 
-__all__ = ["run_engine"]
+__all__ = ["LOADED", "engines"]
+
+LOG_SECONDS = 5.0  # between two lines about progress in a run's log
 
 
-@dg.multi_asset(
-    name="run_engine",
-    specs=[
-        dg.AssetSpec(
-            "backtest_runs",
-            deps=["order_books", "validated_ticks"],
-            description="Every experiment of the product on the session: orders, fills, equity.",
-            group_name="research",
-            kinds={"numba", "parquet"},
-            owners=["team:research"],
-            code_version=code_version("backtest_runs"),
-        )
-    ],
-    check_specs=backtest_check_specs(),
-    partitions_def=session_by_product(),
-    pool="engine",
-    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
-)
-def run_engine(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> Iterator[Any]:
-    """Replay the session against each experiment of the product, flat to flat."""
-    product, session = parts(context.partition_key)
-    result = backtests.build(workspace.open(), product, session, run_id=context.run.run_id)
-    metadata = outcome_metadata(result.outcome)
-    metadata["runs"] = records_table(result.runs)
-    for name, svg in result.charts.items():
-        metadata[name] = plot(svg, name)
-    yield dg.MaterializeResult(
-        asset_key="backtest_runs",
-        metadata=metadata,
-        data_version=dg.DataVersion(result.outcome.data_version),
+class _Told:
+    """Tells how far experiments are: the bar at once, the run's log now and then."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._context = context
+        self._last = -LOG_SECONDS
+
+    def __call__(self, experiment: str, done: int, total: int) -> None:
+        tell_part(experiment, done, total)
+        if done == total or time.monotonic() - self._last >= LOG_SECONDS:
+            self._last = time.monotonic()
+            self._context.log.info("%s: %s of %s rows", experiment, f"{done:,}", f"{total:,}")
+
+
+def _engine(asset: str) -> dg.AssetsDefinition:
+    """Return the op that makes the backtest runs of one group of experiments."""
+    group = asset.partition(".")[2]
+
+    @dg.multi_asset(
+        name=f"run_engine_{group}" if group else "run_engine",
+        specs=[
+            dg.AssetSpec(
+                asset_key(asset),
+                deps=["order_books", "validated_ticks"],
+                description="Every experiment of the group and product on the session.",
+                group_name="research",
+                kinds={"numba", "parquet"},
+                owners=["team:research"],
+                code_version=code_version(asset),
+            )
+        ],
+        check_specs=backtest_check_specs(asset),
+        partitions_def=session_by_product(),
+        pool="engine",
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
     )
-    yield from check_results("backtest_runs", result.findings)
+    def run_engine(
+        context: dg.AssetExecutionContext, workspace: WorkspaceResource
+    ) -> Iterator[Any]:
+        """Replay the session against each experiment, flat to flat."""
+        product, session = parts(context.partition_key)
+        result = backtests.build(
+            workspace.open(),
+            product,
+            session,
+            run_id=context.run.run_id,
+            asset=asset,
+            on_progress=_Told(context),
+        )
+        metadata = outcome_metadata(result.outcome)
+        metadata["runs"] = records_table(result.runs)
+        for name, svg in result.charts.items():
+            metadata[name] = plot(svg, name)
+        yield dg.MaterializeResult(
+            asset_key=asset_key(asset),
+            metadata=metadata,
+            data_version=dg.DataVersion(result.outcome.data_version),
+        )
+        yield from check_results(asset, result.findings)
+        if result.failures:  # the others are published: the run says that not all is well
+            raise dg.Failure(description="; ".join(result.failures), allow_retries=False)
+
+    return run_engine
+
+
+LOADED = tuple(backtest_assets(Settings()))
+engines = [_engine(asset) for asset in LOADED]

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from strategy_lab_pipeline.defs.describe import asset_key
 from strategy_lab_pipeline.defs.partitions import session_by_product
 from strategy_lab_pipeline.stages import backtests, books, validated
 
@@ -11,7 +12,7 @@ __all__ = ["backtest_check_specs", "book_check_specs", "validated_check_specs"]
 def _specs(asset: str, rules: dict[str, str]) -> list[dg.AssetCheckSpec]:
     return [
         dg.AssetCheckSpec(
-            name, asset=asset, description=reason, partitions_def=session_by_product()
+            name, asset=asset_key(asset), description=reason, partitions_def=session_by_product()
         )
         for name, reason in rules.items()
     ]
@@ -27,6 +28,6 @@ def book_check_specs() -> list[dg.AssetCheckSpec]:
     return _specs("order_books", books.RULES)
 
 
-def backtest_check_specs() -> list[dg.AssetCheckSpec]:
+def backtest_check_specs(asset: str) -> list[dg.AssetCheckSpec]:
     """Return the engine's own accounts."""
-    return _specs("backtest_runs", backtests.RULES)
+    return _specs(asset, backtests.RULES)

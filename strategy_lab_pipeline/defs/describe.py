@@ -9,7 +9,19 @@ import dagster as dg
 from strategy_lab_core.data.schemas import ColumnSpec
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 
-__all__ = ["check_results", "column_schema", "outcome_metadata", "plot", "records_table"]
+__all__ = [
+    "asset_key",
+    "check_results",
+    "column_schema",
+    "outcome_metadata",
+    "plot",
+    "records_table",
+]
+
+
+def asset_key(asset: str) -> dg.AssetKey:
+    """Return Dagster's key of an asset of the lake: `backtest_runs.mine` is one below the other."""
+    return dg.AssetKey(asset.split("."))
 
 
 def plot(svg: str, title: str) -> dg.MarkdownMetadataValue:
@@ -69,7 +81,7 @@ def _check_result(asset: str, finding: Finding) -> dg.AssetCheckResult:
         dg.AssetCheckSeverity.ERROR if finding.severity == "error" else dg.AssetCheckSeverity.WARN
     )
     return dg.AssetCheckResult(
-        asset_key=asset,
+        asset_key=asset_key(asset),
         check_name=finding.rule,
         passed=finding.passed,
         severity=severity,

@@ -2,19 +2,14 @@
 
 import dagster as dg
 
+from strategy_lab_pipeline.defs.describe import asset_key
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
+from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue
+from strategy_lab_pipeline.stages.experiments import backtest_assets
+from strategy_lab_pipeline.stages.plan import BOOKS
 
-__all__ = ["SESSION_ASSETS", "catalogue_landing", "session_chain", "write_reports"]
-
-SESSION_ASSETS = (
-    "raw_ticks",
-    "validated_ticks",
-    "quarantined_ticks",
-    "order_books",
-    "backtest_runs",
-)
-
+__all__ = ["catalogue_landing", "session_chain", "write_reports"]
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 
@@ -66,7 +61,7 @@ def catalogue_landing() -> None:
 
 session_chain = dg.define_asset_job(
     "session_chain",
-    selection=list(SESSION_ASSETS),
+    selection=[asset_key(asset) for asset in (*BOOKS, *backtest_assets(Settings()))],
     description="From raw ticks to backtest runs: one session of one product.",
     tags={"strategy_lab/kind": "session", "dagster/priority": "0"},
 )

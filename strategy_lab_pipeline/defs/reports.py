@@ -4,16 +4,21 @@ from typing import Any
 
 import dagster as dg
 
-from strategy_lab_pipeline.defs.describe import outcome_metadata, plot, records_table
+from strategy_lab_pipeline.defs.describe import asset_key, outcome_metadata, plot, records_table
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
+from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import reports as stage
+from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.versions import code_version
 
 __all__ = ["reports"]
 
 
 @dg.asset(
-    deps=[dg.AssetDep("backtest_runs", partition_mapping=dg.AllPartitionMapping())],
+    deps=[
+        dg.AssetDep(asset_key(asset), partition_mapping=dg.AllPartitionMapping())
+        for asset in backtest_assets(Settings())
+    ],
     group_name="research",
     kinds={"html", "json"},
     owners=["team:research"],

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from strategy_lab_pipeline.defs.backtests import LOADED
 from strategy_lab_pipeline.defs.jobs import catalogue_landing, session_chain, write_reports
 from strategy_lab_pipeline.defs.partitions import partition_key
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import catalogue, plan
-from strategy_lab_pipeline.stages.experiments import experiments
+from strategy_lab_pipeline.stages.experiments import backtest_assets, experiments
 from strategy_lab_pipeline.stages.landing import landing_files, search_landing
 from strategy_lab_pipeline.stages.versions import digest
 from strategy_lab_pipeline.stages.workspace import Workspace
@@ -43,7 +44,7 @@ def landing_sensor(
     """Ask for what new files in the landing folder, or changed code, have left to do."""
     opened = workspace.open()
     problems = (*search_landing(opened).unreadable, *experiments(opened.settings).problems)
-    for problem in (*problems, *plan.left_out(opened)):
+    for problem in (*problems, *plan.left_out(opened), *_unknown_groups(opened)):
         context.log.warning(problem)
     seen: dict[str, list[int]] = json.loads(context.cursor or "{}")
     now = {str(file.path): [file.size, file.mtime_ns] for file in landing_files(opened)}
@@ -57,6 +58,12 @@ def landing_sensor(
         cursor=json.dumps(now, sort_keys=True),
         skip_reason=None if requests else "nothing new in the landing folder, nothing out of date",
     )
+
+
+def _unknown_groups(workspace: Workspace) -> Iterator[str]:
+    for asset in backtest_assets(workspace.settings):
+        if asset not in LOADED:
+            yield f"{asset}: a new group of experiments: press `Reload definitions`, or restart"
 
 
 def _asked(context: dg.SensorEvaluationContext, request: dg.RunRequest) -> bool:

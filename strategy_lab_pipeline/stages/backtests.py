@@ -1,160 +1,136 @@
-"""`backtest_runs`: every experiment of the product on one session, flat to flat.
+"""`backtest_runs`: every experiment of one group and product on one session, flat to flat.
 
-Per experiment the tables `<name>-orders`, `<name>-fills`, `<name>-equity`, and one `runs.json` with
-figures, assumptions and labels. A session that an experiment can't run on is named with the reason.
+`runs.json` lists what came out with the versions of the runs (`stages.runs`), which hold the
+tables: what has been run is not run again because its neighbours change. The default group's asset
+is `backtest_runs`, another's `backtest_runs.<group>`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import polars as pl
 
-from strategy_lab_core.engine.backtest import BacktestResult, backtest
-from strategy_lab_core.errors import DataError
 from strategy_lab_core.strategies.experiment import Experiment
-from strategy_lab_core.types import TickSchema
-from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.errors import EngineError
 from strategy_lab_pipeline.lake import Draft
-from strategy_lab_pipeline.stages.experiments import experiments_of
+from strategy_lab_pipeline.stages import runs as kept
+from strategy_lab_pipeline.stages.experiments import ASSET, experiments_of
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
-from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
-from strategy_lab_pipeline.stages.raw import SEED, session_of
+from strategy_lab_pipeline.stages.publish import publish
+from strategy_lab_pipeline.stages.runs import inputs_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["RULES", "BacktestRuns", "build", "config_of", "inputs_of"]
+__all__ = ["RULES", "BacktestRuns", "build", "config_of", "inputs_of", "listed"]
 
 RULES = {
     "every_experiment_ran": "every experiment of the product could run on the session",
     "flat_at_the_end": "every run ended without a position",
     "complete_session": "the session's rows reach from open to close",
 }
+Progress = Callable[[str, int, int], None]  # experiment, rows done, rows in all
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestRuns:
-    """The published runs, a row of figures for each, pictures by title."""
+    """The published runs, a row of figures for each, pictures by title.
+
+    Attributes
+    ----------
+    failures
+        A sentence for each experiment that failed; the others are published without them.
+    """
 
     outcome: Outcome
     findings: tuple[Finding, ...]
     runs: tuple[Mapping[str, Any], ...]
     charts: Mapping[str, str]
+    failures: tuple[str, ...]
 
 
-def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str] | None:
-    """Return what the partition is made from; None where ticks or books are not there."""
-    found = {
-        asset: current_outcome(workspace, asset, product, str(session))
-        for asset in ("validated_ticks", "order_books")
-    }
-    if any(outcome is None for outcome in found.values()):
-        return None
-    return {asset: outcome.data_version for asset, outcome in found.items() if outcome}
+def config_of(workspace: Workspace, product: str, asset: str = ASSET) -> dict[str, Any]:
+    """Return the experiments of the asset's group and the product by name."""
+    return _config(experiments_of(workspace.settings, product, asset))
 
 
-def config_of(workspace: Workspace, product: str) -> dict[str, Any]:
-    """Return the experiments of the product by name."""
-    found = experiments_of(workspace.settings, product)
-    return {experiment.name: experiment.digest() for experiment in found}
+def _config(experiments: list[Experiment]) -> dict[str, Any]:
+    return {experiment.name: experiment.digest() for experiment in experiments}
 
 
-def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> BacktestRuns:
-    """Run every experiment of the product on the session."""
-    inputs = inputs_of(workspace, product, session)
-    validated = current_outcome(workspace, "validated_ticks", product, str(session))
-    if inputs is None or validated is None:
-        raise PipelineError(f"{product} {session}: no order books; materialise order_books first")
-    experiments = experiments_of(workspace.settings, product)
+def build(
+    workspace: Workspace,
+    product: str,
+    session: date,
+    *,
+    run_id: str,
+    asset: str = ASSET,
+    on_progress: Progress = lambda *_: None,
+) -> BacktestRuns:
+    """Run every experiment of the asset's group and the product on the session.
+
+    What a deadline or a crash ended is left out, so that the version is that of the experiments
+    which came to an end, and not of those which are wanted: it is out of date, and tried again.
+    """
+    inputs = kept.require_inputs(workspace, product, session)
+    runs, ended, unfinished = [], [], []
+    for experiment in experiments_of(workspace.settings, product, asset):
+        try:
+            runs.append(_run(workspace, experiment, session, run_id, on_progress))
+            ended.append(experiment)
+        except EngineError as error:
+            unfinished.append({"experiment": experiment.name, "error": str(error)})
     outcome = publish(
         workspace,
-        "backtest_runs",
+        asset,
         product,
         str(session),
         inputs=inputs,
-        config=config_of(workspace, product),
-        build=lambda draft: _write(draft, validated, experiments, session),
+        config=_config(ended),
+        build=lambda draft: _write(draft, runs),
         run_id=run_id,
     )
-    runs = json.loads((outcome.path / "runs.json").read_text(encoding="utf-8"))
-    for run in runs:
-        if run["error"] is None:
-            workspace.store.record_run(
-                experiment=run["experiment"],
-                experiment_id=run["experiment_id"],
-                product=product,
-                session=str(session),
-                version=outcome.version,
-                label=run["label"],
-                config=run["config"],
-                metrics=run["metrics"],
-                run_id=run_id,
-            )
-    findings = tuple(_findings(runs))
-    workspace.store.record_quality("backtest_runs", product, str(session), findings)
-    return BacktestRuns(outcome, findings, tuple(_row(run) for run in runs), _charts(outcome, runs))
-
-
-def _write(
-    draft: Draft, validated: Outcome, experiments: list[Experiment], session: date
-) -> dict[str, Any]:
-    runs = []
-    for experiment in experiments:
-        run: dict[str, Any] = {
-            "experiment": experiment.name,
-            "experiment_id": experiment.digest(),
-            "config": experiment.as_dict(),
-            "error": None,
-        }
-        try:
-            result = _run(validated, experiment, session)
-        except DataError as error:  # this session is not for this experiment; the others go on
-            run["error"] = str(error)
-        else:
-            for name in ("orders", "fills", "equity"):
-                write_table(draft, f"{experiment.name}-{name}", getattr(result, name))
-            run.update(_described(result))
-        runs.append(run)
-    draft.json("runs.json", runs)
-    return {"rows": len(runs), "experiments": [run["experiment"] for run in runs]}
-
-
-def _run(validated: Outcome, experiment: Experiment, session: date) -> BacktestResult:
-    path = validated.path / f"{TickSchema.MBO}.parquet"
-    if not path.is_file():
-        raise DataError("the session has no market-by-order ticks, which the engine needs")
-    return backtest(
-        pl.scan_parquet(path).drop("file_hash", "row").collect(),
-        experiment.strategy,
-        experiment.config,
-        session=session_of(experiment.product, session),
-        seed=_optional(validated, SEED),
-        status=_optional(validated, TickSchema.STATUS),
+    findings = tuple(_findings(runs, unfinished))
+    workspace.store.record_quality(asset, product, str(session), findings)
+    failed = [run for run in runs if run["label"] == "failed"]
+    return BacktestRuns(
+        outcome,
+        findings,
+        tuple(_row(run) for run in runs),
+        _charts(workspace, product, session, runs),
+        tuple(run["error"] for run in (*failed, *unfinished)),
     )
 
 
-def _optional(validated: Outcome, name: str) -> pl.DataFrame | None:
-    path = validated.path / f"{name}.parquet"
-    return pl.read_parquet(path) if path.is_file() else None
+def _run(
+    workspace: Workspace, experiment: Experiment, session: date, run_id: str, tell: Progress
+) -> dict[str, Any]:
+    return kept.build(
+        workspace,
+        experiment,
+        session,
+        run_id=run_id,
+        on_progress=lambda done, total: tell(experiment.name, done, total),
+    )
 
 
-def _described(result: BacktestResult) -> dict[str, Any]:
-    return {
-        "symbol": result.instrument.symbol,
-        "label": "partial" if "partial" in result.flags else "complete",
-        "multiplier": result.instrument.multiplier,
-        "currency": result.instrument.product.currency,
-        "money_scale": result.instrument.product.money_scale,
-        "flags": list(result.flags),
-        "metrics": dict(result.metrics),
-        "assumptions": list(result.assumptions),
-    }
+def _write(draft: Draft, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    draft.json("runs.json", runs)
+    without = [[run["label"], run["error"]] for run in runs if run["error"]]
+    details: dict[str, Any] = {"experiments": [run["experiment"] for run in runs]}
+    return {"rows": len(runs), **details, **({"without_result": without} if without else {})}
+
+
+def listed(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the runs of a published partition, the failed ones with their `error`."""
+    found: list[dict[str, Any]] = json.loads((outcome.path / "runs.json").read_text("utf-8"))
+    return found
 
 
 def _row(run: Mapping[str, Any]) -> dict[str, Any]:
     if run["error"] is not None:
-        return {"experiment": run["experiment"], "label": "not run", "note": run["error"]}
+        return {"experiment": run["experiment"], "label": run["label"], "note": run["error"]}
     metrics = run["metrics"]
     return {
         "experiment": run["experiment"],
@@ -167,8 +143,8 @@ def _row(run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _findings(runs: list[dict[str, Any]]) -> list[Finding]:
-    failed = [run for run in runs if run["error"] is not None]
+def _findings(runs: list[dict[str, Any]], unfinished: list[dict[str, Any]]) -> list[Finding]:
+    failed = [*(run for run in runs if run["error"] is not None), *unfinished]
     done = [run for run in runs if run["error"] is None]
     open_ends = [run for run in done if run["metrics"]["final_position"] != 0]
     partial = [run for run in done if run["label"] == "partial"]
@@ -191,12 +167,15 @@ def _finding(rule: str, severity: str, broken: list[dict[str, Any]], notes: list
     )  # fmt: skip
 
 
-def _charts(outcome: Outcome, runs: list[dict[str, Any]]) -> dict[str, str]:
+def _charts(
+    workspace: Workspace, product: str, session: date, runs: list[dict[str, Any]]
+) -> dict[str, str]:
     from strategy_lab_core.report.charts import equity_chart, to_svg
 
     charts = {}
     for run in runs:
         if run["error"] is None:
-            equity = pl.read_parquet(outcome.path / f"{run['experiment']}-equity.parquet")
+            folder = kept.require_tables(workspace, product, session, run)
+            equity = pl.read_parquet(folder / "equity.parquet")
             charts[f"equity of {run['experiment']}"] = to_svg(equity_chart(equity))
     return charts

@@ -1,8 +1,11 @@
 """Experiment files of the home folder: YAML, one experiment each, unknown keys refused.
 
-A file that can't be read is named and left out; the others go on without it.
+A folder inside the folder of experiments is a group with an asset of its own; the files beside it
+are the default group's. A file that can't be read is named and left out; the others go on without.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +14,51 @@ from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict
 from strategy_lab_pipeline.settings import Settings
 
-__all__ = ["Experiments", "experiment_files", "experiments", "experiments_of", "read_experiment"]
+__all__ = [
+    "ASSET",
+    "Experiments",
+    "backtest_assets",
+    "experiment_files",
+    "experiments",
+    "experiments_of",
+    "read_experiment",
+]
+
+ASSET = "backtest_runs"  # of the default group; `backtest_runs.<group>` of another
+_GROUP = re.compile(r"[A-Za-z0-9_]{1,40}", re.ASCII)  # what Dagster takes as a name
 
 
 @dataclass(frozen=True, slots=True)
 class Experiments:
-    """What the experiment files say, and a sentence for each that can't be used."""
+    """What the experiment files say, by asset, and a sentence for each that can't be used."""
 
-    usable: tuple[Experiment, ...]
+    by_asset: Mapping[str, tuple[Experiment, ...]]
     problems: tuple[str, ...]
+
+    @property
+    def usable(self) -> tuple[Experiment, ...]:
+        """All of them, group by group."""
+        return tuple(experiment for group in self.by_asset.values() for experiment in group)
 
 
 def experiment_files(settings: Settings) -> list[Path]:
-    """Return the experiment files of the home folder, by name."""
-    return sorted(settings.experiments.glob("*.yaml")) if settings.experiments.is_dir() else []
+    """Return the experiment files of the home folder, by name; those of groups come after."""
+    folder = settings.experiments
+    return [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("*/*.yaml"))]
+
+
+def backtest_assets(settings: Settings) -> list[str]:
+    """Return the asset of the default group, and of each group that has files."""
+    found = {_asset_of(settings, path) for path in experiment_files(settings)}
+    return sorted({ASSET, *(asset for asset in found if asset)})
+
+
+def _asset_of(settings: Settings, path: Path) -> str:
+    """Return the asset of a file's group, "" where the folder's name can't be one."""
+    if path.parent == settings.experiments:
+        return ASSET
+    group = path.parent.name
+    return f"{ASSET}.{group}" if _GROUP.fullmatch(group) else ""
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -45,22 +79,31 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def experiments(settings: Settings) -> Experiments:
-    """Read the experiment files of the home folder, by file name."""
-    found: dict[str, tuple[Path, Experiment]] = {}
+    """Read the experiment files of the home folder, by file name; names are unique over groups."""
+    found: dict[str, list[Experiment]] = {}
+    first: dict[str, Path] = {}
     problems = []
     for path in experiment_files(settings):
+        asset = _asset_of(settings, path)
+        if not asset:
+            problems.append(f"{path}: a folder's name must be up to 40 letters, digits and _")
+            continue
         try:
             experiment = read_experiment(path)
         except (ConfigError, FileError) as error:
             problems.append(str(error))
             continue
-        first, _ = found.setdefault(experiment.name, (path, experiment))
-        if first != path:
-            problem = f"name: {experiment.name!r} is the name of {first.name} already"
+        taken = first.setdefault(experiment.name, path)
+        if taken == path:
+            found.setdefault(asset, []).append(experiment)
+        else:
+            where = taken.relative_to(settings.experiments)
+            problem = f"name: {experiment.name!r} is the name of {where} already"
             problems.append(f"{path}: {problem}; give it another")
-    return Experiments(tuple(experiment for _, experiment in found.values()), tuple(problems))
+    return Experiments({asset: tuple(group) for asset, group in found.items()}, tuple(problems))
 
 
-def experiments_of(settings: Settings, product: str) -> list[Experiment]:
-    """Return the experiments that trade `product`, by file name."""
-    return [found for found in experiments(settings).usable if found.product == product]
+def experiments_of(settings: Settings, product: str, asset: str = ASSET) -> list[Experiment]:
+    """Return the experiments of an asset's group that trade `product`, by file name."""
+    group = experiments(settings).by_asset.get(asset, ())
+    return [experiment for experiment in group if experiment.product == product]

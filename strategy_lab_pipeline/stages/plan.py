@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from strategy_lab_pipeline.stages import backtests, books, raw, reports, validated
+from strategy_lab_pipeline.stages.experiments import ASSET, backtest_assets
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome
 from strategy_lab_pipeline.stages.scope import why_no_partition
@@ -13,6 +14,7 @@ from strategy_lab_pipeline.stages.versions import digest, input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = [
+    "BOOKS",
     "CHAIN",
     "BlockedPartition",
     "StalePartition",
@@ -22,15 +24,12 @@ __all__ = [
     "partition_plan",
     "stale_partitions",
     "stale_reports",
+    "without_result",
 ]
 
-CHAIN = ("raw_ticks", "validated_ticks", "quarantined_ticks", "order_books", "backtest_runs")
-_STAGES = {
-    "raw_ticks": raw,
-    "validated_ticks": validated,
-    "order_books": books,
-    "backtest_runs": backtests,
-}
+BOOKS = ("raw_ticks", "validated_ticks", "quarantined_ticks", "order_books")
+CHAIN = (*BOOKS, ASSET)
+_STAGES = {"raw_ticks": raw, "validated_ticks": validated, "order_books": books}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,15 @@ def blocked_partitions(workspace: Workspace) -> list[BlockedPartition]:
     return found
 
 
+def without_result(workspace: Workspace) -> Iterator[tuple[str, str, str, str]]:
+    """Yield product, session, "failed" or "not run", and why, of runs that have no result."""
+    for product, session in _places(workspace):
+        for asset in backtest_assets(workspace.settings):
+            row = workspace.store.current(asset, product, str(session))
+            for label, reason in row.details.get("without_result", ()) if row else ():
+                yield product, str(session), label, reason
+
+
 def count_partitions(workspace: Workspace) -> int:
     """Return how many partitions have files."""
     return sum(1 for _ in _places(workspace))
@@ -110,29 +118,54 @@ def _places(workspace: Workspace) -> Iterator[tuple[str, date]]:
 
 def partition_plan(workspace: Workspace, product: str, session: date) -> StalePartition | None:
     """Return what the partition has left to do; None where it is up to date or known as blocked."""
-    first = _first_stale(workspace, product, session)
-    if first is None:
+    assets = _stale_assets(workspace, product, session)
+    if not assets:
         return None
     deliveries = [
         (file.path, file.sha256, file.delivery) for file in sources_of(workspace, product, session)
     ]
     state = [deliveries, _chain_config(workspace, product)]
-    return StalePartition(product, session, CHAIN[CHAIN.index(first) :], digest(state))
+    return StalePartition(product, session, assets, digest(state))
 
 
 def _chain_config(workspace: Workspace, product: str) -> list[object]:
-    return [
+    ticks = [
         input_key(asset, {}, stage.config_of(workspace, product))
         for asset, stage in _STAGES.items()
     ]
+    runs = [
+        input_key(asset, {}, backtests.config_of(workspace, product, asset))
+        for asset in backtest_assets(workspace.settings)
+    ]
+    return [*ticks, *runs]
+
+
+def _stale_assets(workspace: Workspace, product: str, session: date) -> tuple[str, ...]:
+    """Return what is not what its inputs, code and config make, and all that follows from it."""
+    groups = backtest_assets(workspace.settings)
+    first = _first_stale(workspace, product, session)
+    if first is not None:
+        return (*BOOKS[BOOKS.index(first) :], *groups)
+    inputs = backtests.inputs_of(workspace, product, session)
+    if inputs is None:
+        return ()  # blocked upstream: there is nothing to make them from
+    wanted = {
+        asset: input_key(asset, inputs, backtests.config_of(workspace, product, asset))
+        for asset in groups
+    }
+    return tuple(
+        asset
+        for asset, version in wanted.items()
+        if _current(workspace, asset, product, session, version) is None
+    )
 
 
 def _first_stale(workspace: Workspace, product: str, session: date) -> str | None:
-    """Return the first asset of the chain that is not what its inputs, code and config make."""
+    """Return the first asset up to the books that is out of date."""
     for asset, stage in _STAGES.items():
         inputs = stage.inputs_of(workspace, product, session)
         if inputs is None:
-            return None  # blocked upstream: there is nothing to make it from
+            return None  # blocked upstream
         version = input_key(asset, inputs, stage.config_of(workspace, product))
         current = _current(workspace, asset, product, session, version)
         if current is None and not (

@@ -4,7 +4,6 @@ Everything in them comes from published versions, so that the provenance table c
 them, down to the hashes of the source files.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,16 +17,20 @@ from strategy_lab_core.report.content import ReportData, SessionReport
 from strategy_lab_core.report.html import render_html, render_json
 from strategy_lab_core.report.tables import equity_curve
 from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages.backtests import listed
 from strategy_lab_pipeline.stages.books import quotes
+from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
+from strategy_lab_pipeline.stages.runs import require_tables
 from strategy_lab_pipeline.stages.sources import sources_of
+from strategy_lab_pipeline.stages.worker import TABLES
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["Reports", "build", "config_of", "inputs_of", "report_paths"]
 
 NOWHERE = "-"  # product and session of an asset without partitions
-CHAIN = ("raw_ticks", "validated_ticks", "order_books", "backtest_runs")
+CHAIN = ("raw_ticks", "validated_ticks", "order_books")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,18 @@ class Reports:
 def inputs_of(workspace: Workspace) -> dict[str, str]:
     """Return what the reports are made from: every current backtest partition."""
     return {
-        f"backtest_runs:{product}:{session}": outcome.data_version
-        for product, session in workspace.store.all_partitions()
-        if (outcome := current_outcome(workspace, "backtest_runs", product, session))
+        f"{outcome.asset}:{outcome.product}:{outcome.session}": outcome.data_version
+        for outcome in _backtests(workspace)
     }
+
+
+def _backtests(workspace: Workspace) -> Iterator[Outcome]:
+    """Yield the current backtest partitions, older sessions first."""
+    for product, session in sorted(workspace.store.all_partitions(), key=lambda key: key[::-1]):
+        for asset in backtest_assets(workspace.settings):
+            outcome = current_outcome(workspace, asset, product, session)
+            if outcome is not None:
+                yield outcome
 
 
 def config_of(_: Workspace) -> dict[str, Any]:
@@ -100,19 +111,11 @@ def _row(name: str, data: ReportData) -> dict[str, Any]:
 def _collect(workspace: Workspace) -> dict[str, ReportData]:
     """Return what each experiment's report is made of, experiments and sessions in order."""
     found: dict[str, list[tuple[Mapping[str, Any], Outcome]]] = {}
-    partitions = sorted(workspace.store.all_partitions(), key=lambda key: key[::-1])
-    for product, session in partitions:
-        runs = current_outcome(workspace, "backtest_runs", product, session)
-        if runs is not None:
-            for run in _runs(runs):
-                found.setdefault(run["experiment"], []).append((run, runs))
+    for outcome in _backtests(workspace):
+        for run in listed(outcome):
+            if run["error"] is None:
+                found.setdefault(run["experiment"], []).append((run, outcome))
     return {name: _data(workspace, found[name]) for name in sorted(found)}
-
-
-def _runs(outcome: Outcome) -> Iterator[dict[str, Any]]:
-    for run in json.loads((outcome.path / "runs.json").read_text(encoding="utf-8")):
-        if run["error"] is None:
-            yield run
 
 
 def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -> ReportData:
@@ -122,17 +125,16 @@ def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -
         experiment=first["config"],
         sessions=[_session(workspace, run, outcome) for run, outcome in runs],
         assumptions=list(dict.fromkeys(assumptions)),
-        provenance=[row for _, outcome in runs for row in _provenance(workspace, outcome)],
+        provenance=[row for run, outcome in runs for row in _provenance(workspace, run, outcome)],
         currency=first["currency"],
         money_scale=first["money_scale"],
     )
 
 
 def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> SessionReport:
-    tables = {
-        name: pl.read_parquet(outcome.path / f"{run['experiment']}-{name}.parquet")
-        for name in ("orders", "fills", "equity")
-    }
+    day = date.fromisoformat(outcome.session)
+    folder = require_tables(workspace, outcome.product, day, run)
+    tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     books = current_outcome(workspace, "order_books", outcome.product, outcome.session)
     prices = quotes(books) if books else pl.DataFrame(schema={"ts": pl.Int64})
     return SessionReport(
@@ -170,7 +172,9 @@ def _quality(workspace: Workspace, product: str, session: str) -> dict[str, Any]
     }
 
 
-def _provenance(workspace: Workspace, runs: Outcome) -> Iterator[dict[str, Any]]:
+def _provenance(
+    workspace: Workspace, run: Mapping[str, Any], runs: Outcome
+) -> Iterator[dict[str, Any]]:
     """Yield a row for each published input of a run, the source files first."""
     product, session = runs.product, runs.session
     yield {
@@ -184,7 +188,7 @@ def _provenance(workspace: Workspace, runs: Outcome) -> Iterator[dict[str, Any]]
             for file in sources_of(workspace, product, date.fromisoformat(session))
         ],
     }
-    for asset in CHAIN:
+    for asset in (*CHAIN, f"run.{run['experiment_id']}", runs.asset):
         outcome = current_outcome(workspace, asset, product, session)
         if outcome is not None:
             yield {

@@ -20,10 +20,11 @@ _CORE = Path(strategy_lab_core.__file__).parent
 _STAGES = Path(__file__).parent
 # The parts of core that a stage runs, by what it must not: later layers do not age earlier assets.
 _WITHOUT = {
-    "raw_ticks": ("engine", "strategies", "report"),
-    "validated_ticks": ("engine", "strategies", "report"),
-    "quarantined_ticks": ("engine", "strategies", "report"),
-    "order_books": ("engine", "strategies", "report"),
+    "raw_ticks": ("features", "engine", "strategies", "report"),
+    "validated_ticks": ("features", "engine", "strategies", "report"),
+    "quarantined_ticks": ("features", "engine", "strategies", "report"),
+    "order_books": ("features", "engine", "strategies", "report"),
+    "run": ("report",),
     "backtest_runs": ("report",),
     "reports": (),
 }
@@ -32,7 +33,8 @@ _STAGE_FILES = {
     "validated_ticks": ("validated.py", "judge.py"),
     "quarantined_ticks": ("validated.py", "judge.py"),
     "order_books": ("books.py",),
-    "backtest_runs": ("backtests.py", "experiments.py"),
+    "run": ("runs.py", "worker.py"),
+    "backtest_runs": ("backtests.py", "runs.py", "worker.py"),
     "reports": ("reports.py",),
 }
 
@@ -45,9 +47,13 @@ def digest(value: Any) -> str:
 
 @cache
 def code_version(asset: str) -> str:
-    """Return 16 hex digits that change when the code that makes `asset` does."""
-    stage = [(_STAGES / name).read_text(encoding="utf-8") for name in _STAGE_FILES[asset]]
-    return digest([source_digest(_CORE, without=_WITHOUT[asset]), *stage])
+    """Return 16 hex digits that change when the code that makes `asset` does.
+
+    What follows a point in the name says which one of a kind it is (`run.<digest>`).
+    """
+    kind = asset.partition(".")[0]
+    stage = [(_STAGES / name).read_text(encoding="utf-8") for name in _STAGE_FILES[kind]]
+    return digest([source_digest(_CORE, without=_WITHOUT[kind]), *stage])
 
 
 def input_key(asset: str, inputs: Mapping[str, str], config: Any) -> str:

@@ -47,8 +47,11 @@ def test_source_digest__follows_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("no code")
     assert source_digest(tmp_path) == first
     without = source_digest(tmp_path, without=("sub",))
+    but = source_digest(tmp_path, without=("sub",), but=("sub/b.py",))
+    assert but == first
     (tmp_path / "sub" / "b.py").write_text("y = 2")
     assert source_digest(tmp_path) != first
     assert source_digest(tmp_path, without=("sub",)) == without
+    assert source_digest(tmp_path, without=("sub",), but=("sub/b.py",)) != but
     (tmp_path / "a.py").rename(tmp_path / "c.py")
     assert source_digest(tmp_path, without=("sub",)) != without

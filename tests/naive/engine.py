@@ -12,6 +12,8 @@ import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
 from tests.naive.book import LAST, SNAPSHOT, NaiveBook, Record
+from tests.naive.brackets import follow
+from tests.naive.latency import NaiveLatency
 
 BAD_TS_RECV = 0x08
 SECOND = 1_000_000_000
@@ -59,6 +61,9 @@ class Own:
     asked_size: int = 0
     cancel_sent: bool = False
     modify_sent: bool = False
+    bracket: tuple[int, int] | None = None
+    sibling: "Own | None" = None
+    wanted: int = 0
     ahead: dict[int, int] = field(default_factory=dict)
     queue_ahead: int = -1
 
@@ -155,7 +160,7 @@ class NaiveEngine:
         self.open, self.flatten_at, self.end = hours
         self.phases = phases
         self.money = (tick_value, maker_fee, taker_fee)
-        self.book = NaiveBook()
+        self.book: Any = NaiveBook()
         self.orders: list[Own] = []
         self.fills: list[Fill] = []
         self.used: dict[int, int] = {}
@@ -163,7 +168,9 @@ class NaiveEngine:
         self.resting: list[Own] = []
         self.stops: list[Own] = []
         self.traded: list[int] = []
-        self.to_exchange: list[tuple[int, str, Own, int, int]] = []
+        self.latency = NaiveLatency(config)
+        self.feed_sent = self.answers = 0
+        self.to_exchange: list[tuple[int, str, Own, int, int, int | None]] = []
         self.sent_at: list[int] = []
         self.to_us: list[tuple[int, str, Own, int, int]] = []
         self.last_arrival = self.last_response = 0
@@ -214,8 +221,10 @@ class NaiveEngine:
 
     def _own(self, now: int, step: int) -> None:
         if step == 1:
-            _, kind, order, tick, lots = self.to_exchange.pop(0)
-            if kind == "cancel":
+            _, kind, order, tick, lots, heard = self.to_exchange.pop(0)
+            if heard is not None:
+                self._turn_back(kind, order, heard, now)
+            elif kind == "cancel":
                 self._cancel_arrives(order, now)
             elif kind == "modify":
                 self._modify_arrives(order, tick, lots, now)
@@ -241,10 +250,16 @@ class NaiveEngine:
 
     # The recorded market
 
-    def _market(self, event: Event) -> None:
-        is_open = self.is_open(event.ts)
+    def _begin(self, event: Event) -> bool:
+        """Forget the last event's trades, note how late this one is; say whether orders match."""
         self.trade_side = self.pool = 0
         self.traded = []
+        if not event.rows[-1].flags & (SNAPSHOT | BAD_TS_RECV):
+            self.feed_sent = event.local - event.ts
+        return self.is_open(event.ts)
+
+    def _market(self, event: Event) -> None:
+        is_open = self._begin(event)
         for row in event.rows:
             live = is_open and row.trusted
             if row.action in "TF":
@@ -359,9 +374,14 @@ class NaiveEngine:
             return
         if lots <= order.filled:
             order.end, order.reason = now, "remainder_cancelled"
-            if order in self.resting:
-                self.resting.remove(order)
+            for orders in (self.resting, self.stops):
+                if order in orders:
+                    orders.remove(order)
             self._respond("ended", order, now, 0, modified=True)
+            return
+        if order.kind not in ("limit", "post_only"):
+            order.size = lots  # a bracket takes lots off its stop
+            self._respond("modified", order, now, lots, tick)
             return
         before = (order.tick, order.size)
         order.tick, order.size = tick, lots
@@ -397,6 +417,11 @@ class NaiveEngine:
             order.end, order.reason = now, "remainder_cancelled"
             self._respond("ended", order, now)
             return
+        self._rest(order)
+        self.resting.append(order)
+
+    def _rest(self, order: Own) -> None:
+        """Remember who is ahead."""
         letter = "B" if order.side > 0 else "A"
         level = {
             order_id: theirs
@@ -405,7 +430,6 @@ class NaiveEngine:
         }
         order.ahead = {order_id: theirs.arrival for order_id, theirs in level.items()}
         order.queue_ahead = sum(theirs.size for theirs in level.values())
-        self.resting.append(order)
 
     def _opposite(self, order: Own) -> list[tuple[int, Any, int]]:
         """Return displayed orders within the limit, in the order in which they would trade."""
@@ -490,10 +514,22 @@ class NaiveEngine:
         modified: bool = False,
     ) -> int:
         """Send a response; its value is a modify's new price, or what a fill adds to the cash."""
-        self.last_response = max(now + self.config.latency.response_ns, self.last_response)
         kind = "ended by modify" if modified else kind
+        delay = self.latency.delay(1, self.answers, now, self.feed_sent)
+        return self._answer_at(now + delay, kind, order, lots, value)
+
+    def _answer_at(self, when: int, kind: str, order: Own, lots: int = 0, value: int = 0) -> int:
+        self.last_response = max(when, self.last_response)
+        self.answers += 1
         self.to_us.append((self.last_response, kind, order, lots, value))
         return self.last_response
+
+    def _turn_back(self, kind: str, order: Own, heard: int, now: int) -> None:
+        """Let the gateway reject a message: matching never knows of it."""
+        if kind == "new":
+            order.reason = "rejected_gateway"
+        answer = {"new": "ended", "cancel": "cancel lost", "modify": "modify rejected"}[kind]
+        self._answer_at(max(heard, now), answer, order)
 
     # Our side of the line
 
@@ -510,18 +546,25 @@ class NaiveEngine:
             order.known_tick, order.known_size = value, lots
         if kind in ("modified", "modify rejected", "ended by modify"):
             order.modify_sent, order.asked_size = False, order.known_size
+        if kind == "cancel lost":
+            order.cancel_sent = False
         is_full = order.known_filled == order.known_size
         order.known_over |= kind in ("ended", "ended by modify") or is_full
         if now >= self.flatten_at or self.killed:
             self._close(now)
-        self._call(now, 2)
+        else:
+            follow(self, order, kind, lots, now)
+        if self.strategy.on_response:
+            self._call(now, 2)
+        else:
+            self._judge_loss(now)
 
     def _flatten(self, now: int) -> None:
         self.next_flatten += SECOND
         self.may_close = True
         if self.seen[10]:
             for order in self._live():
-                self._send_cancel(order, now)
+                self.send_cancel(order, now)
         self._close(now)
 
     def _close(self, now: int) -> None:
@@ -533,21 +576,37 @@ class NaiveEngine:
 
     def _send(
         self, kind: str, side: int, tick: int, lots: int, tag: int, trigger: int, now: int
-    ) -> None:
+    ) -> Own:
         order = Own(len(self.orders), side, kind, tick, lots, tag, trigger, now)
         order.known_tick, order.known_size, order.asked_size = tick, lots, lots
+        order.wanted = lots
         self.orders.append(order)
         self._post("new", order, now)
+        return order
 
-    def _send_cancel(self, order: Own, now: int) -> None:
+    def send_modify(self, order: Own, tick: int, lots: int, now: int) -> None:
+        """Send a modify, unchecked."""
+        order.modify_sent, order.asked_size = True, lots
+        self._post("modify", order, now, tick, lots)
+
+    def send_cancel(self, order: Own, now: int) -> None:
+        """Send a cancel, unless one is on its way."""
         if not order.cancel_sent:
             order.cancel_sent = True
             self._post("cancel", order, now)
 
     def _post(self, kind: str, order: Own, now: int, tick: int = 0, lots: int = 0) -> None:
-        self.last_arrival = max(now + self.config.latency.order_ns, self.last_arrival)
-        self.to_exchange.append((self.last_arrival, kind, order, tick, lots))
+        heard = self.latency.rejected(now)
+        delay = self.latency.delay(0, len(self.sent_at), now, self._feed_heard(now))
+        self.last_arrival = max(now + (delay if heard is None else 0), self.last_arrival)
+        self.to_exchange.append((self.last_arrival, kind, order, tick, lots, heard))
         self.sent_at.append(now)
+
+    def _feed_heard(self, now: int) -> int:
+        """Return the feed latency of the last event that has reached us and has one."""
+        unclocked = SNAPSHOT | BAD_TS_RECV
+        heard = [e for e in self.events if e.local <= now and not e.rows[-1].flags & unclocked]
+        return heard[-1].local - heard[-1].ts if heard else 0
 
     def _judge_loss(self, now: int) -> bool:
         """Begin to end flat where the loss limit is reached; say whether it was, now or before."""
@@ -598,26 +657,41 @@ class NaiveEngine:
             if not found or found[0].cancel_sent or (kind == 9 and found[0].modify_sent):
                 self._refuse("unknown_order")
             elif kind == 8:
-                self._send_cancel(found[0], now)
+                self.send_cancel(found[0], now)
             else:
                 self._ask_to_modify(found[0], tick, lots, now)
             return
-        if not 1 <= kind <= 7 or lots < 1 or side not in (-1, 1):
+        if kind == 10:
+            if side * (number - tick) <= 0 or side * (tick - trigger) <= 0:
+                self._refuse("invalid")
+                return
+            entry = self.place("limit", side, tick, lots, tag, 0, now)
+            if entry is not None:
+                entry.bracket = (number, trigger)
+        elif 1 <= kind <= 7:
+            self.place(KINDS[kind - 1], side, tick, lots, tag, trigger, now)
+        else:
             self._refuse("invalid")
-            return
-        name = KINDS[kind - 1]
-        if name == "post_only" and not self.config.market_orders.simulate_unsupported:
-            self._refuse("unsupported")
-            return
+
+    def place(
+        self, name: str, side: int, tick: int, lots: int, tag: int, trigger: int, now: int
+    ) -> Own | None:
+        """Send a new order that nothing speaks against, or count why not."""
         prices = [] if name in ("market", "stop") else [tick]
         prices += [trigger] if "stop" in name else []
-        why = self._over_limit(prices, side, lots, now)
+        if not self.seen[10]:
+            why = "untrusted"
+        elif lots < 1 or side not in (-1, 1):
+            why = "invalid"
+        elif name == "post_only" and not self.config.market_orders.simulate_unsupported:
+            why = "unsupported"
+        else:
+            why = self._over_limit(prices, side, lots, now)
         if why:
             self._refuse(why)
-        else:
-            self._send(
-                name, side, 0 if name in ("market", "stop") else tick, lots, tag, trigger, now
-            )
+            return None
+        limit = 0 if name in ("market", "stop") else tick
+        return self._send(name, side, limit, lots, tag, trigger, now)
 
     def _ask_to_modify(self, order: Own, tick: int, lots: int, now: int) -> None:
         limits = self.config.limits
@@ -633,8 +707,7 @@ class NaiveEngine:
         elif self._is_over_rate(now):
             self._refuse("message_rate")
         else:
-            order.modify_sent, order.asked_size = True, lots
-            self._post("modify", order, now, tick, lots)
+            self.send_modify(order, tick, lots, now)
 
     def _is_near(self, tick: int) -> bool:
         _, _, bid, bid_size, ask, ask_size, *_ = self.seen

@@ -6,7 +6,7 @@ from typing import Any
 DAY = 86_400_000_000_000
 MAX_TIME = 2**62
 UNDEFINED = 2**63 - 1
-TICKS = ("mbo", "mbp-1", "mbp-10", "tbbo", "trades")
+TICKS = ("mbo", "mbp-1", "mbp-10", "tbbo", "trades", "depth")
 ORDERS = ("mbo", "mbp-1", "mbp-10")
 
 
@@ -18,7 +18,7 @@ def broken_rule(row: Mapping[str, Any], schema: str, ticks: Mapping[int, int]) -
         return "unknown_action"
     if schema in TICKS and row["side"] not in "BAN":
         return "unknown_side"
-    if schema == "mbo" and row["side"] == "N" and row["action"] in "AM":
+    if schema in ("mbo", "depth") and row["side"] == "N" and row["action"] in "AM":
         return "unknown_side"
     if schema == "status":
         flags = ("is_trading", "is_quoting", "is_short_sell_restricted")

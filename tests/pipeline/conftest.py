@@ -1,13 +1,20 @@
 """Fixtures of the pipeline's tests: a private PostgreSQL, a database of each kind, a clock."""
 
 from collections.abc import Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.data.simulate import simulate
 from strategy_lab_pipeline.db.database import Database
 from strategy_lab_pipeline.db.store import Store
+from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages import books, catalogue, raw, validated
+from strategy_lab_pipeline.stages.landing import search
+from strategy_lab_pipeline.stages.workspace import open_workspace
 from tests.pipeline.postgres import Server, missing_programs, server
 
 
@@ -50,6 +57,22 @@ def database(database_url: str) -> Iterator[Database]:
     opened.migrate()
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def booked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home folder with one small session, 2025-01-13, up to its books: to be copied."""
+    home = tmp_path_factory.mktemp("booked") / "home"
+    opened = open_workspace(Settings(home=home))
+    day = date(2025, 1, 13)
+    sessions = session_calendar("CME Globex Equity").sessions(day, day)
+    market = simulate(sessions, seed=3, events_per_session=500, faults=False)
+    market.write(opened.settings.landing)
+    for path in search([opened.settings.landing]).files:
+        catalogue.catalogue_file(opened, path)
+    for stage in (raw, validated, books):
+        stage.build(opened, "MNQ", day, run_id="test")
+    return home
 
 
 @pytest.fixture

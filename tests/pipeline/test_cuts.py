@@ -117,7 +117,9 @@ def test_cut__leaves_the_books_alone(homes: dict[str, Workspace], cut: str) -> N
 @pytest.mark.parametrize("table", ["orders", "fills"])
 def test_cut__leaves_the_backtest_alone(homes: dict[str, Workspace], cut: str, table: str) -> None:
     """Queue positions are exact to the lot, so equal fills mean an equal queue."""
-    uncut, other = (_table(homes[name], "backtest_runs", f"*{table}*") for name in ("_uncut", cut))
+    (run,) = homes[cut].store.runs("imbalance_mnq")
+    asset = f"run.{run.experiment_id}"
+    uncut, other = (_table(homes[name], asset, table) for name in ("_uncut", cut))
 
     assert uncut.height > 10
     assert other.equals(uncut)

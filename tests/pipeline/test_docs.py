@@ -38,3 +38,20 @@ def test_write_a_strategy__its_code_runs(tmp_path: Path) -> None:
     experiment = experiment_from_dict(read_yaml(file))
     assert experiment.strategy.parameters["flow_lots"] == 20
     assert experiment.config.limits.max_loss_e6 == 500_000_000
+
+
+def test_probes__its_code_runs(tmp_path: Path) -> None:
+    """The honest strategy has no leak, the dishonest one has."""
+    (code,) = _blocks("probes.md", "python")
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, check=False, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    first, second, *_ = done.stdout.splitlines()
+    assert first == "no leak found"
+    assert second.startswith("leak ")
+    assert "slippage, ticks" in done.stdout

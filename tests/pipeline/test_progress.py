@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from strategy_lab_pipeline.progress import steps
+from strategy_lab_pipeline.progress import steps, tell_part
 
 
 def test_steps__shows_title_count_and_label_on_a_terminal() -> None:
@@ -18,6 +18,18 @@ def test_steps__shows_title_count_and_label_on_a_terminal() -> None:
     assert "reading" in screen.getvalue()
     assert "2/2" in screen.getvalue()
     assert "a[b].dbn" in screen.getvalue()
+
+
+def test_steps__shows_how_far_the_step_under_way_is() -> None:
+    """Told by whoever does the work, without knowing of the bar; without one it is nothing."""
+    screen = StringIO()
+    with steps("running", total=2, console=Console(file=screen, force_terminal=True)):
+        tell_part("imbalance", 3, 8)
+    tell_part("nobody", 1, 2)
+
+    assert "imbalance" in screen.getvalue()
+    assert "3/8" in screen.getvalue()
+    assert "nobody" not in screen.getvalue()
 
 
 @pytest.mark.parametrize(("terminal", "total"), [(False, 2), (True, 0)])

@@ -209,7 +209,15 @@ def malformed(draw: st.DrawFn, schema: TickSchema) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    "schema", [MBO, TickSchema.MBP_1, TickSchema.TRADES, TickSchema.STATUS, TickSchema.DEFINITION]
+    "schema",
+    [
+        MBO,
+        TickSchema.MBP_1,
+        TickSchema.TRADES,
+        TickSchema.DEPTH,
+        TickSchema.STATUS,
+        TickSchema.DEFINITION,
+    ],
 )
 @given(data=st.data())
 def test_apply_row_rules__agree_with_one_row_at_a_time(

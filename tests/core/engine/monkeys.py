@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.strategies.requests import (
+    buy_bracket,
     buy_fok,
     buy_ioc,
     buy_limit,
@@ -13,6 +14,7 @@ from strategy_lab_core.strategies.requests import (
     buy_stop_limit,
     cancel,
     modify,
+    sell_bracket,
     sell_fok,
     sell_ioc,
     sell_limit,
@@ -24,7 +26,7 @@ from strategy_lab_core.strategies.requests import (
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
 
-__all__ = ["monkey"]
+__all__ = ["monkey", "scheduled"]
 
 
 class MonkeyParams(NamedTuple):
@@ -42,10 +44,10 @@ class MonkeyParams(NamedTuple):
 def _ask(view: View, p: MonkeyParams, draw: int, tag: int, requests: Int2D) -> None:
     lots = 1 + (draw // 7) % p.max_lots
     offset = (draw // 11) % (2 * p.reach) - p.reach
-    kind = (draw // 13) % 20
+    kind = (draw // 13) % 23
     if kind > 9:
         _ask_special(view, kind, draw, offset, lots, tag, requests)
-        if p.modifies and view.n_orders > 0 and kind >= 14:
+        if p.modifies and view.n_orders > 0 and 14 <= kind < 20:
             order = view.orders[draw % view.n_orders]
             modify(requests, order[0], order[2] + (offset if kind % 2 else 0), lots)
     elif kind < 4:
@@ -75,6 +77,11 @@ def _ask_special(
     elif kind == 14:
         buy_post_only(requests, view.bid + offset, lots, tag)
         sell_post_only(requests, view.ask + offset, lots, tag)
+    elif kind == 20:
+        tick = view.bid + offset
+        buy_bracket(requests, tick, lots, tick + 1, tick - 1, tag)
+    elif kind >= 21:
+        sell_bracket(requests, view.ask, lots, view.ask - 1, view.ask + offset + 2, tag)
     elif kind >= 15:
         _ask_stop(view, kind, offset, lots, tag, requests)
 
@@ -115,3 +122,22 @@ def monkey(memory: Memory, view: View, p: MonkeyParams, requests: Int2D) -> None
         _ask(view, p, draw, turn, requests)
         if p.nonsense and draw % 5 == 0:
             _ask_nonsense(view, 1, requests)
+
+
+class ScheduleParams(NamedTuple):
+    """Which schedule."""
+
+    seed: Annotated[int, Bounds(1, 10**9)] = 1
+
+
+@strategy(ScheduleParams, on_book=False, timer_ns=50_000_000)
+def scheduled(memory: Memory, view: View, p: ScheduleParams, requests: Int2D) -> None:
+    """Buy at a price, now and then, that depends on nothing but how often it was called."""
+    if view.wake != 3:
+        return
+    if memory.ints[0] == 0:
+        memory.ints[0] = p.seed
+    memory.ints[0] = (memory.ints[0] * 1_103_515_245 + 12_345) % 2_147_483_648
+    draw = memory.ints[0] >> 8
+    if draw % 3 == 0:
+        buy_limit(requests, 997 + (draw // 3) % 5, 1 + (draw // 15) % 6)

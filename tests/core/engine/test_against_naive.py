@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,12 @@ from strategy_lab_core.engine.config import (
     LimitsConfig,
     MarketOrderConfig,
 )
+from strategy_lab_core.engine.latency_config import (
+    FeedLatencyConfig,
+    LogNormalLatencyConfig,
+    RecordedLatencyConfig,
+)
+from strategy_lab_core.engine.latency_rows import LatencyRows
 from tests.core.engine.monkeys import monkey
 from tests.core.engine.tapes import MNQ, START_NS, TICK, TICK_VALUE, random_rows, session_until
 from tests.core.engine.tapes import to_table as ticks_of
@@ -23,14 +30,54 @@ SECOND = 1_000_000_000
 MILLI = 1_000_000
 
 
+TIMES = st.sampled_from([0, 1, MILLI, 5 * MILLI, 40 * MILLI])
+
+
+@st.composite
+def latency_rows(draw: st.DrawFn) -> LatencyRows:
+    """Draw measurements from before the session into it, some of them rejections."""
+    steps = st.sampled_from([0, 1, 7 * MILLI, 300 * MILLI, SECOND])
+    request = START_NS + draw(st.integers(-SECOND, SECOND))
+    exchange, rows = 0, []
+    n_rows = draw(st.integers(1, 6))
+    taken = draw(st.integers(0, n_rows - 1))
+    for i in range(n_rows):
+        request += draw(steps)
+        exchange = max(exchange, request + draw(TIMES))
+        is_rejected = i != taken and draw(st.booleans())
+        response = (request if is_rejected else exchange) + draw(TIMES)
+        rows.append((request, 2**63 - 1 if is_rejected else exchange, response))
+    return LatencyRows(*np.array(rows, np.int64).T)
+
+
+@st.composite
+def latencies(draw: st.DrawFn) -> LatencyConfig:
+    """Draw a model and its numbers, from none at all to more than the gaps between events."""
+    feed = {"feed_offset_ns": draw(TIMES)}
+    fixed = {"order_ns": draw(TIMES), "response_ns": draw(TIMES)}
+    factors = st.sampled_from([0, 333_333, 1_000_000, 7_500_000])
+    match draw(st.sampled_from(["constant", "feed", "recorded", "lognormal"])):
+        case "feed":
+            return FeedLatencyConfig(
+                **feed, **fixed, entry_multiplier_e6=draw(factors),
+                response_multiplier_e6=draw(factors),
+            )  # fmt: skip
+        case "recorded":
+            return RecordedLatencyConfig(**feed, **fixed, rows=draw(latency_rows()))
+        case "lognormal":
+            return LogNormalLatencyConfig(
+                **feed, **fixed, entry_median_ns=draw(TIMES), response_median_ns=draw(TIMES),
+                entry_sigma_e6=draw(st.integers(0, 3_000_000)),
+                response_sigma_e6=draw(st.integers(0, 3_000_000)),
+            )  # fmt: skip
+    return LatencyConfig(**feed, **fixed)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> BacktestConfig:
-    """Draw settings from no latency at all to more than the gaps between events."""
-    times = st.sampled_from([0, 1, MILLI, 5 * MILLI, 40 * MILLI])
+    """Draw settings of every kind."""
     return BacktestConfig(
-        latency=LatencyConfig(
-            order_ns=draw(times), response_ns=draw(times), feed_offset_ns=draw(times)
-        ),
+        latency=draw(latencies()),
         limits=LimitsConfig(
             max_position=draw(st.integers(3, 20)),
             max_order_size=draw(st.integers(1, 5)),
@@ -50,6 +97,7 @@ def configs(draw: st.DrawFn) -> BacktestConfig:
         ),
         flatten_seconds=draw(st.integers(0, 4)),
         allow_partial=True,
+        seed=draw(st.integers(0, 3)),
     )
 
 
@@ -101,6 +149,7 @@ def assert_same(fast: BacktestResult, slow: NaiveEngine) -> None:
     params=st.tuples(st.integers(1, 10**6), st.integers(2, 9), st.integers(1, 3)),
     nonsense=st.booleans(),
     cut=st.integers(0, 3),
+    called=st.tuples(st.booleans(), st.booleans()),
 )
 def test_engine__agrees_with_the_naive_one(
     seed: int,
@@ -110,6 +159,7 @@ def test_engine__agrees_with_the_naive_one(
     params: tuple[int, int, int],
     nonsense: bool,
     cut: int,
+    called: tuple[bool, bool],
 ) -> None:
     """Random sessions, random requests, any latency, closes before and after the last row."""
     rows = random_rows(seed, n_events, wild=wild)
@@ -117,6 +167,7 @@ def test_engine__agrees_with_the_naive_one(
     close_ns = max(last_ns - cut * SECOND, START_NS + 1) + 2 * SECOND
     halts = ((START_NS + SECOND, START_NS + 2 * SECOND),) if seed % 3 == 0 else ()
     actor = monkey(seed=params[0], act_every=params[1], reach=params[2], nonsense=nonsense)
+    actor = replace(actor, on_book=called[0], on_response=called[1])
 
     fast, slow = run_both(rows, actor, config, close_ns, halts=halts)
 

@@ -86,10 +86,10 @@ def test_backtest__refuses_rows_of_two_sessions() -> None:
 
 @pytest.mark.parametrize("broken", ["empty", "schema"])
 def test_backtest__says_what_it_needs(broken: str) -> None:
-    """No rows, or rows that are no market-by-order rows."""
+    """No rows, or rows of no feed with a book."""
     table = ticks().head(0) if broken == "empty" else ticks().drop("order_id")
 
-    with pytest.raises(DataError, match="without rows" if broken == "empty" else "order_id"):
+    with pytest.raises(DataError, match="without rows" if broken == "empty" else "no order book"):
         backtest(table, monkey, QUICK)
 
 
@@ -99,12 +99,24 @@ def test_backtest__names_the_strategy_that_raises() -> None:
         backtest(ticks(), failing, QUICK, session=session_until(START_NS + 10**12), instrument=MNQ)
 
 
+def test_backtest__tells_how_far_it_is() -> None:
+    """When its pass begins, and at its end."""
+    seen: list[tuple[int, int]] = []
+    backtest(
+        ticks(), monkey, QUICK, session=session_until(START_NS + 10**12), instrument=MNQ,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    n_rows = ticks().height
+
+    assert seen == [(0, n_rows), (n_rows, n_rows)]
+
+
 def test_backtest__grows_its_arrays() -> None:
     """More orders than the arrays begin with, none of them lost."""
     limits = LimitsConfig(
         max_position=6, max_order_size=5, max_open_orders=3, max_messages_per_second=1_000
     )
-    table, session = to_table(random_rows(3, 2_500, wild=False)), session_until(START_NS + 10**12)
+    table, session = to_table(random_rows(3, 4_000, wild=False)), session_until(START_NS + 10**12)
     busy = monkey(act_every=2, reach=1)
 
     result = backtest(table, busy, replace(QUICK, limits=limits), session=session, instrument=MNQ)

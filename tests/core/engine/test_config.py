@@ -8,6 +8,7 @@ from strategy_lab_core.engine.config import (
     LatencyConfig,
     LimitsConfig,
     MarketOrderConfig,
+    QueueConfig,
 )
 from strategy_lab_core.errors import ConfigError
 
@@ -20,10 +21,24 @@ from strategy_lab_core.errors import ConfigError
         (lambda: LimitsConfig(max_position=0), "limits.max_position"),
         (lambda: FeeConfig(maker_e6=True), "fees.maker_e6"),
         (lambda: MarketOrderConfig(protection_ticks=-1), "market_orders.protection_ticks"),
+        (lambda: QueueConfig(exponent=0), "queue.exponent"),
+        (lambda: QueueConfig(exponent=True), "queue.exponent"),
+        (lambda: QueueConfig(exponent=1 / 3), "queue.exponent"),
         (lambda: BacktestConfig(sample_seconds=0), "sample_seconds"),
         (lambda: BacktestConfig(allow_partial=1), "allow_partial"),  # type: ignore[arg-type]
     ],
-    ids=["negative", "float", "zero", "bool", "protection", "samples", "flag"],
+    ids=[
+        "negative",
+        "float",
+        "zero",
+        "bool",
+        "protection",
+        "exponent",
+        "true",
+        "digits",
+        "samples",
+        "flag",
+    ],
 )
 def test_config__names_the_bad_setting(build: object, name: str) -> None:
     """The error says which setting it is."""
@@ -41,7 +56,16 @@ def test_config__message_has_rule_and_value() -> None:
         BacktestConfig(flatten_seconds=-5)
 
 
+def test_queue__names_the_model_that_was_meant() -> None:
+    """A misspelt model is refused with the nearest one."""
+    with pytest.raises(
+        ConfigError, match=r"queue\.model must be one of .*; did you mean power_3\?"
+    ):
+        QueueConfig(model="power3")
+
+
 def test_digest__depends_on_values_alone() -> None:
     """Equal settings have equal digests, other settings others."""
     assert BacktestConfig().digest() == BacktestConfig(latency=LatencyConfig()).digest()
     assert BacktestConfig().digest() != BacktestConfig(fees=FeeConfig(maker_e6=0)).digest()
+    assert BacktestConfig().digest() != BacktestConfig(queue=QueueConfig(exponent=2)).digest()

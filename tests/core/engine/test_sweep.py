@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,12 @@ from strategy_lab_core.engine.config import (
     LimitsConfig,
     MarketOrderConfig,
 )
+from strategy_lab_core.engine.latency_config import (
+    FeedLatencyConfig,
+    LogNormalLatencyConfig,
+    RecordedLatencyConfig,
+)
+from strategy_lab_core.engine.latency_rows import LatencyRows
 from strategy_lab_core.engine.sweep import ParameterSet, sweep
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
@@ -40,12 +47,27 @@ def named_like_a_figure(memory: Memory, view: View, p: VolumeParams, requests: I
     """Do nothing."""
 
 
+def _random_latency(roll: random.Random) -> LatencyConfig:
+    """Return any model; half of the recorded ones share their rows."""
+    legs = {"order_ns": roll.choice([0, MS, 30 * MS]), "response_ns": roll.choice([0, 2 * MS])}
+    kind = roll.randrange(4)
+    if kind == 0:
+        return FeedLatencyConfig(**legs, entry_multiplier_e6=roll.choice([500_000, 9_000_000]))
+    if kind == 1:
+        return LogNormalLatencyConfig(**legs, entry_sigma_e6=roll.choice([0, 2_000_000]))
+    if kind == 2:
+        request = START_NS + np.array([0, roll.choice([1_000, 2_000]), 3_000]) * MS
+        exchange = request + np.array([1, 2, 40]) * MS
+        exchange[1] = 2**63 - 1
+        rows = LatencyRows(request, exchange, request + np.array([3, 90, 45]) * MS)
+        return RecordedLatencyConfig(**legs, rows=rows)
+    return LatencyConfig(**legs)
+
+
 def _random_set(roll: random.Random) -> ParameterSet:
     """Return a set that differs in everything that sets may differ in."""
     config = BacktestConfig(
-        latency=LatencyConfig(
-            order_ns=roll.choice([0, MS, 30 * MS]), response_ns=roll.choice([0, 2 * MS])
-        ),
+        latency=_random_latency(roll),
         fees=FeeConfig(
             maker_e6=roll.choice([None, -100, 0]),
             taker_e6=roll.choice([None, 900]),
@@ -76,6 +98,7 @@ def _same(one: BacktestResult | None, other: BacktestResult | None) -> None:
     assert one.metrics == other.metrics
     assert one.assumptions == other.assumptions
     assert one.flags == other.flags
+    assert one.config == other.config
 
 
 @given(

@@ -14,6 +14,7 @@ from strategy_lab_core.report.charts import (
     equity_chart,
     fills_chart,
     position_chart,
+    sensitivity_chart,
     thinned,
     to_svg,
 )
@@ -97,3 +98,27 @@ def test_book_chart__draws_the_levels_there_are() -> None:
         "101.00",
     ]
     assert spec["encoding"]["y"]["sort"] == ["101.00", "100.00", "99.00"]
+
+
+def test_sensitivity__draws_curves_with_and_without_numbers() -> None:
+    """A line where points have numbers, bars by name where they have none; failed ones are out."""
+    points = pl.DataFrame(
+        {
+            "curve": ["latency, ms"] * 3 + ["queue model"] * 2,
+            "point": ["0 ms", "5 ms", "10 ms", "first", "last"],
+            "value": [0.0, 5.0, 10.0, None, None],
+            "net_profit_e6": [3_000_000, 1_000_000, None, 2_000_000, -1_000_000],
+            "n_fills": [9, 7, None, 8, 2],
+        }
+    )
+    chart = sensitivity_chart(points, currency="EUR")
+    svg = to_svg(chart)
+
+    ET.fromstring(svg)
+    for text in ("latency, ms", "queue model", "first", "net profit, EUR", "fills"):
+        assert text in svg
+    lines, bars = (each["hconcat"][0] for each in chart.to_dict()["vconcat"])
+    assert lines["mark"]["type"] == "line"
+    assert bars["mark"]["type"] == "bar"
+    named = chart.to_dict()["datasets"].values()
+    assert [[row["profit"] for row in rows] for rows in named] == [[3.0, 1.0], [2.0, -1.0]]

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from strategy_lab_core.data.exact_yaml import read_yaml
-from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.engine.latency_config import FeedLatencyConfig, LogNormalLatencyConfig
+from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "imbalance.yaml"
 SMALL: dict[str, Any] = {
     "name": "one",
     "product": "MNQ",
@@ -39,20 +38,23 @@ def test_experiment__takes_every_figure_exactly() -> None:
     assert (chosen["threshold"], chosen["size"], chosen["passive"]) == (0.75, 2, True)
 
 
-def test_experiment__the_example_is_one() -> None:
-    """The file that newcomers copy is valid."""
-    found = experiment_from_dict(read_yaml(EXAMPLE))
-
-    assert (found.name, found.product, found.strategy.name) == ("imbalance_mnq", "MNQ", "imbalance")
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"captial": 1}, "capital"),
         ({"latency": {"order_nss": 1}}, "order_ns"),
+        ({"latency": {"model": "lognormel"}}, "did you mean 'lognormal'"),
+        ({"latency": {"model": 3}}, r"latency\.model must be text"),
+        ({"latency": {"entry_sigma": 1}}, "latency must be one of model, order_ns"),
+        ({"latency": {"model": "lognormal", "entry_sigm": 1}}, "did you mean 'entry_sigma'"),
+        ({"latency": {"model": "lognormal", "entry_sigma": Decimal("5.1")}}, r"\[0, 5000000\]"),
+        ({"latency": {"model": "feed", "entry_multiplier": -1}}, "entry_multiplier"),
+        ({"latency": {"model": "recorded"}}, r"latency\.file must be the path"),
         ({"fees": {"takr": 1}}, "taker"),
         ({"limits": {"max_positon": 1}}, "max_position"),
+        ({"queue": {"modl": "log_1"}}, "model"),
+        ({"queue": {"model": "log1"}}, "did you mean log_1"),
+        ({"queue": {"exponent": Decimal("-1")}}, r"queue\.exponent"),
         ({"limits": {"max_loss": 0}}, r"limits\.max_loss must be in \(0, 1000000000\], got 0"),
         ({"fees": {"taker_bps": 20_000}}, r"fees\.taker_bps must be .* basis points, got 20000"),
         ({"parameters": {"treshold": 1}}, "threshold"),
@@ -71,6 +73,37 @@ def test_experiment__refuses_and_says_what_was_meant(change: dict[str, Any], say
     """The message has the key, the rule and the nearest known name."""
     with pytest.raises(ConfigError, match=says):
         experiment_from_dict(SMALL | change)
+
+
+def test_latency__takes_a_model_and_its_numbers() -> None:
+    """Factors and sigmas are decimals, exactly."""
+    feed = {"model": "feed", "order_ns": 9, "entry_multiplier": Decimal("1.25")}
+    drawn = {"model": "lognormal", "entry_median_ns": 70, "response_sigma": Decimal("0.35")}
+
+    assert experiment_from_dict(SMALL | {"latency": feed}).config.latency == FeedLatencyConfig(
+        order_ns=9, entry_multiplier_e6=1_250_000
+    )
+    assert experiment_from_dict(
+        SMALL | {"latency": drawn}
+    ).config.latency == LogNormalLatencyConfig(entry_median_ns=70, response_sigma_e6=350_000)
+
+
+def test_latency__recorded_rows_come_from_a_file(tmp_path: Path) -> None:
+    """Their content is in the digest, not their place; a broken row is told with the file."""
+    digests = []
+    for name, response in (("a.csv", 9), ("b.csv", 9), ("c.csv", 8)):
+        (tmp_path / name).write_text(f"request_ns,exchange_ns,response_ns\n1,2,{response}\n")
+        latency = {"model": "recorded", "file": str(tmp_path / name)}
+        found = experiment_from_dict(SMALL | {"latency": latency})
+        assert str(tmp_path) not in str(found.as_dict())
+        digests.append(found.digest())
+    assert digests[0] == digests[1] != digests[2]
+
+    (tmp_path / "a.csv").write_text("request_ns,exchange_ns,response_ns\n5,2,9\n")
+    with pytest.raises(FileError, match=r"a\.csv: row 0 .*exchange_ns must not be before"):
+        experiment_from_dict(
+            SMALL | {"latency": {"model": "recorded", "file": str(tmp_path / "a.csv")}}
+        )
 
 
 @pytest.mark.parametrize("key", ["name", "product", "strategy", "capital"])
@@ -93,7 +126,10 @@ def _changed(change: dict[str, Any]) -> Experiment:
         {"fees": {"maker": Decimal("0.01")}},
         {"fees": {"taker_bps": Decimal("0.25")}},
         {"latency": {"order_ns": 7}},
+        {"latency": {"model": "lognormal", "order_ns": 1_000_000}},
+        {"latency": {"model": "feed", "entry_multiplier": Decimal("1.5")}},
         {"limits": {"max_position": 7}},
+        {"queue": {"model": "power_2", "exponent": Decimal("2.5")}},
         {"limits": {"max_loss": Decimal("12.5")}},
         {"seed": 7},
         {"allow_partial": True},

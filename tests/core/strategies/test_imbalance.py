@@ -4,11 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from strategy_lab_core.engine.sheets import REQUEST_WIDTH, WORKING_WIDTH, RequestKind
-from strategy_lab_core.strategies.imbalance import imbalance, queue_imbalance
+from strategy_lab_core.strategies.imbalance import imbalance
 from strategy_lab_core.strategies.strategy import View
 
 BID, ASK = 1_000, 1_001
@@ -44,17 +42,6 @@ class Desk:
         )
         rows = [[int(cell) for cell in row] for row in sheet[1 : 1 + count]]
         return [(CANCEL, row[6]) if row[0] == CANCEL else tuple(row[:4]) for row in rows]
-
-
-@given(st.integers(0, 2**31), st.integers(0, 2**31))
-def test_queue_imbalance__is_the_formula(bid_size: int, ask_size: int) -> None:
-    """In [-1, 1], odd in its sides, 0 of nothing."""
-    found = queue_imbalance(bid_size, ask_size)
-
-    assert -1 <= found <= 1
-    assert found == -queue_imbalance(ask_size, bid_size)
-    if bid_size + ask_size:
-        assert found == pytest.approx((bid_size - ask_size) / (bid_size + ask_size))
 
 
 @pytest.mark.parametrize(

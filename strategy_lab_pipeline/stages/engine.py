@@ -1,0 +1,124 @@
+"""The engine behind a process of its own that is killed at a deadline, and with its owner.
+
+One process serves all passes of its owner, one after the other: starting it costs seconds. It is
+a new interpreter, no fork: the owner has threads.
+"""
+
+import atexit
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+from strategy_lab_pipeline.errors import EngineError
+from strategy_lab_pipeline.stages import worker
+from strategy_lab_pipeline.stages.worker import Answer, Pass
+
+__all__ = ["Engine", "Progress", "engine"]
+
+Progress = Callable[[int, int], None]
+START_SECONDS = 1800.0  # to import, read the ticks, and compile on a busy machine
+
+
+class Engine:
+    """Runs passes in a process that is started when it is needed, and again after it is gone."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: Connection | None = None
+        self._one_at_a_time = threading.Lock()
+        atexit.register(self.stop)
+
+    def run(
+        self, wanted: Pass, *, deadline_seconds: float, on_progress: Progress
+    ) -> list[Mapping[str, Any]]:
+        """Run a pass and return a mapping for each set; its tables are in the pass's folder.
+
+        Parameters
+        ----------
+        deadline_seconds
+            From the first row of the pass to its result.
+        on_progress
+            Called with rows done and rows in all, over all threads.
+
+        Raises
+        ------
+        EngineError
+            The deadline passed or the process died; it is gone, and the next pass gets a new one.
+        """
+        with self._one_at_a_time:
+            try:
+                return self._ask(wanted, deadline_seconds, on_progress)
+            except BaseException:  # an interrupt too: nothing else would end a compiled loop
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """Kill the process, whatever it is doing."""
+        if self._process is not None and self._link is not None:
+            self._process.kill()
+            self._process.wait()
+            self._link.close()
+        self._process = self._link = None
+
+    def _ask(
+        self, wanted: Pass, deadline_seconds: float, on_progress: Progress
+    ) -> list[Mapping[str, Any]]:
+        link = self._started()
+        link.send(wanted)
+        has_begun, ends = False, time.monotonic() + START_SECONDS
+        while True:
+            kind, value = self._next(link, ends)
+            if kind == "ended":
+                return list(value)
+            if kind == "broke":
+                raise EngineError(f"the engine broke with {value}, which is a bug: report it")
+            if not has_begun:
+                has_begun, ends = True, time.monotonic() + deadline_seconds
+            on_progress(*value)
+
+    def _next(self, link: Connection, ends: float) -> Answer:
+        left = ends - time.monotonic()
+        if left <= 0 or not link.poll(left):
+            raise EngineError(
+                "killed at its deadline: the strategy never ends or is too slow; correct it, or "
+                "raise deadline_seconds in the settings"
+            )
+        try:
+            answer: Answer = link.recv()
+        except (EOFError, OSError) as error:
+            code = self._process.wait() if self._process else None
+            raise EngineError(
+                f"the engine's process died with exit code {code}: -9 is a lack of memory mostly; "
+                "run fewer sets or sessions at once"
+            ) from error
+        return answer
+
+    def _started(self) -> Connection:
+        if self._process is not None and self._link is not None and self._process.poll() is None:
+            return self._link
+        self.stop()
+        self._link, theirs = Pipe()
+        number = theirs.fileno()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", worker.__name__, str(number)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
+            stdin=subprocess.DEVNULL,
+            stdout=sys.__stderr__,  # what a strategy prints is no answer of ours
+            pass_fds=(number,),
+            process_group=0,  # Ctrl-C is for its owner, who then kills it
+        )
+        theirs.close()
+        return self._link
+
+
+@cache
+def engine() -> Engine:
+    """Return the engine of this process."""
+    return Engine()

@@ -1,0 +1,196 @@
+"""One experiment on one session: run once, kept under the experiment's digest, shared by all.
+
+`run.<digest>` in the lake holds the tables `orders`, `fills`, `equity`, and `run.json` with label,
+figures and assumptions. A strategy that raises, or a session that is not for it, is a result too:
+the same inputs give it again. What a deadline or a crash ended is none, and is not kept.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from strategy_lab_core.strategies.experiment import Experiment
+from strategy_lab_core.types import TickSchema
+from strategy_lab_pipeline.errors import EngineError, PipelineError
+from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages.books import PRIMARY
+from strategy_lab_pipeline.stages.engine import Progress, engine
+from strategy_lab_pipeline.stages.outcome import Outcome
+from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
+from strategy_lab_pipeline.stages.raw import SEED
+from strategy_lab_pipeline.stages.worker import TABLES, Pass, table_path
+from strategy_lab_pipeline.stages.workspace import Workspace
+
+__all__ = [
+    "build",
+    "engine_tables",
+    "inputs_of",
+    "record",
+    "require_inputs",
+    "require_tables",
+    "run_sets",
+]
+
+
+def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str] | None:
+    """Return what runs on a session are made from; None where ticks or books are not there."""
+    found = {
+        asset: current_outcome(workspace, asset, product, str(session))
+        for asset in ("validated_ticks", "order_books")
+    }
+    if any(outcome is None for outcome in found.values()):
+        return None
+    return {asset: outcome.data_version for asset, outcome in found.items() if outcome}
+
+
+def build(
+    workspace: Workspace,
+    experiment: Experiment,
+    session: date,
+    *,
+    run_id: str,
+    on_progress: Progress,
+) -> dict[str, Any]:
+    """Run an experiment on a session where it is not kept yet; return what came out.
+
+    Raises
+    ------
+    EngineError
+        It did not come to its end; the message names the experiment and what to do.
+    """
+    digest, product = experiment.digest(), experiment.product
+    outcome = publish(
+        workspace,
+        f"run.{digest}",
+        product,
+        str(session),
+        inputs=require_inputs(workspace, product, session),
+        config=digest,
+        build=lambda draft: _write(workspace, draft, experiment, session, on_progress),
+        run_id=run_id,
+    )
+    run: dict[str, Any] = json.loads((outcome.path / "run.json").read_text(encoding="utf-8"))
+    if run["error"]:
+        run["error"] = f"experiment {experiment.name}: {run['error']}"
+    run |= {
+        "experiment": experiment.name,
+        "experiment_id": digest,
+        "config": experiment.as_dict(),
+        "version": outcome.version,
+        "data_version": outcome.data_version,
+    }
+    record(workspace, run, session, run_id=run_id)
+    return run
+
+
+def require_tables(
+    workspace: Workspace, product: str, session: date, run: Mapping[str, Any]
+) -> Path:
+    """Return the folder of the tables of a run without an error."""
+    key = (f"run.{run['experiment_id']}", product, str(session), run["version"])
+    found = workspace.lake.find(*key)
+    if found is None:
+        raise PipelineError(f"{'/'.join(key)}: gone from the lake; run `strategy-lab backtest`")
+    return found.path
+
+
+def require_inputs(workspace: Workspace, product: str, session: date) -> dict[str, str]:
+    """Return `inputs_of`; refuse a session that has none."""
+    inputs = inputs_of(workspace, product, session)
+    if inputs is None:
+        raise PipelineError(f"{product} {session}: no order books; materialise order_books first")
+    return inputs
+
+
+def record(workspace: Workspace, run: Mapping[str, Any], session: date, *, run_id: str) -> None:
+    """Record a run in the database; of a failed one the error is its only figure."""
+    workspace.store.record_run(
+        experiment=run["experiment"],
+        experiment_id=run["experiment_id"],
+        product=run["config"]["product"],
+        session=str(session),
+        version=run["version"],
+        label=run["label"],
+        config=run["config"],
+        metrics={"error": run["error"]} if run["error"] else run["metrics"],
+        run_id=run_id,
+    )
+
+
+def _write(
+    workspace: Workspace,
+    draft: Draft,
+    experiment: Experiment,
+    session: date,
+    on_progress: Progress,
+) -> dict[str, Any]:
+    with workspace.lake.scratch() as folder:
+        (run,) = run_sets(workspace, [experiment], session, folder=folder, on_progress=on_progress)
+        for table in TABLES if run["error"] is None else ():
+            write_table(draft, table, pl.read_ipc(table_path(folder, 0, table)))
+    draft.json("run.json", run)
+    return {"rows": 0 if run["error"] else 1}
+
+
+def run_sets(
+    workspace: Workspace,
+    experiments: list[Experiment],
+    session: date,
+    *,
+    folder: Path | None,
+    on_progress: Progress,
+) -> list[dict[str, Any]]:
+    """Run experiments that differ in parameters and configuration alone in one pass.
+
+    Parameters
+    ----------
+    folder
+        Where the tables go; None keeps the figures alone.
+
+    Raises
+    ------
+    EngineError
+        The pass did not come to its end; the message names the experiment.
+    """
+    first = experiments[0]
+    validated = current_outcome(workspace, "validated_ticks", first.product, str(session))
+    wanted = Pass(
+        strategy=first.reference,
+        source=first.strategy.source,
+        sets=tuple((each.strategy.parameters, each.config) for each in experiments),
+        product=first.product,
+        session=session,
+        **engine_tables(validated),
+        folder=folder,
+    )
+    deadline = workspace.settings.deadline_seconds
+    try:
+        found = engine().run(wanted, deadline_seconds=deadline, on_progress=on_progress)
+    except EngineError as error:
+        many = f" ({len(experiments)} sets)" if len(experiments) > 1 else ""
+        place = f"{first.product} {session}"
+        raise EngineError(f"experiment {first.name}{many} on {place}: {error}") from error
+    return [dict(run) for run in found]
+
+
+def engine_tables(ticks: Outcome | None) -> dict[str, Path | None]:
+    """Return the Parquet files of a session that the engine reads, None for what is not there.
+
+    `ticks` is the schema that the session's books are made from: orders before levels, many levels
+    before one.
+    """
+    feeds = [path for schema in PRIMARY if (path := _table(ticks, schema))]
+    return {
+        "ticks": feeds[0] if feeds else None,
+        "seed": _table(ticks, SEED),
+        "status": _table(ticks, TickSchema.STATUS),
+    }
+
+
+def _table(validated: Outcome | None, name: str) -> Path | None:
+    path = validated.path / f"{name}.parquet" if validated else None
+    return path if path and path.is_file() else None

@@ -1,0 +1,192 @@
+"""A grid of parameter sets over the sessions that have books: many sets a pass, every trial kept.
+
+A trial is a row of figures in the database under (digest of the set's experiment, session); with
+the same ticks and code it is never run again. What an interrupt leaves undone is what the next call
+does. Tables of orders and fills are not kept: a set worth looking at is an experiment.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import product
+from typing import Any, NamedTuple
+
+import yaml
+
+from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.strategies.experiment import Experiment
+from strategy_lab_pipeline.db.records import RunRow
+from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.progress import steps, tell_part
+from strategy_lab_pipeline.stages.runs import inputs_of, record, require_inputs, run_sets
+from strategy_lab_pipeline.stages.versions import input_key
+from strategy_lab_pipeline.stages.workspace import Workspace
+
+__all__ = ["Sweep", "grid", "sweep"]
+
+SETS_A_PASS = 64  # what an interrupt can cost at most; a set more costs a pass little
+RUN_ID = "strategy-lab sweep"
+MAX_SETS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep found.
+
+    Attributes
+    ----------
+    rows
+        For each set its parameters and figures over all sessions, money in currency units of
+        1e-6; `failed` counts the sessions without a result, and `error` is the first reason.
+    ran, kept
+        Trials of this call, and those that were there.
+    """
+
+    experiment: str
+    sessions: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+    ran: int
+    kept: int
+
+    @property
+    def success(self) -> bool:
+        """Whether every set has a result in every session."""
+        return all(row["failed"] == 0 for row in self.rows)
+
+
+def grid(experiment: Experiment, axes: Sequence[str]) -> list[Experiment]:
+    """Return the experiment with every combination of values, each set once.
+
+    Parameters
+    ----------
+    axes
+        Texts such as ``threshold=0.6,0.8``; the last one varies fastest.
+
+    Raises
+    ------
+    ConfigError
+        An axis that is none, or given twice; a parameter misspelt or out of bounds.
+    """
+    values: dict[str, list[Any]] = {}
+    for axis in axes:
+        name, _, texts = axis.partition("=")
+        if not texts or name in values:
+            raise ConfigError("--set", axis, "name=value,value,... with each name once")
+        values[name] = [yaml.safe_load(text) for text in texts.split(",")]
+    found = {}
+    for combination in product(*values.values()):
+        chosen = dict(zip(values, combination, strict=True))
+        one = replace(experiment, strategy=experiment.strategy(**chosen))
+        found[one.digest()] = one
+        if len(found) > MAX_SETS:
+            raise ConfigError("--set", f"{', '.join(axes)}", f"at most {MAX_SETS:,} sets")
+    return list(found.values())
+
+
+def sweep(
+    workspace: Workspace, experiments: Sequence[Experiment], sessions: Sequence[date] = ()
+) -> Sweep:
+    """Run every set on every session where its trial is not kept yet.
+
+    Parameters
+    ----------
+    experiments
+        As `grid` makes them: alike but for the parameters.
+    sessions
+        By default all that have books.
+
+    Raises
+    ------
+    PipelineError
+        A session without books, or none at all. `EngineError` where a pass did not come to its
+        end; what was done before is kept.
+    """
+    traded = experiments[0].product
+    days = [
+        _Day(day, require_inputs(workspace, traded, day))
+        for day in sorted(sessions) or _with_books(workspace, traded)
+    ]
+    if not days:
+        raise PipelineError(f"{traded}: no session has books; `strategy-lab ingest FILES` first")
+    todo = [(day, [each for each in experiments if not _trial(workspace, each, day)])
+            for day in days]  # fmt: skip
+    passes = [(day, sets) for day, missing in todo for sets in _batches(missing)]
+    with steps(f"sweeping {len(experiments)} sets", total=len(passes)) as progress:
+        for day, sets in passes:
+            _run(workspace, sets, day)
+            progress.advance(f"{traded} {day.session}")
+    ran = sum(len(missing) for _, missing in todo)
+    return Sweep(
+        experiments[0].name,
+        tuple(str(day.session) for day in days),
+        tuple(_row(workspace, experiment, days) for experiment in experiments),
+        ran,
+        len(days) * len(experiments) - ran,
+    )
+
+
+class _Day(NamedTuple):
+    """A session, and the data versions that runs on it are made from."""
+
+    session: date
+    inputs: Mapping[str, str]
+
+    def version(self, experiment: Experiment) -> str:
+        """Return the version of an experiment's run on these ticks with this code."""
+        digest = experiment.digest()
+        return input_key(f"run.{digest}", self.inputs, digest)
+
+
+def _with_books(workspace: Workspace, traded: str) -> list[date]:
+    places = (date.fromisoformat(day) for root, day in workspace.store.all_partitions()
+              if root == traded)  # fmt: skip
+    return sorted(day for day in places if inputs_of(workspace, traded, day))
+
+
+def _trial(workspace: Workspace, experiment: Experiment, day: _Day) -> RunRow | None:
+    """Return the trial that is kept, None where there is none."""
+    for run in workspace.store.runs(experiment_id=experiment.digest()):
+        if run.session == str(day.session) and run.version == day.version(experiment):
+            return run
+    return None
+
+
+def _batches(experiments: list[Experiment]) -> Iterator[list[Experiment]]:
+    for first in range(0, len(experiments), SETS_A_PASS):
+        yield experiments[first : first + SETS_A_PASS]
+
+
+def _run(workspace: Workspace, experiments: list[Experiment], day: _Day) -> None:
+    """Run some sets in one pass, and keep their trials."""
+    runs = run_sets(
+        workspace,
+        experiments,
+        day.session,
+        folder=None,
+        on_progress=lambda done, total: tell_part(str(day.session), done, total),
+    )
+    for run, experiment in zip(runs, experiments, strict=True):
+        run |= {
+            "experiment": experiment.name,
+            "experiment_id": experiment.digest(),
+            "config": experiment.as_dict(),
+            "version": day.version(experiment),
+        }
+        record(workspace, run, day.session, run_id=RUN_ID)
+
+
+def _row(workspace: Workspace, experiment: Experiment, days: Sequence[_Day]) -> dict[str, Any]:
+    trials = [_trial(workspace, experiment, day) for day in days]
+    metrics = [trial.metrics for trial in trials if trial is not None]
+    done: list[Mapping[str, Any]] = [found for found in metrics if "error" not in found]
+    errors = [str(found["error"]) for found in metrics if "error" in found]
+    return {
+        **experiment.strategy.parameters,
+        "net_profit_e6": sum(found["net_profit_e6"] for found in done),
+        "fees_e6": sum(found["fees_e6"] for found in done),
+        "max_drawdown_e6": max((found["max_drawdown_e6"] for found in done), default=0),
+        "n_fills": sum(found["n_fills"] for found in done),
+        "sessions": len(done),
+        "failed": len(errors),
+        "error": errors[0] if errors else None,
+    }

@@ -1,0 +1,33 @@
+"""Brackets of the naive engine: what follows on our side of the line when a response is heard."""
+
+from typing import Any
+
+__all__ = ["follow"]
+
+
+def follow(engine: Any, order: Any, kind: str, lots: int, now: int) -> None:
+    """Send what closes an entry's fill, or take what one order has closed off the other."""
+    if kind == "filled" and order.bracket is not None:
+        take_profit, stop_loss = order.bracket
+        side, tag = -order.side, order.tag
+        stop = engine.place("stop", side, 0, lots, tag, stop_loss, now)
+        profit = engine.place("limit", side, take_profit, lots, tag, 0, now)
+        if stop is not None and profit is not None:
+            stop.sibling, profit.sibling = profit, stop
+    if order.sibling is None:
+        return
+    if kind != "filled":
+        if not order.known_over and kind != "modify rejected":
+            _trim(engine, order, now)
+    elif not order.sibling.known_over:
+        order.sibling.wanted -= lots
+        _trim(engine, order.sibling, now)
+
+
+def _trim(engine: Any, order: Any, now: int) -> None:
+    if not engine.seen[10] or order.cancel_sent:
+        return
+    if order.wanted <= order.known_filled:
+        engine.send_cancel(order, now)
+    elif order.wanted < order.known_size and not order.modify_sent:
+        engine.send_modify(order, order.known_tick, order.wanted, now)

@@ -1,0 +1,95 @@
+"""Probes of an experiment on what was ingested, and how the command line answers."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.data.simulate import simulate
+from strategy_lab_core.errors import ConfigError
+from strategy_lab_pipeline.cli import app
+from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.probing import leaks_of, sensitivity_of
+from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages import catalogue, raw, validated
+from strategy_lab_pipeline.stages.landing import search
+from strategy_lab_pipeline.stages.workspace import open_workspace
+
+DAYS = (date(2025, 1, 14), date(2025, 1, 15))
+EXPERIMENT = """
+name: probed
+product: MNQ
+strategy: imbalance
+parameters: {threshold: 0.8, exit_threshold: -0.2, hold_ms: 30000, passive: true}
+capital: 10000
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return a home with two sessions; only the first is validated."""
+    home = tmp_path_factory.mktemp("probed")
+    sessions = session_calendar("CME Globex Equity").sessions(*DAYS)
+    simulate(sessions, seed=3, events_per_session=800).write(home / "files")
+    opened = open_workspace(Settings(home=home))
+    opened.settings.experiments.mkdir(parents=True)
+    (opened.settings.experiments / "probed.yaml").write_text(EXPERIMENT)
+    for file in search([home / "files"]).files:
+        catalogue.catalogue_file(opened, file)
+    for day in DAYS:
+        raw.build(opened, "MNQ", day, run_id="test")
+    validated.build(opened, "MNQ", DAYS[0], run_id="test")
+    return opened.settings
+
+
+def answer(settings: Settings, *arguments: str) -> tuple[int, Any]:
+    """Return the exit code and the JSON answer of a command."""
+    home = {"STRATEGY_LAB_HOME": str(settings.home)}  # put back after the call
+    done = CliRunner().invoke(app, [*arguments, "--json"], env=home)
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_leaks__finds_none_in_the_built_in_strategy(settings: Settings) -> None:
+    """From raw ticks, of the newest session where none is named."""
+    code, found = answer(settings, "leaks", "probed", "--moments", "2")
+
+    assert code == 0
+    assert (found["experiment"], found["session"]) == ("probed", "2025-01-15")
+    assert found["verdict"] == "no leak found"
+    assert [row["test"] for row in found["rows"]] == ["rows removed", "rows replaced"] * 2
+
+
+def test_warmup__has_a_row_for_each_start(settings: Settings) -> None:
+    """From validated ticks, of the newest session that has them."""
+    code, found = answer(settings, "warmup", "probed", "--starts", "2")
+
+    assert code == 0
+    assert found["session"] == "2025-01-14"
+    assert len(found["rows"]) == 2
+
+
+def test_sensitivity__answers_and_draws(settings: Settings, tmp_path: Path) -> None:
+    """A row for each point, and the chart where a file is named."""
+    chart = tmp_path / "curves.svg"
+    file = settings.experiments / "probed.yaml"
+    code, found = answer(settings, "sensitivity", str(file), "--chart", str(chart))
+
+    assert code == 0
+    assert found["passes"] == 4
+    assert {"curve", "point", "net_profit_e6", "n_fills"} <= set(found["rows"][0])
+    assert chart.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_probe__names_what_is_not_there(settings: Settings) -> None:
+    """A misspelt experiment, a session without ticks."""
+    options: dict[str, Any] = {"moments": 1, "repair_is_known": False}
+    with pytest.raises(ConfigError, match="did you mean 'probed'"):
+        leaks_of(settings, "prbed", None, None, **options)
+    with pytest.raises(PipelineError, match="MNQ 2025-01-15: no validated_ticks"):
+        sensitivity_of(settings, "probed", "2025-01-15", None, None)
+    with pytest.raises(PipelineError, match="MNQ 2024-01-15: no raw_ticks"):
+        leaks_of(settings, "probed", "2024-01-15", None, **options)

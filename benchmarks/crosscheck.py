@@ -1,46 +1,31 @@
 """Fills of the benchmarks' maker here and in hftbacktest 2.4.4, every difference explained.
 
-``make cross-check``, or ``.venv-bench/bin/python -m benchmarks.crosscheck --rows 1000000``. Each
+``make cross-check``, or ``.venv-bench/bin/python -m benchmarks.crosscheck --rows 200000``. Each
 tape is run twice: in closed loop, each engine with its own maker, and once more with the peer sent
 exactly the orders and cancels of ours, so that no difference makes another.
 """
 
 import argparse
-import os
+import string
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-import strategy_lab_core as lab
 from benchmarks.differences import Filled, Order, Reason, explain
 from benchmarks.maker import MakerParams, maker
+from benchmarks.markets import CONFIG, markets
 from benchmarks.peer import FILL, REQUEST, replay_orders, run_maker, timing_of
-from benchmarks.peer_events import Skipped, mbo_events
-from benchmarks.stages import prepare as prepare_bench
-from benchmarks.stages import session_of
-from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.data.simulate import simulate
-from strategy_lab_core.engine.backtest import prepare
-from strategy_lab_core.engine.config import BacktestConfig, LimitsConfig
+from benchmarks.peer_events import Skipped, peer_events
 from strategy_lab_core.engine.run import Costs, Outcome, run_pass
 from strategy_lab_core.engine.state import EndReason
 from strategy_lab_core.engine.tape import SessionTape
 
-__all__ = ["CASES", "Comparison", "compare", "tapes"]
+__all__ = ["CASES", "Comparison", "compare"]
 
-ROOT = Path(__file__).parent.parent
-REAL_DATA = Path(os.environ.get("STRATEGY_LAB_REAL_DATA", ROOT.parent / "shared" / "data"))
-CONFIG = BacktestConfig(
-    flatten_seconds=0,  # the peer does not end flat
-    allow_partial=True,
-    limits=LimitsConfig(max_position=1_000, max_order_size=100, max_messages_per_second=1_000),
-)
 FREE = Costs(tick_value=500_000, maker=0, taker=0)
 CASES = {
     "one lot, behind the touch": MakerParams(),
@@ -59,28 +44,6 @@ class Comparison(NamedTuple):
     filled: int  # by either
     reasons: Counter[Reason]  # of the orders
     skipped: Skipped
-
-
-def tapes(rows: int, real_data: Path = REAL_DATA) -> dict[str, Callable[[], SessionTape]]:
-    """Return how to make each tape, by name; `rows` is about the length of the synthetic ones."""
-    found = {
-        f"bench, {rows:,} rows": lambda: session_of(prepare_bench(ROOT / "build" / "bench", rows)),
-        f"simulated MNQ, about {rows:,} rows": lambda: _simulated(rows),
-    }
-    files = sorted((real_data / "cme_es_mbo").glob("*.dbn.zst"))
-    if files:
-        found["ESH4, first hour of 2023-12-26"] = lambda: _tape(lab.read_ticks(files))
-    return found
-
-
-def _simulated(rows: int) -> SessionTape:
-    session = session_calendar("CME Globex Equity").session(date(2025, 1, 15))
-    made = simulate([session], seed=7, events_per_session=rows // 2, faults=False)
-    return _tape(made.table())
-
-
-def _tape(ticks: Any) -> SessionTape:
-    return prepare(ticks, CONFIG).tape
 
 
 def compare(
@@ -119,7 +82,7 @@ def _orders_of(outcome: Outcome) -> list[Order]:
     return [
         Order(
             int(each["number"]), int(each["side"]), int(each["tick"]), int(each["size"]),
-            int(each["arrive_ns"]), each["end_reason"] in refused,
+            int(each["arrive_ns"]), int(each["end_ns"]), each["end_reason"] in refused,
         )
         for each in _logged(outcome)
         if each["arrive_ns"] >= 0
@@ -160,38 +123,31 @@ def _multiset(fills: NDArray[Any]) -> Counter[tuple[int, ...]]:
 
 
 def report(found: Mapping[tuple[str, str], Comparison]) -> str:
-    """Return the comparison as Markdown."""
-    lines = [
-        "| tape | maker | fills here | at the peer | the same | orders replayed | filled | "
-        "differently | unexplained |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
-    ]
+    """Return the comparison as Markdown: a row a run, a column a reason, then the reasons."""
+    reasons = [reason for reason in Reason if reason not in (Reason.SAME, Reason.UNEXPLAINED)]
+    heads = ["tape", "maker", "fills here", "at the peer", "equal", "orders sent to both",
+             "filled by either", "differently", *string.ascii_uppercase[: len(reasons)],
+             "unexplained"]  # fmt: skip
+    lines = [" | ".join(heads), " | ".join(["---"] * 2 + ["--:"] * (len(heads) - 2))]
     for (tape, case), one in found.items():
-        different = one.orders - one.reasons[Reason.SAME]
-        numbers = (one.ours, one.peers, one.alike, one.orders, one.filled, different)
-        counts = " | ".join(f"{n:,}" for n in (*numbers, one.reasons[Reason.UNEXPLAINED]))
-        lines.append(f"| {tape} | {case} | {counts} |")
-    lines += ["", "| what hftbacktest does, and we do not |" + _columns(found)]
-    lines.append("| --- |" + " --: |" * len(found))
-    for reason in Reason:
-        counts = " | ".join(f"{one.reasons[reason]:,}" for one in found.values())
-        lines.append(f"| {reason.value} | {counts} |")
-    return "\n".join(lines)
-
-
-def _columns(found: Sequence[tuple[str, str]] | Mapping[tuple[str, str], Comparison]) -> str:
-    return "".join(f" {number} |" for number in range(1, len(found) + 1))
+        numbers = [one.ours, one.peers, one.alike, one.orders, one.filled,
+                   one.orders - one.reasons[Reason.SAME],
+                   *(one.reasons[reason] for reason in (*reasons, Reason.UNEXPLAINED))]  # fmt: skip
+        lines.append(" | ".join([tape, case, *(f"{number:,}" for number in numbers)]))
+    table = "\n".join(f"| {line} |" for line in lines)
+    named = zip(string.ascii_uppercase, reasons, strict=False)
+    return "\n".join([table, "", *(f"- {letter}: {reason.value}" for letter, reason in named)])
 
 
 def main() -> int:
     """Compare every tape with every maker; return 1 where something is unexplained."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=200_000)
     options = parser.parse_args()
     found = {}
-    for tape, make in tapes(options.rows).items():
+    for tape, make in markets(options.rows).items():
         session = make()
-        events = mbo_events(session)
+        events = peer_events(session)
         for case, p in CASES.items():
             found[tape, case] = compare(session, events, p)
     print(report(found))

@@ -6,13 +6,15 @@ and named after the rule of one engine that the other does not have. What no rul
 `UNEXPLAINED`: a finding, to be settled before a figure of either engine is believed.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from benchmarks.plain_book import Event, PlainBook, Row, events_of
+from benchmarks.plain_book import Event, PlainBook, PlainLevels, Row, events_of
+from strategy_lab_core.engine.market import BY_ORDER
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.types import Action
 
@@ -51,6 +53,7 @@ class Order(NamedTuple):
     tick: int
     lots: int
     arrive_ns: int
+    end_ns: int
     is_refused: bool
 
 
@@ -71,7 +74,7 @@ def explain(
     ours, peers
         Fills by order number, in order of time.
     """
-    judge = _Judge(ours, peers)
+    judge = (Judge if session.window == BY_ORDER else LevelJudge)(ours, peers)
     waiting = iter(orders)
     order = next(waiting, None)
     for event in events_of(session):
@@ -95,8 +98,8 @@ class _Facts:
     reached_by: dict[int, int] = field(default_factory=dict)  # lots by id of arriving orders
 
 
-class _Judge:
-    """A book, the ledger of used lots, and what is known about each order."""
+class Judge:
+    """A book by order, the ledger of used lots, and what is known about each order of ours."""
 
     def __init__(self, ours: Fills, peers: Fills) -> None:
         self.ours, self.peers = ours, peers
@@ -134,7 +137,7 @@ class _Judge:
         for row in event.rows:
             for number, facts in found.items():
                 self._look(row, self.orders[number], facts)
-            self.book.apply(row)
+            self._apply(row)
         traded = {side: self._traded(event, side) for side in (1, -1)}
         for number in sorted(found, key=self._priority):
             self._use(number, found[number], event.exchange_ns, traded)
@@ -156,20 +159,26 @@ class _Judge:
         ours, peers = self.ours.get(number, ()), self.peers.get(number, ())
         return list(ours) != list(peers) and _first_difference(ours, peers) == now_ns
 
+    def _apply(self, row: Row) -> None:
+        self.book.apply(row)
+
     def _look(self, row: Row, order: Order, facts: _Facts) -> None:
         side, tick = order.side, order.tick
-        is_beyond = side * row.tick < side * tick
-        if row.action == Action.TRADE:
-            facts.through += row.lots * (row.side == -side and is_beyond)
+        if row.action == Action.TRADE and row.side == -side:
+            facts.through += row.lots * (side * row.tick < side * tick)
         elif row.action == Action.FILL and row.order_id in self.book.orders:
-            resting = self.book.orders[row.order_id]
-            if resting.side == side:
-                is_behind = resting.arrival >= self.ranks[order.number]
-                facts.behind += row.lots * (resting.tick == tick and is_behind)
-                best = self.book.best(side)
-                facts.between |= is_beyond and best is not None and side * tick <= side * best
-        elif row.side == -side and side * row.tick <= side * tick and self.book.is_arrival(row):
-            facts.reached_by[row.order_id] = row.lots
+            self._look_at_fill(row, order, facts)
+        elif row.side == -side and side * row.tick <= side * tick and self.book.arriving(row) > 0:
+            facts.reached_by[row.order_id] = self.book.arriving(row)
+
+    def _look_at_fill(self, row: Row, order: Order, facts: _Facts) -> None:
+        side, tick, resting = order.side, order.tick, self.book.orders[row.order_id]
+        if resting.side == side:
+            is_behind = resting.arrival >= self.ranks[order.number]
+            facts.behind += row.lots * (resting.tick == tick and is_behind)
+            best = self.book.best(side)
+            is_beyond = side * row.tick < side * tick
+            facts.between |= is_beyond and best is not None and side * tick <= side * best
 
     def _priority(self, number: int) -> tuple[int, int]:
         order = self.orders[number]
@@ -203,7 +212,8 @@ class _Judge:
             return Reason.WHOLE if is_whole else Reason.UNEXPLAINED
         if ours:
             is_peers = facts.behind > 0 or facts.between or facts.reached_by
-            return Reason.AHEAD_OF_BOOK if facts.through > 0 and not is_peers else Reason.UNEXPLAINED
+            is_ahead = facts.through > 0 and not is_peers
+            return Reason.AHEAD_OF_BOOK if is_ahead else Reason.UNEXPLAINED
         if not event.is_live:
             return Reason.NOT_LIVE
         if facts.reached_by:
@@ -212,7 +222,7 @@ class _Judge:
         return self._reason_of_fill(number, facts, event)
 
     def _reason_of_fill(self, number: int, facts: _Facts, event: Event) -> Reason:
-        """Name why recorded fills filled the peer's order only."""
+        """Name why recorded fills, or by price a trade, filled the peer's order only."""
         if not (facts.behind > 0 or facts.between):
             return Reason.UNEXPLAINED
         side = self.orders[number].side
@@ -228,6 +238,46 @@ class _Judge:
         mine = [number for number in self.due[now_ns] if self.orders[number].side == side]
         fills = [fill for number in mine for fill in self._at(self.ours, number, now_ns)]
         return sum(fill.lots for fill in fills if fill.is_maker)
+
+
+class LevelJudge(Judge):
+    """The same for a feed by price: our place is a number of lots ahead, moved risk-averse."""
+
+    def __init__(self, ours: Fills, peers: Fills) -> None:
+        super().__init__(ours, peers)
+        self.book = PlainLevels()
+        self.ahead: dict[int, float] = {}
+
+    def arrive(self, order: Order) -> None:
+        """Let an order reach the exchange, behind all that its price shows."""
+        super().arrive(order)
+        level = self.book.levels[order.side]
+        lots = sum(self.book.orders[order_id].lots for order_id in level.get(order.tick, ()))
+        is_shown = any(order.side * tick <= order.side * order.tick for tick in level)
+        self.ahead[order.number] = lots if is_shown else math.inf
+
+    def play(self, event: Event) -> None:
+        """Apply an event, for the orders that are not over."""
+        over = [one for one in self.ahead if self.orders[one].end_ns < event.exchange_ns]
+        for number in over:
+            del self.ahead[number]
+        super().play(event)
+
+    def _apply(self, row: Row) -> None:
+        self.book.apply(row)
+        for number, lots in self.ahead.items():
+            order = self.orders[number]
+            if row.tick == order.tick and row.action == Action.TRADE and row.side == -order.side:
+                self.ahead[number] = max(lots - row.lots, 0)
+            elif row.tick == order.tick and row.action != Action.TRADE and row.side == order.side:
+                self.ahead[number] = min(lots, row.lots)
+
+    def _look(self, row: Row, order: Order, facts: _Facts) -> None:
+        super()._look(row, order, facts)
+        if row.action == Action.TRADE and row.side == -order.side:
+            facts.between = facts.through > 0  # the peer reads these trades
+            if row.tick == order.tick:
+                facts.behind += int(max(row.lots - self.ahead[order.number], 0))
 
 
 def _first_difference(ours: Sequence[Filled], peers: Sequence[Filled]) -> int:

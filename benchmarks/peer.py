@@ -13,6 +13,7 @@ from hftbacktest import BUY, FILLED, GTC, LIMIT, SELL, BacktestAsset, HashMapMar
 from numpy.typing import NDArray
 
 from benchmarks.maker import MakerParams, maker
+from benchmarks.peer_events import Kind
 from strategy_lab_core.engine.config import LatencyConfig
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.types import Phase
@@ -63,14 +64,15 @@ def timing_of(session: SessionTape, latency: LatencyConfig) -> Timing:
     """Return the ticks of the maker's timer, counted from the open, at which it sees trading."""
     phases, tape, step_ns = session.tape.phases, session.tape, maker.timer_ns
     open_ns = int(phases[phases[:, 1] == Phase.OPEN, 0][0])
-    seen_ns = int(tape.local_ns[np.searchsorted(tape.event_ns, open_ns)])
+    is_live = (tape.event_ns >= open_ns) & tape.is_trusted & tape.is_last
+    seen_ns = int(tape.local_ns[np.argmax(is_live)])
     ticks = max(-(-(seen_ns - session.session.open_ns) // step_ns), 0)
     first_ns = session.session.open_ns + ticks * step_ns
     return Timing(first_ns, step_ns, latency.order_ns, latency.response_ns)
 
 
 def run_maker(events: NDArray[Any], p: MakerParams, timing: Timing, room: int) -> NDArray[Any]:
-    """Run the maker over events and return its fills (dtype `FILL`), at most `room`."""
+    """Run the maker over events and return its fills (dtype `FILL`), fewer than `room`."""
     fills = np.zeros(room, FILL)
     market = _market(events, timing)
     numbers = (p.offset, p.lean, p.max_position, p.lots)
@@ -87,12 +89,12 @@ def replay_orders(events: NDArray[Any], requests: NDArray[Any], timing: Timing) 
 
 
 def _market(events: NDArray[Any], timing: Timing) -> Any:
+    asset = BacktestAsset().data(events).linear_asset(1.0)
+    kinds = events["ev"][:1000] & 0xFF
+    is_by_order = bool((kinds == Kind.ADD).any())
+    queued = asset.l3_fifo_queue_model() if is_by_order else asset.risk_adverse_queue_model()
     asset = (
-        BacktestAsset()
-        .data(events)
-        .linear_asset(1.0)
-        .constant_order_latency(timing.order_ns, timing.response_ns)
-        .l3_fifo_queue_model()
+        queued.constant_order_latency(timing.order_ns, timing.response_ns)
         .no_partial_fill_exchange()
         .flat_per_trade_fee_model(0.0, 0.0)
         .tick_size(1.0)

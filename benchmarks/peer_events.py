@@ -1,4 +1,4 @@
-"""Our tapes as event arrays of hftbacktest 2.4.4, market-by-order; knows its format, not its code.
+"""Our tapes as event arrays of hftbacktest 2.4.4; knows its format, not its code.
 
 Both clocks are those of our tape, where all rows of an event happen and are seen at once, so that
 what differs between the two runs is the matching. Prices are whole ticks and sizes lots: exact as
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.book.l3_kernels import MboRows
+from strategy_lab_core.engine.market import BY_ORDER
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.types import Action, Int1D, RecordFlag, Side
 
-__all__ = ["EVENT", "Kind", "Skipped", "aligned", "mbo_events"]
+__all__ = ["EVENT", "Kind", "Skipped", "peer_events"]
 
 EVENT = np.dtype(
     [
@@ -65,7 +66,17 @@ _K_TRADE, _K_CLEAR, _K_FILL = int(Kind.TRADE), int(Kind.CLEAR), int(Kind.FILL)
 _K_ADD, _K_CANCEL, _K_MODIFY = int(Kind.ADD), int(Kind.CANCEL), int(Kind.MODIFY)
 
 
-def aligned(length: int) -> NDArray[Any]:
+def peer_events(session: SessionTape) -> tuple[NDArray[Any], Skipped]:
+    """Return a tape of any feed as the peer's events, and what was left out.
+
+    The tape's book must be empty: it begins with a snapshot, a clear or nothing.
+    """
+    if session.window == BY_ORDER:
+        return _order_events(session)
+    return _level_events(session), Skipped(0, 0)
+
+
+def _aligned(length: int) -> NDArray[Any]:
     """Return room for events where the peer may read them in place (shape: length)."""
     room = np.empty(length * EVENT.itemsize + _BOUNDARY, np.uint8)
     first = -room.ctypes.data % _BOUNDARY
@@ -73,18 +84,30 @@ def aligned(length: int) -> NDArray[Any]:
     return events
 
 
-def mbo_events(session: SessionTape) -> tuple[NDArray[Any], Skipped]:
-    """Return a market-by-order tape as the peer's events, and what was left out.
-
-    The tape's book must be empty: it begins with a snapshot, a clear or nothing.
-    """
+def _order_events(session: SessionTape) -> tuple[NDArray[Any], Skipped]:
     tape = session.tape
-    events = aligned(2 * len(tape.event_ns))  # room is only touched where an event is written
+    events = _aligned(2 * len(tape.event_ns))  # room is only touched where an event is written
     sizes = numba.typed.Dict.empty(numba.types.int64, numba.types.int64)
     skipped = np.zeros(2, np.int64)
     ticks = session.level_tick
     n = _convert(tape.rows, ticks, tape.event_ns, tape.local_ns, sizes, events, skipped)
     return events[:n], Skipped(*(int(count) for count in skipped))
+
+
+def _level_events(session: SessionTape) -> NDArray[Any]:
+    rows, tape = session.tape.rows, session.tape
+    is_level = (rows.level >= 0) & np.isin(rows.side, (_BID, _ASK))
+    kept = np.flatnonzero((rows.action == _CLEAR) | (is_level & (rows.action != Action.NONE)))
+    action, side = rows.action[kept], rows.side[kept]
+    events = _aligned(len(kept))
+    kind = np.select([action == _CLEAR, action == _TRADE], [_K_CLEAR, _K_TRADE], int(Kind.DEPTH))
+    sided = np.select([side == _BID, side == _ASK], [_BUY, _SELL], 0)
+    events["ev"] = kind | np.where(action == _CLEAR, 0, sided) | _ON_BOTH_CLOCKS
+    events["exch_ts"], events["local_ts"] = tape.event_ns[kept], tape.local_ns[kept]
+    events["px"] = session.level_tick[rows.level[kept]]
+    events["qty"] = rows.size[kept]
+    events["order_id"], events["ival"], events["fval"] = 0, 0, 0.0
+    return events
 
 
 @kernel

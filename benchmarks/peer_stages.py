@@ -5,22 +5,33 @@ timed, and the time is multiplied up; ours are timed all, in their one pass.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from benchmarks.maker import MakerParams
 from benchmarks.peer import run_maker, timing_of
-from benchmarks.peer_events import mbo_events
+from benchmarks.peer_events import peer_events
 from benchmarks.stages import CONFIG, Prepared, session_of, set_of
 
-__all__ = ["PEERS", "SETS_TIMED"]
+__all__ = ["PEERS", "PeerStage"]
 
 SETS_TIMED = 5
+_ONE, _SPREAD = [0], [21 * i for i in range(SETS_TIMED)]
 _ROOM = 1 << 20  # fills
 
 
-def _l3(sets: list[int]) -> Callable[[Prepared], Callable[[], None]]:
+class PeerStage(NamedTuple):
+    """Ours that it stands beside, how much of that work it does, the ratio's name, the stage."""
+
+    beside: str
+    share: float
+    ratio: str
+    make: Callable[[Prepared], Callable[[], None]]
+
+
+def _passes(sets: list[int], *, by_price: bool) -> Callable[[Prepared], Callable[[], None]]:
     def stage(prepared: Prepared) -> Callable[[], None]:
-        session = session_of(prepared)
-        events, _ = mbo_events(session)
+        session = session_of(prepared, by_price=by_price)
+        events, _ = peer_events(session)
         timing = timing_of(session, CONFIG.latency)
         chosen = [MakerParams(**set_of(k)) for k in sets]
 
@@ -33,12 +44,13 @@ def _l3(sets: list[int]) -> Callable[[Prepared], Callable[[], None]]:
     return stage
 
 
-# Of each: the stage of ours that it stands beside, how much of that work it does, and the stage.
-PEERS: dict[str, tuple[str, float, Callable[[Prepared], Callable[[], None]]]] = {
-    "l3_hftbacktest": ("l3_backtest", 1.0, _l3([0])),
-    "l3_hftbacktest_sets": (
-        "l3_sweep100",
-        SETS_TIMED / 100,
-        _l3([21 * i for i in range(SETS_TIMED)]),
-    ),
-}
+def _beside(feed: str, *, by_price: bool) -> dict[str, PeerStage]:
+    one, many = _passes(_ONE, by_price=by_price), _passes(_SPREAD, by_price=by_price)
+    sweep = "sweep100_vs_hftbacktest" if by_price else "l3_sweep100_vs_hftbacktest"
+    return {
+        f"{feed}_hftbacktest": PeerStage(f"{feed}_backtest", 1.0, f"{feed}_vs_hftbacktest", one),
+        f"{feed}_hftbacktest_sets": PeerStage(f"{feed}_sweep100", SETS_TIMED / 100, sweep, many),
+    }
+
+
+PEERS = _beside("l3", by_price=False) | _beside("l2", by_price=True)

@@ -1,4 +1,4 @@
-"""The order-by-order book in plain Python, with what of it has served our orders.
+"""The books in plain Python, by order and by price, with what of them has served our orders.
 
 Written from docs/semantics.md for the cross-check, so that neither engine judges itself.
 """
@@ -8,14 +8,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
+from strategy_lab_core.engine.market import BY_ORDER
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.types import Action, Phase, RecordFlag, Side
 
-__all__ = ["Event", "PlainBook", "Row", "events_of"]
+__all__ = ["Event", "PlainBook", "PlainLevels", "Row", "events_of"]
+
+
+_LEVEL_ACTIONS = (Action.ADD, Action.MODIFY, Action.CANCEL)
 
 
 class Row(NamedTuple):
-    """A recorded row; `side` is +1, -1 or 0, prices are ticks."""
+    """A recorded row; `side` is +1, -1 or 0, prices are ticks.
+
+    With a feed by price `lots` is a level's new size and `order_id` the row's own number.
+    """
 
     action: int
     side: int
@@ -58,7 +67,7 @@ class PlainBook:
             self._clear()
         self._in_snapshot = row.in_snapshot
         known = self.orders.get(row.order_id)
-        if self.is_arrival(row):
+        if self.arriving(row) > 0:
             self._drop(row.order_id)
             self.orders[row.order_id] = Displayed(row.side, row.tick, row.lots, self.arrivals)
             self.levels[row.side].setdefault(row.tick, {})[row.order_id] = None
@@ -70,12 +79,13 @@ class PlainBook:
             if known.lots <= 0:
                 self._drop(row.order_id)
 
-    def is_arrival(self, row: Row) -> bool:
-        """Say whether a row puts an order at the end of a queue."""
+    def arriving(self, row: Row) -> int:
+        """Return the lots that a row puts at the end of a queue."""
         known = self.orders.get(row.order_id)
-        if row.action != Action.MODIFY or known is None:
-            return row.action in (Action.ADD, Action.MODIFY)
-        return (known.side, known.tick) != (row.side, row.tick) or row.lots > known.lots
+        if row.action == Action.MODIFY and known:
+            stays = (known.side, known.tick) == (row.side, row.tick) and row.lots <= known.lots
+            return 0 if stays else row.lots
+        return row.lots if row.action in (Action.ADD, Action.MODIFY) else 0
 
     def best(self, side: int) -> int | None:
         """Return the best price of a side, None where nobody is there."""
@@ -114,12 +124,38 @@ class PlainBook:
                 del level[gone.tick]
 
 
+class PlainLevels(PlainBook):
+    """The same of a feed by price: a level is one order, another one whenever its size changes."""
+
+    def apply(self, row: Row) -> None:
+        """Apply a row."""
+        if row.action == Action.CLEAR:
+            self._clear()
+        if row.action not in _LEVEL_ACTIONS or row.lots == self._shown(row):
+            return
+        for order_id in list(self.levels[row.side].get(row.tick, ())):
+            self._drop(order_id)
+        if row.lots > 0:
+            self.orders[row.order_id] = Displayed(row.side, row.tick, row.lots, self.arrivals)
+            self.levels[row.side][row.tick] = {row.order_id: None}
+
+    def arriving(self, row: Row) -> int:
+        """Return the lots by which a row lets its level grow."""
+        return max(row.lots - self._shown(row), 0) if row.action == Action.MODIFY else 0
+
+    def _shown(self, row: Row) -> int:
+        ids = self.levels[row.side].get(row.tick, ())
+        return sum(self.orders[order_id].lots for order_id in ids)
+
+
 def events_of(session: SessionTape) -> Iterator[Event]:
-    """Yield the events of a market-by-order tape."""
+    """Yield the events of a tape."""
     tape, sides = session.tape, {int(Side.BID): 1, int(Side.ASK): -1}
     ticks, rows, start = [*session.level_tick.tolist(), 0], [], 0
+    is_by_order = session.window == BY_ORDER
+    ids = tape.rows.order_id if is_by_order else np.arange(1, len(tape.event_ns) + 1)
     columns = (tape.rows.action, tape.rows.side, tape.rows.level, tape.rows.size)
-    numbers = (*columns, tape.rows.order_id, tape.rows.flags, tape.is_last)
+    numbers = (*columns, ids, tape.rows.flags, tape.is_last)
     phases, phase = tape.phases.tolist(), -1
     everything = zip(*(column.tolist() for column in numbers), strict=True)
     for row, (action, side, level, lots, order_id, flags, is_last) in enumerate(everything):

@@ -17,20 +17,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.stages import STAGES, Prepared, calibrate, prepare
 from benchmarks.startup import start_times
 from benchmarks.tape import ROWS
 
 BUILD = Path(__file__).parent.parent / "build"
-GOALS_CAL = {"l3_book_tob": 4.5, "l3_book_mbp10": 9.0, "l3_backtest": 5.5, "l3_sweep100": 54.0}
+GOALS_CAL = {"l3_book_tob": 4.5, "l3_book_mbp10": 9.0, "l3_backtest": 5.5, "l3_sweep100": 54.0,
+             "l2_backtest": 4.0, "l2_sweep100": 54.0}  # fmt: skip
 GOALS_S = {"read_dbn": 1.0, "row_checks": 0.10}
-RATIOS = {"l3_hftbacktest": "l3_vs_hftbacktest", "l3_hftbacktest_sets": "sweep100_vs_hftbacktest"}
 GOALS_RATIO = {"l2_vs_hftbacktest": 4, "l3_vs_hftbacktest": 12, "sweep100_vs_hftbacktest": 30}
 WARM_ROWS = 20_000
 Figures = dict[str, float]
 Stage = Callable[[Prepared], Callable[[], None]]
-PEERS: dict[str, tuple[str, float, Stage]] = {}
+PEERS: dict[str, Any] = {}  # `peer_stages.PeerStage` by name
 if importlib.util.find_spec("hftbacktest"):
     from benchmarks.peer_stages import PEERS
 MAKE = "make"  # the stage that only makes the tape
@@ -45,7 +46,8 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
 
 def work_of(stage: str) -> Stage:
     """Return how a stage is made ready."""
-    return PEERS[stage][2] if stage in PEERS else STAGES[stage][1]
+    made: Stage = PEERS[stage].make if stage in PEERS else STAGES[stage][1]
+    return made
 
 
 def measure(stages: list[str], prepared: Prepared, repeat: int) -> dict[str, Figures]:
@@ -81,12 +83,12 @@ def measure(stages: list[str], prepared: Prepared, repeat: int) -> dict[str, Fig
 def ratios(figures: dict[str, Figures]) -> Figures:
     """Return how many times the processor time of ours hftbacktest takes for the same work."""
     found = {}
-    for peer, (stage, share, _) in PEERS.items():
-        if peer in figures:
-            for name, key in (("min", ""), ("median", "_median")):
-                took = f"processor_{name}_s"
-                times = figures[peer][took] / share / figures[stage][took]
-                found[f"{RATIOS[peer]}{key}"] = times
+    for name, peer in PEERS.items():
+        if name in figures and peer.beside in figures:
+            for kind, key in (("min", ""), ("median", "_median")):
+                took = f"processor_{kind}_s"
+                whole = figures[name][took] / peer.share
+                found[f"{peer.ratio}{key}"] = whole / figures[peer.beside][took]
     return found
 
 
@@ -158,7 +160,7 @@ def main() -> None:
     prepared = prepare(BUILD / "bench", options.rows)
     figures: dict[str, Figures] = {}
     for stage in (each for each in options.stages if each not in PEERS):
-        beside = [peer for peer in options.stages if peer in PEERS and PEERS[peer][0] == stage]
+        beside = [peer for peer in options.stages if peer in PEERS and PEERS[peer].beside == stage]
         for each in (stage, *beside):
             work_of(each)(warm)()  # compiles
         figures |= measure([stage, *beside], prepared, options.repeat)

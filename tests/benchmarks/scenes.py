@@ -16,6 +16,7 @@ from tests.naive.engine import Row
 __all__ = ["ORDERS_NS", "SCENES", "Scene", "tape_from", "tape_of"]
 
 MS = 1_000_000
+NEVER_NS = 2**62
 ORDERS_NS = START_NS + MS  # our first order arrives, a nanosecond later the next one
 LATER_NS = START_NS + 2 * MS
 BOOK = [Row("A", "B", 100, 2, 1), Row("A", "A", 110, 5, 2)]
@@ -38,7 +39,7 @@ class Scene(NamedTuple):
         """Return our orders in order of arrival."""
         is_refused = self.reason == Reason.REFUSED
         return [
-            Order(number, side, tick, lots, ORDERS_NS + number, is_refused)
+            Order(number, side, tick, lots, ORDERS_NS + number, NEVER_NS, is_refused)
             for number, (side, tick, lots) in enumerate(self.orders)
         ]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.differences import Filled, Reason
-from benchmarks.peer_events import EVENT, Kind, mbo_events
+from benchmarks.peer_events import EVENT, Kind, peer_events
 from tests.benchmarks.scenes import ORDERS_NS, SCENES, Scene
 
 if importlib.util.find_spec("hftbacktest") is None:
@@ -18,7 +18,8 @@ if importlib.util.find_spec("hftbacktest") is None:
 
 import hftbacktest
 
-from benchmarks.crosscheck import CASES, compare, tapes
+from benchmarks.crosscheck import CASES, compare
+from benchmarks.markets import markets
 from benchmarks.peer import REQUEST, Timing, replay_orders
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peer's own
@@ -41,7 +42,7 @@ def test_peer__does_what_the_reason_says(scene: Scene) -> None:
         (order.arrive_ns, order.number, order.side, order.tick, order.lots)
         for order in scene.sent()
     ]
-    events, _ = mbo_events(scene.tape())
+    events, _ = peer_events(scene.tape())
     fills = replay_orders(events, np.array(sent, REQUEST), Timing(ORDERS_NS, 1, 0, 0))
     found: dict[int, list[Filled]] = {}
     for order, now_ns, _, tick, lots, is_maker in fills.tolist():
@@ -51,12 +52,12 @@ def test_peer__does_what_the_reason_says(scene: Scene) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(7))
 def test_fills__differ_by_documented_rules_only(number: int, case: str, real_data: Path) -> None:
     """On each tape every difference has a reason, and what has none to differ is the same."""
-    made = list(tapes(rows=200_000, real_data=real_data).values())[number]
+    made = list(markets(50_000, real_data).values())[number]
     session = made()
-    found = compare(session, mbo_events(session), CASES[case])
+    found = compare(session, peer_events(session), CASES[case])
     assert found.filled > 0
     assert found.reasons[Reason.UNEXPLAINED] == 0
     assert found.reasons[Reason.SAME] > found.orders / 2

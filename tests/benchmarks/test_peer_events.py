@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.peer_events import EVENT, Kind, mbo_events
+from benchmarks.peer_events import EVENT, Kind, peer_events
 from benchmarks.plain_book import PlainBook, events_of
 from tests.benchmarks.scenes import tape_from, tape_of
 from tests.core.engine.tapes import random_rows
@@ -34,7 +34,7 @@ def play(orders: dict[int, tuple[int, float, float]], event: Any) -> None:
 
 def kinds(rows: list[Row]) -> list[tuple[str, int, float, float]]:
     """Return kind, order, price and lots of the events of rows that are an event each."""
-    events, _ = mbo_events(tape_of([[row] for row in rows], []))
+    events, _ = peer_events(tape_of([[row] for row in rows], []))
     return [
         (Kind(int(each["ev"]) & KIND).name, int(each["order_id"]), each["px"], each["qty"])
         for each in events
@@ -45,7 +45,7 @@ def kinds(rows: list[Row]) -> list[tuple[str, int, float, float]]:
 def test_events__rebuild_the_same_book(seed: int, n_events: int) -> None:
     """However far a tape goes, the peer's orders are those of a plain book; no row is left out."""
     tape = tape_from(random_rows(seed, n_events, wild=False))
-    events, skipped = mbo_events(tape)
+    events, skipped = peer_events(tape)
     book = PlainBook()
     orders: dict[int, tuple[int, float, float]] = {}
     for event in events_of(tape):
@@ -61,7 +61,7 @@ def test_events__rebuild_the_same_book(seed: int, n_events: int) -> None:
 @given(seed=st.integers(0, 10**6))
 def test_events__hold_nothing_that_the_peer_refuses(seed: int) -> None:
     """Rows that no sound market writes become events of known orders, or none."""
-    events, _ = mbo_events(tape_from(random_rows(seed, 40, wild=True)))
+    events, _ = peer_events(tape_from(random_rows(seed, 40, wild=True)))
     orders: dict[int, tuple[int, float, float]] = {}
     for each in events:
         play(orders, each)
@@ -84,12 +84,12 @@ def test_events__rewrite_what_the_peer_has_no_words_for() -> None:
 def test_events__count_what_is_left_out() -> None:
     """A fill and two cancels of orders that nobody added."""
     rows = [Row(action, "B", 100, 1, 9) for action in "FCC"]
-    assert mbo_events(tape_of([[row] for row in rows], []))[1] == (1, 2)
+    assert peer_events(tape_of([[row] for row in rows], []))[1] == (1, 2)
 
 
 def test_events__lie_on_whole_cache_lines_with_both_clocks() -> None:
     """The peer reads them in place; every event is on the exchange's and on our clock."""
-    events, _ = mbo_events(tape_of([[Row("A", "A", 100, 3, 1)]], []))
+    events, _ = peer_events(tape_of([[Row("A", "A", 100, 3, 1)]], []))
     assert events.ctypes.data % 64 == 0
     assert EVENT.itemsize == 64
     assert int(events["ev"][0]) == 10 | 1 << 31 | 1 << 30 | 1 << 28

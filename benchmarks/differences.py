@@ -94,6 +94,7 @@ class _Facts:
 
     through: int = 0  # lots traded beyond its price
     behind: int = 0  # lots filled of orders behind it in its queue
+    ahead: float = 0  # lots that trades took from before it, in feeds by price
     between: bool = False  # a fill beyond its price, which was not ahead of the book
     reached_by: dict[int, int] = field(default_factory=dict)  # lots by id of arriving orders
 
@@ -229,7 +230,7 @@ class Judge:
         traded = self._traded(event, side)
         if traded == 0:
             return Reason.AGGRESSOR
-        if self._served(side, event.exchange_ns) >= traded:
+        if facts.ahead + self._served(side, event.exchange_ns) >= traded:
             return Reason.LOTS_SPENT
         return Reason.BEYOND_TRADE if facts.between and facts.through == 0 else Reason.UNEXPLAINED
 
@@ -277,7 +278,9 @@ class LevelJudge(Judge):
         if row.action == Action.TRADE and row.side == -order.side:
             facts.between = facts.through > 0  # the peer reads these trades
             if row.tick == order.tick:
-                facts.behind += int(max(row.lots - self.ahead[order.number], 0))
+                ahead = min(self.ahead[order.number], row.lots)
+                facts.ahead += ahead
+                facts.behind += int(row.lots - ahead)
 
 
 def _first_difference(ours: Sequence[Filled], peers: Sequence[Filled]) -> int:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.depth import depth_session
 from benchmarks.differences import Filled, Order, Reason
 from strategy_lab_core.engine.config import LatencyConfig
 from strategy_lab_core.engine.tape import SessionTape, session_tape
@@ -30,10 +31,17 @@ class Scene(NamedTuple):
     events: list[list[Row]]
     ours: dict[int, list[Filled]]
     peers: dict[int, list[Filled]]
+    by_price: bool = False
+
+    @property
+    def name(self) -> str:
+        """Feed and reason."""
+        return f"{'L2' if self.by_price else 'L3'}-{self.reason.name}"
 
     def tape(self) -> SessionTape:
         """Return the tape: the book, then the events a millisecond apart, and a quiet one."""
-        return tape_of([[row] for row in BOOK], [*self.events, [Row("A", "B", 90, 1, 8)]])
+        made = tape_of([[row] for row in BOOK], [*self.events, [Row("A", "B", 90, 1, 8)]])
+        return depth_session(made) if self.by_price else made
 
     def sent(self) -> list[Order]:
         """Return our orders in order of arrival."""
@@ -97,4 +105,13 @@ SCENES = [
           [_BEHIND, [replace(row, trusted=False) for row in _BEHIND_SOLD]],
           {}, {0: _filled(100, 1, _NS)}),
     Scene(Reason.REFUSED, [(1, 110, 1)], [], {}, {0: _filled(110, 1, ORDERS_NS)}),
+    Scene(Reason.SAME, [(1, 100, 1)], [[Row("T", "A", 100, 3), Row("C", "B", 100, 2, 1)]],
+          {0: _filled(100, 1)}, {0: _filled(100, 1)}, by_price=True),
+    Scene(Reason.WHOLE, [(1, 105, 3)], [[Row("T", "A", 100, 2), Row("C", "B", 100, 2, 1)]],
+          {0: _filled(105, 2)}, {0: _filled(105, 3)}, by_price=True),
+    Scene(Reason.USED_ONCE, [(1, 105, 1), (1, 105, 1)], [[Row("A", "A", 104, 1, 4)]],
+          {0: _filled(105, 1)}, {0: _filled(105, 1), 1: _filled(105, 1)}, by_price=True),
+    Scene(Reason.LOTS_SPENT, [(1, 100, 1), (1, 100, 1)],
+          [[Row("T", "A", 100, 3), Row("C", "B", 100, 2, 1)]],
+          {0: _filled(100, 1)}, {0: _filled(100, 1), 1: _filled(100, 1)}, by_price=True),
 ]  # fmt: skip

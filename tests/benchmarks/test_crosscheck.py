@@ -35,7 +35,7 @@ def test_events__have_the_peers_format() -> None:
     assert hftbacktest.types.FILL_EVENT == Kind.FILL
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.reason.name)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_peer__does_what_the_reason_says(scene: Scene) -> None:
     """Each difference that the page documents happens in the peer that is installed."""
     sent = [

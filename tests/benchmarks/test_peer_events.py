@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.depth import depth_session
 from benchmarks.peer_events import EVENT, Kind, peer_events
-from benchmarks.plain_book import PlainBook, events_of
+from benchmarks.plain_book import PlainBook, PlainLevels, events_of
 from tests.benchmarks.scenes import tape_from, tape_of
 from tests.core.engine.tapes import random_rows
 from tests.naive.book import SNAPSHOT
@@ -93,3 +94,42 @@ def test_events__lie_on_whole_cache_lines_with_both_clocks() -> None:
     assert events.ctypes.data % 64 == 0
     assert EVENT.itemsize == 64
     assert int(events["ev"][0]) == 10 | 1 << 31 | 1 << 30 | 1 << 28
+
+
+@given(seed=st.integers(0, 10**6), n_events=st.integers(0, 60))
+def test_depth__shows_the_levels_of_the_same_book(seed: int, n_events: int) -> None:
+    """However far a tape goes, its depth differences and the peer's events give its levels."""
+    by_order = tape_from(random_rows(seed, n_events, wild=False))
+    by_price = depth_session(by_order)
+    book, levels = PlainBook(), PlainLevels()
+    for plain, tape in ((book, by_order), (levels, by_price)):
+        for event in events_of(tape):
+            for row in event.rows:
+                plain.apply(row)
+    expected = {
+        (side, tick): sum(book.orders[order_id].lots for order_id in ids)
+        for side, ticks in book.levels.items()
+        for tick, ids in ticks.items()
+    }
+    assert {(each.side, each.tick): each.lots for each in levels.orders.values()} == expected
+    shown: dict[tuple[int, int], int] = {}
+    for each in peer_events(by_price)[0]:
+        side = 1 if int(each["ev"]) & BUY else -1
+        if int(each["ev"]) & KIND == Kind.CLEAR:
+            shown.clear()
+        elif int(each["ev"]) & KIND == Kind.DEPTH:
+            shown[side, int(each["px"])] = int(each["qty"])
+    assert {place: lots for place, lots in shown.items() if lots > 0} == expected
+
+
+def test_depth__keeps_trades_clocks_and_event_ends() -> None:
+    """A trade of two fills: the trade, then the level twice, one event at the same two times."""
+    sold = [Row("T", "A", 100, 3), Row("F", "B", 100, 1, 1), Row("C", "B", 100, 1, 1),
+            Row("F", "B", 100, 2, 2), Row("C", "B", 100, 2, 2)]  # fmt: skip
+    by_order = tape_of([[Row("A", "B", 100, 1, 1)], [Row("A", "B", 100, 4, 2)]], [sold])
+    tape = depth_session(by_order).tape
+    assert bytes(tape.rows.action) == b"MMTMM"
+    assert tape.rows.size.tolist() == [1, 5, 3, 4, 2]
+    assert tape.is_last.tolist() == [True, True, False, False, True]
+    assert tape.event_ns[2:].tolist() == [by_order.tape.event_ns[-1]] * 3
+    assert tape.local_ns[2:].tolist() == [by_order.tape.local_ns[-1]] * 3

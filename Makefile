@@ -3,22 +3,31 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+BENCH  := .venv-bench
 DATA   ?=
 HOME_FOLDER ?= .strategy-lab
 
-.PHONY: help demo test test-all lint format bench lock vocabulary clean
+.PHONY: help demo test test-all lint format bench cross-check lock vocabulary clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# Python's version, a fresh environment in $(1), what the lock $(2) names, and the project itself.
+define set_up
+@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] <= (3,13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+@echo "setting up $(1): about a minute and a half, 1.4 GB"
+@$(PYTHON) -m venv $(1) 2>/dev/null || { rm -rf $(1); $(PYTHON) -m venv --without-pip $(1); }
+@if $(1)/bin/python -c 'import pip' 2>/dev/null; then pip="$(1)/bin/python -m pip"; else pip="$(PYTHON) -m pip --python $(1)/bin/python"; fi; \
+$$pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(2) && \
+$$pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+@touch $(1)/.installed
+endef
+
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] <= (3,13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
-	@echo "setting up $(VENV): about a minute and a half, 1.4 GB"
-	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV); }
-	@if $(BIN)/python -c 'import pip' 2>/dev/null; then pip="$(BIN)/python -m pip"; else pip="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
-	$$pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock && \
-	$$pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call set_up,$(VENV),requirements.lock)
+
+$(BENCH)/.installed: benchmarks/requirements.lock pyproject.toml
+	$(call set_up,$(BENCH),benchmarks/requirements.lock)
 
 demo: $(STAMP) ## from nothing to a report: simulated MNQ sessions, or DATA=path for your own files
 	@$(BIN)/strategy-lab --home $(HOME_FOLDER) demo $(if $(DATA),--data $(DATA),)
@@ -35,15 +44,21 @@ lint: $(STAMP) ## ruff, mypy strict, import contracts
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(STAMP) ## speed and memory as ratios to the calibration loop: build/bench.json
-	@$(BIN)/python -m benchmarks.run
+bench: $(BENCH)/.installed ## speed and memory beside the calibration loop and hftbacktest: build/bench.json
+	@$(BENCH)/bin/python -m benchmarks.run
+
+cross-check: $(BENCH)/.installed ## the same maker in hftbacktest 2.4.4, every difference of fills explained
+	@$(BENCH)/bin/python -m pytest -q tests/benchmarks && $(BENCH)/bin/python -m benchmarks.crosscheck
 
 vocabulary: $(STAMP) ## write docs/vocabulary.md from the table schemas
 	@$(BIN)/python -m strategy_lab_core.data.vocabulary docs/vocabulary.md
 
-lock: ## resolve requirements.lock anew (needs uv)
+lock: ## resolve both locks anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-strip-extras --no-header --extra dev --quiet pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-strip-extras --no-header --extra dev --quiet --override benchmarks/overrides.in \
+	  pyproject.toml benchmarks/requirements.in -o benchmarks/requirements.lock
 
 clean: ## remove what was built here, the home folder too
-	rm -rf $(VENV) build $(HOME_FOLDER)
+	rm -rf $(VENV) $(BENCH) build $(HOME_FOLDER)

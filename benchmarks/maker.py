@@ -1,4 +1,4 @@
-"""The strategy of the engine's benchmarks: one lot on each side, looked at every 100 ms."""
+"""The strategy of the engine's benchmarks: one order on each side, looked at every 100 ms."""
 
 from typing import Annotated, NamedTuple
 
@@ -10,17 +10,18 @@ __all__ = ["MakerParams", "maker"]
 
 
 class MakerParams(NamedTuple):
-    """How far behind the best prices it quotes, and how far its position leans the quotes."""
+    """How far behind the best prices it quotes and leans by its position; how much it quotes."""
 
     offset: Annotated[int, Bounds(0, 100)] = 1
     lean: Annotated[int, Bounds(0, 100)] = 1
     max_position: Annotated[int, Bounds(1, 1_000)] = 5
+    lots: Annotated[int, Bounds(1, 100)] = 1
 
 
 @strategy(MakerParams, on_book=False, on_response=False, timer_ns=100_000_000)
 def maker(memory: Memory, view: View, p: MakerParams, requests: Int2D) -> None:
-    """Quote one lot a side; a quote that is no longer where it should be is replaced."""
-    if view.bid_size == 0 or view.ask_size == 0:
+    """Quote on each side; a quote that is no longer where it should be is replaced."""
+    if view.is_open == 0 or view.bid_size == 0 or view.ask_size == 0:
         return
     shift = p.lean * view.position
     buy, sell = view.bid - p.offset - shift, view.ask + p.offset - shift
@@ -34,6 +35,6 @@ def maker(memory: Memory, view: View, p: MakerParams, requests: Int2D) -> None:
         elif view.orders[i, 5] == 0:
             cancel(requests, view.orders[i, 0])
     if wants_buy:
-        buy_limit(requests, buy, 1)
+        buy_limit(requests, buy, p.lots)
     if wants_sell:
-        sell_limit(requests, sell, 1)
+        sell_limit(requests, sell, p.lots)

@@ -1,11 +1,14 @@
-"""Time every stage beside the calibration loop, measure its peak memory, write build/bench.json.
+"""Time every stage beside the calibration loop and hftbacktest, write build/bench.json.
 
-``make bench``, or ``python -m benchmarks.run --rows 7000000 --repeat 5``. Stage and calibration
-alternate in one process and their ratio is one of processor times (of all threads), so that the
-load of the machine meets both; peak memory is that of a process of its own for each stage.
+``make bench``, or ``python -m benchmarks.run --rows 7000000 --repeat 5``. A stage, the calibration
+loop and, where there is one, the same work in hftbacktest take turns in one process, and what is
+compared are processor times (of all threads), so that the load of the machine meets all of them.
+Peak memory is that of a process of its own for each stage. Without hftbacktest (`make bench` has
+an environment with it) its stages are left out.
 """
 
 import argparse
+import importlib.util
 import json
 import resource
 import statistics
@@ -14,14 +17,23 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.stages import STAGES, Prepared, calibrate, prepare
+from benchmarks.startup import start_times
 from benchmarks.tape import ROWS
 
 BUILD = Path(__file__).parent.parent / "build"
-GOALS_CAL = {"l3_book_tob": 4.5, "l3_book_mbp10": 9.0, "l3_backtest": 5.5, "l3_sweep100": 54.0}
+GOALS_CAL = {"l3_book_tob": 4.5, "l3_book_mbp10": 9.0, "l3_backtest": 5.5, "l3_sweep100": 54.0,
+             "l2_backtest": 4.0, "l2_sweep100": 54.0}  # fmt: skip
 GOALS_S = {"read_dbn": 1.0, "row_checks": 0.10}
+GOALS_RATIO = {"l2_vs_hftbacktest": 4, "l3_vs_hftbacktest": 12, "sweep100_vs_hftbacktest": 30}
 WARM_ROWS = 20_000
+Figures = dict[str, float]
+Stage = Callable[[Prepared], Callable[[], None]]
+PEERS: dict[str, Any] = {}  # `peer_stages.PeerStage` by name
+if importlib.util.find_spec("hftbacktest"):
+    from benchmarks.peer_stages import PEERS
 MAKE = "make"  # the stage that only makes the tape
 
 
@@ -32,24 +44,52 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def measure(stage: str, prepared: Prepared, repeat: int) -> dict[str, float]:
-    """Return wall seconds, rows per second, and processor time in calibration loops."""
-    work = STAGES[stage][1](prepared)
-    wall: list[float] = []
-    processor: list[float] = []
+def work_of(stage: str) -> Stage:
+    """Return how a stage is made ready."""
+    made: Stage = PEERS[stage].make if stage in PEERS else STAGES[stage][1]
+    return made
+
+
+def measure(stages: list[str], prepared: Prepared, repeat: int) -> dict[str, Figures]:
+    """Time stages and the calibration loop in turns; return the figures of each stage.
+
+    Wall seconds, rows per second, and processor time in seconds and in calibration loops.
+    """
+    works = {stage: work_of(stage)(prepared) for stage in stages}
+    wall: dict[str, list[float]] = {stage: [] for stage in stages}
+    processor: dict[str, list[float]] = {stage: [] for stage in stages}
     yardstick: list[float] = []
     for _ in range(repeat):
         yardstick += [seconds(lambda: calibrate(prepared))[1] for _ in range(3)]
-        for times, taken in zip((wall, processor), seconds(work), strict=True):
-            times.append(taken)
+        for stage, work in works.items():
+            for times, taken in zip((wall[stage], processor[stage]), seconds(work), strict=True):
+                times.append(taken)
     return {
-        "min_s": min(wall),
-        "median_s": statistics.median(wall),
-        "rows_per_s": prepared.rows / min(wall),
-        "cal": min(processor) / min(yardstick),
-        "cal_median": statistics.median(processor) / statistics.median(yardstick),
-        "calibration_min_s": min(yardstick),
+        stage: {
+            "min_s": min(wall[stage]),
+            "median_s": statistics.median(wall[stage]),
+            "processor_min_s": min(processor[stage]),
+            "processor_median_s": statistics.median(processor[stage]),
+            "rows_per_s": prepared.rows / min(wall[stage]),
+            "cal": min(processor[stage]) / min(yardstick),
+            "cal_median": statistics.median(processor[stage]) / statistics.median(yardstick),
+            "calibration_min_s": min(yardstick),
+            "calibration_median_s": statistics.median(yardstick),
+        }
+        for stage in stages
     }
+
+
+def ratios(figures: dict[str, Figures]) -> Figures:
+    """Return how many times the processor time of ours hftbacktest takes for the same work."""
+    found = {}
+    for name, peer in PEERS.items():
+        if name in figures and peer.beside in figures:
+            for kind, key in (("min", ""), ("median", "_median")):
+                took = f"processor_{kind}_s"
+                whole = figures[name][took] / peer.share
+                found[f"{peer.ratio}{key}"] = whole / figures[peer.beside][took]
+    return found
 
 
 def peak_mb(stage: str, rows: int) -> float:
@@ -65,7 +105,7 @@ def peak_mb(stage: str, rows: int) -> float:
 def print_peak(stage: str, rows: int) -> None:
     """Do a stage once and print this process's peak memory in MB."""
     if stage != MAKE:
-        STAGES[stage][1](prepare(BUILD / "bench", rows))()
+        work_of(stage)(prepare(BUILD / "bench", rows))()
     prepare(BUILD / "bench", rows)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
@@ -77,29 +117,37 @@ def goal_of(stage: str) -> str:
     return f"{GOALS_S[stage]} s" if stage in GOALS_S else "-"
 
 
-def report(figures: dict[str, dict[str, float]], rows: int) -> None:
-    """Print the table and write build/bench.json."""
+def report(figures: dict[str, Figures], starts: Figures, rows: int) -> None:
+    """Print the tables and write build/bench.json."""
     print(f"{rows:,} rows; times are minimum / median; Cal is the calibration loop\n")
-    print(f"{'stage':14} {'seconds':>15} {'M rows/s':>9} {'Cal':>13} {'peak MB':>8}  goal")
+    print(f"{'stage':19} {'seconds':>15} {'M rows/s':>9} {'Cal':>15} {'peak MB':>8}  goal")
     for stage, found in figures.items():
         print(
-            f"{stage:14} {found['min_s']:7.3f} /{found['median_s']:6.3f} "
-            f"{found['rows_per_s'] / 1e6:9.1f} {found['cal']:6.2f} /{found['cal_median']:5.2f} "
+            f"{stage:19} {found['min_s']:7.3f} /{found['median_s']:6.3f} "
+            f"{found['rows_per_s'] / 1e6:9.1f} {found['cal']:7.2f} /{found['cal_median']:6.2f} "
             f"{found['peak_mb']:8.0f}  {goal_of(stage)}"
         )
+    compared = ratios(figures)
+    for name, times in compared.items():
+        goal = GOALS_RATIO.get(name)
+        print(f"{name:31} {times:7.1f}" + (f"  goal {goal}" if goal else ""))
+    for name, taken in starts.items():
+        print(f"{name:31} {taken:7.2f}")
     flat = {f"{stage}_{name}": value for stage, found in figures.items()
             for name, value in found.items()}  # fmt: skip
     BUILD.mkdir(exist_ok=True)
-    text = json.dumps({"rows": rows} | flat, indent=2, sort_keys=True)
+    text = json.dumps({"rows": rows} | compared | starts | flat, indent=2, sort_keys=True)
     (BUILD / "bench.json").write_text(text + "\n")
 
 
 def main() -> None:
     """Measure everything."""
+    known = [*STAGES, *PEERS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--stages", nargs="*", default=list(STAGES), choices=list(STAGES))
+    parser.add_argument("--stages", nargs="*", default=known, choices=known)
+    parser.add_argument("--no-start", action="store_true", help="leave the start-up times out")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
@@ -108,12 +156,17 @@ def main() -> None:
     peak_mb(MAKE, options.rows)
     peaks = {stage: peak_mb(stage, options.rows) for stage in options.stages}
     warm = prepare(BUILD / "bench", WARM_ROWS)
+    starts = {} if options.no_start else start_times(options.repeat)
     prepared = prepare(BUILD / "bench", options.rows)
-    figures = {}
-    for stage in options.stages:
-        STAGES[stage][1](warm)()  # compiles
-        figures[stage] = measure(stage, prepared, options.repeat) | {"peak_mb": peaks[stage]}
-    report(figures, options.rows)
+    figures: dict[str, Figures] = {}
+    for stage in (each for each in options.stages if each not in PEERS):
+        beside = [peer for peer in options.stages if peer in PEERS and PEERS[peer].beside == stage]
+        for each in (stage, *beside):
+            work_of(each)(warm)()  # compiles
+        figures |= measure([stage, *beside], prepared, options.repeat)
+    for stage, found in figures.items():
+        found["peak_mb"] = peaks[stage]
+    report(figures, starts, options.rows)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.depth import depth_session
 from benchmarks.maker import maker
 from benchmarks.tape import INSTRUMENT_ID, SYMBOL, TICK, make_tape
 from strategy_lab_core._jit import kernel
@@ -28,7 +29,7 @@ from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.strategies.strategy import Strategy
 from strategy_lab_core.types import Action, BookState, IntAny, Phase, TickSchema
 
-__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare"]
+__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare", "session_of", "set_of"]
 
 BATCH = 1 << 18  # rows, as the readers give them
 BOOKS_BYTES = 1 << 20  # the books of a batch are used while they are in the cache
@@ -180,7 +181,7 @@ def _stored(prepared: Prepared) -> Callable[[], None]:
     return work
 
 
-def _session(prepared: Prepared) -> SessionTape:
+def session_of(prepared: Prepared, *, by_price: bool = False) -> SessionTape:
     """Return the tape as the engine takes it: open and trusted from its first row to its last."""
     first, last = int(prepared.columns["ts_event"][0]), int(prepared.columns["ts_event"][-1])
     day = date(2025, 1, 15)
@@ -192,13 +193,20 @@ def _session(prepared: Prepared) -> SessionTape:
     phases = (np.array([first]), np.array([Phase.OPEN]))
     made = session_tape(ticks, session, phases, tick_size=TICK, latency=CONFIG.latency)
     made.book.start_empty()
-    return made
+    return depth_session(made) if by_price else made
 
 
-def _engine(n_sets: int, threads: int) -> Callable[[Prepared], Callable[[], None]]:
+def set_of(k: int) -> dict[str, int]:
+    """Return the parameters of the k-th of 100 sets."""
+    return {"offset": (k + 1) % 10, "lean": (k // 10 + 1) % 10}
+
+
+def _engine(
+    n_sets: int, threads: int, *, by_price: bool = False
+) -> Callable[[Prepared], Callable[[], None]]:
     def stage(prepared: Prepared) -> Callable[[], None]:
-        tape = _session(prepared)
-        strategies = [maker(offset=k % 10, lean=k // 10) for k in range(n_sets)]
+        tape = session_of(prepared, by_price=by_price)
+        strategies = [maker(**set_of(k)) for k in range(n_sets)]
         dealt = [strategies[thread::threads] for thread in range(threads)]
 
         def run(part: list[Strategy]) -> None:
@@ -223,5 +231,7 @@ STAGES: dict[str, tuple[str, Callable[[Prepared], Callable[[], None]]]] = {
     "l3_backtest": ("market-by-order backtest, a market maker on a 100 ms timer", _engine(1, 1)),
     "l3_sweep100": ("the same with 100 parameter sets, one thread", _engine(100, 1)),
     "l3_sweep100_2": ("the same, two threads", _engine(100, 2)),
+    "l2_backtest": ("backtest of the tape by price", _engine(1, 1, by_price=True)),
+    "l2_sweep100": ("the same with 100 parameter sets, one thread", _engine(100, 1, by_price=True)),
     "stored_books": ("L3 book to bbo and changed levels as tables", _stored),
 }

@@ -1,4 +1,4 @@
-"""Compile what most tests need, once, before the workers would each do it: `python -m tests.warm`."""
+"""Compile what most tests need once, before each worker would do it: `python -m tests.warm`."""
 
 from datetime import date
 

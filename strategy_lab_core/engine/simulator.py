@@ -18,7 +18,7 @@ from strategy_lab_core.engine.desk import (
     has_lost_too_much,
     send_new,
 )
-from strategy_lab_core.engine.feed import End, Seen, deliver, next_delivery_ns
+from strategy_lab_core.engine.feed import End, Seen, deliver, is_ring_full, next_delivery_ns
 from strategy_lab_core.engine.feed_latency import note_heard
 from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import is_full
@@ -318,7 +318,8 @@ def advance(
             return Status.ARRAYS_FULL
         delivery_key = _key(next_delivery_ns(world.feed), Step.DELIVERY)
         last_key = min(cursor[Cursor.SOONEST_KEY], end_key - 1)
-        if cursor[Cursor.TELLS] == 1:  # else what we see may be brought up to date later
+        # What we see may be brought up to date later, where nobody is told and there is room.
+        if cursor[Cursor.TELLS] == 1 or is_ring_full(world.feed):
             last_key = min(last_key, delivery_key)
         status = _play_market(world, sets, last_key, pause_row)
         if status != Status.RUNNING or cursor[Cursor.IS_STIRRED] == 1:

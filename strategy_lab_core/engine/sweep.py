@@ -134,10 +134,12 @@ def sweep(
     Raises
     ------
     ConfigError
-        No sets, parameters out of bounds or misspelt, or sets that can't share a pass.
+        No sets, no cores, parameters out of bounds or misspelt, or sets that can't share a pass.
     """
     if not sets:
         raise ConfigError("sets", sets, "at least one parameter set")
+    if cores is not None and cores < 1:
+        raise ConfigError("cores", cores, "at least 1")
     wanted = [each if isinstance(each, ParameterSet) else ParameterSet(each) for each in sets]
     strategies = [strategy(**each.parameters) for each in wanted]
     configs = [each.config or config or BacktestConfig() for each in wanted]
@@ -151,7 +153,7 @@ def sweep(
         status=status,
         products=products,
     )
-    places = _dealt(len(wanted), cores or os.cpu_count() or 1)
+    places = _dealt(len(wanted), os.cpu_count() or 1 if cores is None else cores)
     passes = _Passes(stage, strategies, configs, places, keep_orders)
     runs: dict[int, SweepRun] = {}
     for part, outcome in zip(places, passes.run(on_progress), strict=True):

@@ -112,27 +112,23 @@ def overlaps(
         .where(FileTable.id.in_(newest_whole()), near)
         .order_by(FileTable.id)
     )
-    streams = {_stream(found): found for found in counted}
+    streams = {found.stream: found for found in counted}
     others = []
     for row in session.scalars(query):
         theirs = tuple(from_row(FileRange, found) for found in row.ranges)
-        if any(_share(streams[_stream(r)], r) for r in theirs if _stream(r) in streams):
+        if any(_share(streams[r.stream], r) for r in theirs if r.stream in streams):
             others.append(Overlap(from_row(FileRow, row), theirs))
     return others
 
 
 def within(inner: Sequence[FileRange], outer: Sequence[FileRange]) -> bool:
     """Return whether each range of `inner` lies in the one of `outer` of the same stream."""
-    streams = {_stream(found): found for found in outer}
+    streams = {found.stream: found for found in outer}
     return all(
-        (whole := streams.get(_stream(part))) is not None and _contains(whole, part)
+        (whole := streams.get(part.stream)) is not None and _contains(whole, part)
         for part in inner
         if part.rows
     )
-
-
-def _stream(found: FileRange) -> tuple[int, int, int]:
-    return found.publisher_id, found.instrument_id, found.channel_id
 
 
 def _contains(outer: FileRange, inner: FileRange) -> bool:
@@ -155,11 +151,11 @@ def _share(a: FileRange, b: FileRange) -> bool:
 
 
 def _shared(path: str, mine: Sequence[FileRange], other: Overlap) -> str:
-    streams = {_stream(found): found for found in other.ranges}
+    streams = {found.stream: found for found in other.ranges}
     first = next(
         found
-        for found in sorted(mine, key=_stream)
-        if _stream(found) in streams and _share(found, streams[_stream(found)])
+        for found in sorted(mine, key=lambda found: found.stream)
+        if found.stream in streams and _share(found, streams[found.stream])
     )
     return (
         f"{path}: has messages that {other.file.path} has too, and neither is known to have all "

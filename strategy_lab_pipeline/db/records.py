@@ -89,6 +89,11 @@ class FileRange:
     rows: int
     restarts: bool
 
+    @property
+    def stream(self) -> tuple[int, ...]:
+        """Whose sequence numbers these are: publisher, instrument, channel."""
+        return self.publisher_id, self.instrument_id, self.channel_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materialization:

@@ -32,16 +32,12 @@ def has_messages(file: TickFile, part: TickFile | None, ranges: Iterable[FileRan
     """
     counted = [found for found in ranges if found.rows]
     if part is None:
-        return _row_counts(file, counted) == {_stream(found): found.rows for found in counted}
+        return _row_counts(file, counted) == {found.stream: found.rows for found in counted}
     ends = _channel_ends(counted)
     if sum(last - first for first, last in ends.values()) > MAX_SEQUENCES:
         return False
     theirs, mine = _message_counts(part, counted, ends), _message_counts(file, counted, ends)
     return all(bool((mine[channel] >= theirs[channel]).all()) for channel in theirs)
-
-
-def _stream(found: FileRange) -> tuple[int, ...]:
-    return found.publisher_id, found.instrument_id, found.channel_id
 
 
 def _row_counts(file: TickFile, ranges: list[FileRange]) -> dict[tuple[int, ...], int]:

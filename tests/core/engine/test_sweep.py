@@ -195,10 +195,12 @@ def test_sweep__need_not_keep_the_orders() -> None:
 
 
 def test_sweep__says_what_can_not_be() -> None:
-    """No sets, a misspelt parameter, one out of bounds, sets that need feeds of their own."""
+    """No sets, no cores, wrong parameters, sets that need feeds of their own."""
     rows = to_table(random_rows(1, 10, wild=False))
     with pytest.raises(ConfigError, match="at least one parameter set"):
         sweep(rows, monkey, [])
+    with pytest.raises(ConfigError, match="cores must be at least 1, got 0"):
+        sweep(rows, monkey, [{}], cores=0)
     with pytest.raises(ConfigError, match="did you mean 'act_every'"):
         sweep(rows, monkey, [{"act_evry": 3}])
     with pytest.raises(ConfigError, match=r"monkey\.reach must be int in \[1, 20\], got 21"):

@@ -28,3 +28,13 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real captures in {folder}: set STRATEGY_LAB_REAL_DATA to their folder")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave real captures to the compiled run."""
+    if os.environ.get("NUMBA_DISABLE_JIT") != "1":
+        return
+    reason = "real captures take minutes as plain Python: the compiled run reads them"
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason=reason))

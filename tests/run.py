@@ -1,49 +1,35 @@
 """Run the test suite: `python -m tests.run [--all]`.
 
-Everything runs compiled. What has kernels runs as plain Python too (NUMBA_DISABLE_JIT=1), which is
-the run that measures their coverage; it comes first, while the kernels are being compiled beside
-it. The rest of core is measured where it runs anyway.
+Core's tests run as plain Python (NUMBA_DISABLE_JIT=1), which is the run that measures the coverage
+of the kernels, while the kernels are compiled beside it; then everything runs compiled.
 """
 
 import os
 import subprocess
 import sys
 
-KERNELS = [
-    *(f"tests/core/{name}" for name in ("book", "engine", "features", "strategies")),
-    "tests/core/data/test_simulate.py",
-    "tests/core/test_jit.py",
-]
-PLAIN = [f"tests/core/{name}" for name in ("data", "report", "probes")]
-MEASURED = ["--cov", "--cov-append"]
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "2"]
+SPREAD = ["-n", "2", "--dist", "worksteal"]
+PLAIN = ["tests/core", "--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90"]
 
 
 def run(profile: str, arguments: list[str], **environment: str) -> int:
     """Run pytest once and return its exit code."""
     environment["STRATEGY_LAB_TEST_PROFILE"] = profile
-    command = [*PYTEST, *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", *SPREAD, *arguments]
     return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
 
 
 def main(everything: bool) -> int:
-    """Run the passes; stop after the first that fails."""
-    chosen = [] if everything else ["-m", "not slow"]
-    profile = "thorough" if everything else "default"
+    """Run both passes; stop after the first that fails."""
     checked = {"NUMBA_BOUNDSCHECK": "1"}
-    subprocess.run([sys.executable, "-m", "coverage", "erase"], check=True)
     warm = [sys.executable, "-m", "tests.warm"]
     with subprocess.Popen(warm, env={**os.environ, **checked}):
-        plain = [*KERNELS, *MEASURED, "--cov-report=", "-m", "not slow"]
-        failed = run("interpreted", plain, NUMBA_DISABLE_JIT="1")
+        failed = run("interpreted", [*PLAIN, "-m", "not slow"], NUMBA_DISABLE_JIT="1")
     if failed:
         return failed
-    report = ["--cov-report=term:skip-covered", "--cov-fail-under=90"]
-    failed = run(profile, [*PLAIN, *MEASURED, *report, *chosen], **checked)
-    if failed:
-        return failed
-    others = [f"--ignore={path}" for path in PLAIN]
-    return run(profile, [*others, *chosen], **checked)
+    if everything:
+        return run("thorough", [], **checked)
+    return run("default", ["-m", "not slow"], **checked)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ are limits and stops like any other, and judged by the limits.
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.desk import live_slot, place, send, send_cancel
 from strategy_lab_core.engine.feed import Seen
-from strategy_lab_core.engine.state import MessageKind, OrderKind, Sets
-from strategy_lab_core.types import Int1D
+from strategy_lab_core.engine.state import NEVER, Listed, MessageKind, OrderKind, Sets
+from strategy_lab_core.types import NS_PER_SECOND, Int1D
 
-__all__ = ["protect", "take_off_sibling", "trim"]
+__all__ = ["protect", "take_off_sibling", "trim", "trim_again", "try_later"]
 
 _LIMIT, _STOP = int(OrderKind.LIMIT), int(OrderKind.STOP)  # an enum would compile `place` twice
 
@@ -39,14 +39,35 @@ def take_off_sibling(sets: Sets, k: int, order: int, lots: int, seen: Int1D, now
 
 
 @inlined
+def try_later(sets: Sets, k: int, now_ns: int) -> None:
+    """Have set `k` trim its brackets again in a second: a halt or a distrust may be over then."""
+    later_ns = now_ns + NS_PER_SECOND
+    sets.totals[k]["next_trim_ns"] = min(sets.totals[k]["next_trim_ns"], later_ns)
+
+
+@part
+def trim_again(sets: Sets, k: int, seen: Int1D, now_ns: int, is_ending: bool) -> None:
+    """Take off what could not be taken off before, unless the session is being ended flat."""
+    sets.totals[k]["next_trim_ns"] = NEVER
+    if is_ending:
+        return
+    for i in range(sets.totals[k]["live"]):
+        order = sets.lists[k, Listed.LIVE, i]
+        if sets.orders[k, order]["sibling"] >= 0:
+            trim(sets, k, order, seen, now_ns)
+
+
+@inlined
 def trim(sets: Sets, k: int, order: int, seen: Int1D, now_ns: int) -> None:
     """Cancel or reduce an order of which less is wanted than works; one change at a time."""
     asked = sets.orders[k, order]
-    if seen[Seen.IS_TRUSTED] == 0 or asked["cancel_sent"] != 0:
+    if asked["cancel_sent"] != 0 or asked["wanted"] >= asked["known_size"]:
         return
-    if asked["wanted"] <= asked["known_filled"]:
+    if seen[Seen.IS_TRUSTED] == 0:
+        try_later(sets, k, now_ns)
+    elif asked["wanted"] <= asked["known_filled"]:
         send_cancel(sets, k, order, now_ns)
-    elif asked["wanted"] < asked["known_size"] and asked["modify_sent"] == 0:
+    elif asked["modify_sent"] == 0:
         asked["modify_sent"] = 1
         asked["asked_size"] = asked["wanted"]
         send(sets, k, MessageKind.MODIFY, order, asked["wanted"], asked["known_tick"], now_ns)

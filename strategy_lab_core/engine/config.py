@@ -7,7 +7,7 @@ currency, sizes are lots. A strategy's own parameters are not here: they belong 
 import difflib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -166,7 +166,7 @@ class BacktestConfig:
     allow_partial
         Run on a session whose rows do not reach from open to close, labelled as partial.
     seed
-        Part of the key of the random streams, as is everything else here: see `digest`.
+        Part of the key of the random streams: see `stream_key`.
     """
 
     latency: LatencyConfig = field(default_factory=LatencyConfig)
@@ -191,8 +191,20 @@ class BacktestConfig:
 
     def digest(self) -> str:
         """Return 16 hex digits that depend on the settings' values alone."""
-        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _digest(self.as_dict())
+
+    def stream_key(self) -> int:
+        """Return the key of the random streams, 64 bits: of the seed and the latencies.
+
+        Settings that draw nothing have no say: other fees or limits meet the same latencies.
+        """
+        drawn = {name: self.as_dict()[name] for name in ("seed", "latency")}
+        return int(_digest(drawn), 16)
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _plain(settings: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def _check(request: Int1D, exchange: Int1D, response: Int1D) -> None:
     _require("rows must be sorted by request_ns", _rises(request), request)
     _require("exchange_ns must not be before request_ns", reached >= request, exchange)
     _require("response_ns must not be before the row's other times", response >= reached, response)
+    later = matched | (response > request)  # else cancel and rejection could chase each other
+    _require("a rejection must be heard after its request_ns", later, response)
     rises = np.ones(len(request), np.bool_)
     rises[matched] = _rises(exchange[matched])
     _require("exchange_ns must not go back from row to row", rises, exchange)

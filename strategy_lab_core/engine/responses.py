@@ -1,7 +1,7 @@
 """What we learn from the exchange's responses, and what follows from it on our side of the line."""
 
 from strategy_lab_core._jit import inlined
-from strategy_lab_core.engine.brackets import protect, take_off_sibling, trim
+from strategy_lab_core.engine.brackets import protect, take_off_sibling, trim, try_later
 from strategy_lab_core.engine.orders import message, release, unlist
 from strategy_lab_core.engine.state import EndReason, Listed, MessageKind, Sets
 from strategy_lab_core.types import Int1D
@@ -44,7 +44,9 @@ def _follow_bracket(
     if orders[k, order]["sibling"] >= 0:
         if kind == MessageKind.FILLED:
             take_off_sibling(sets, k, order, lots, seen, now_ns)
-        elif orders[k, order]["is_over"] == 0 and kind != MessageKind.MODIFY_REJECTED:
+        elif kind in (MessageKind.MODIFY_REJECTED, MessageKind.CANCEL_REJECTED):
+            try_later(sets, k, now_ns)
+        elif orders[k, order]["is_over"] == 0:
             trim(sets, k, order, seen, now_ns)
 
 

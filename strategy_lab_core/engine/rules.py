@@ -76,7 +76,7 @@ def rules_of(
     curve_at
         Where the set's recorded latencies begin in the pass's `line`.
     """
-    key = int(config.digest(), 16)
+    key = config.stream_key()
     values = {
         **_latency_rules(config.latency, curve_at),
         "stream_low": key & 0xFFFFFFFF,

@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new, turn_back
+from strategy_lab_core.engine.brackets import trim_again
 from strategy_lab_core.engine.desk import (
     cancel_all,
     handle_requests,
@@ -60,6 +61,7 @@ class Step(IntEnum):
     FLATTEN = 4
     TIMER = 5
     SAMPLE = 6  # of the account, on its grid
+    TRIM = 7  # what a bracket could not take off is tried again
 
 
 @inlined
@@ -83,6 +85,8 @@ def _next_own(sets: Sets, k: int, to_tell: int) -> tuple[int, int]:
         when, step = totals["next_timer_ns"], Step.TIMER
     if totals["next_sample_ns"] < when:
         when, step = totals["next_sample_ns"], Step.SAMPLE
+    if totals["next_trim_ns"] < when:
+        when, step = totals["next_trim_ns"], Step.TRIM
     return when, step
 
 
@@ -222,6 +226,9 @@ def _take_step(
         _flatten(world, sets, k, now_ns)
     elif step == Step.SAMPLE:
         _sample_grid(world, sets, k, now_ns)
+    elif step == Step.TRIM:
+        is_ending = now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0
+        trim_again(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
     else:
         sets.totals[k]["next_timer_ns"] += sets.rules[k]["timer_ns"]
         wake = Wake.TIMER

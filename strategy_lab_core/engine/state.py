@@ -221,6 +221,7 @@ TOTAL = _record(
     "trade_number",
     "may_close",  # 1 while the flattening order of this attempt is not sent
     "next_flatten_ns", "next_timer_ns", "next_sample_ns",
+    "next_trim_ns",  # when what a bracket could not take off is tried again, NEVER for nothing
     "told",  # deliveries that its strategy was told of
     "calls",  # of the strategy
     "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
@@ -257,6 +258,7 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
     totals = np.zeros(n_sets, TOTAL)
     totals["buy_stop"] = NO_ASK
     totals["sell_stop"] = NO_BID
+    totals["next_trim_ns"] = NEVER
     near = np.zeros((len(Near), n_sets), np.int64)
     near[Near.BEST_BID] = NO_BID
     near[Near.BEST_ASK] = NO_ASK

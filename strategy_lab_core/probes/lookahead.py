@@ -22,7 +22,7 @@ from strategy_lab_core.engine.selection import select
 from strategy_lab_core.errors import ConfigError, StrategyLabError
 from strategy_lab_core.probes.halted import NOTHING_SENT, Sent, first_difference, run_until
 from strategy_lab_core.probes.noise import with_noise
-from strategy_lab_core.probes.times import row_times, with_repaired_clock
+from strategy_lab_core.probes.times import require_orders, row_times, with_repaired_clock
 from strategy_lab_core.types import Int1D
 
 __all__ = ["Check", "LookaheadResult", "find_lookahead"]
@@ -145,6 +145,7 @@ def find_lookahead(
         raise ConfigError("instrument", instrument, "left out where choose_instrument is given")
     if moments < 1:
         raise ConfigError("moments", moments, "at least 1")
+    require_orders(ticks)
     config = config or BacktestConfig()
     first = select(ticks, session=session, instrument=instrument, products=products)
     if repair_is_known:

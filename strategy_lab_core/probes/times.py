@@ -15,12 +15,22 @@ from strategy_lab_core.data.instruments import Instrument
 from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.engine.config import LatencyConfig
 from strategy_lab_core.engine.tape import clocks, event_ends
+from strategy_lab_core.errors import DataError
 from strategy_lab_core.types import Bool1D, Int1D, RecordFlag, TickSchema
 
-__all__ = ["RowTimes", "row_times", "with_repaired_clock"]
+__all__ = ["RowTimes", "require_orders", "row_times", "with_repaired_clock"]
 
 _UNCLOCKED = int(RecordFlag.SNAPSHOT) | int(RecordFlag.BAD_TS_RECV)
 _PLACE = "place_in_table"
+
+
+def require_orders(ticks: Table) -> None:
+    """Raise `DataError` where ticks are of a feed by price."""
+    if "order_id" not in ticks.columns:
+        raise DataError(
+            "this probe reads market-by-order rows (schema mbo): the table has no order_id; "
+            "sensitivity takes feeds by price too"
+        )
 
 
 class RowTimes(NamedTuple):

@@ -21,7 +21,7 @@ from strategy_lab_core.engine.run import RunnableStrategy
 from strategy_lab_core.engine.selection import select
 from strategy_lab_core.errors import ConfigError, DataError
 from strategy_lab_core.probes.halted import run_until
-from strategy_lab_core.probes.times import row_times, with_repaired_clock
+from strategy_lab_core.probes.times import require_orders, row_times, with_repaired_clock
 from strategy_lab_core.types import NS_PER_SECOND, BookState, Int1D
 
 __all__ = ["Start", "WarmupResult", "find_warmup"]
@@ -120,6 +120,7 @@ def find_warmup(
     session flat is not compared. A warm-up that is longer than the rest of the session is "never"
     here; that is all that one session can tell.
     """
+    require_orders(ticks)
     config = config or BacktestConfig()
     chosen = select(ticks, session=session, instrument=instrument, products=products)
     rows, hours = chosen.ticks, chosen.session

@@ -143,6 +143,14 @@ def _check_values(name: str, values: Any, bounds: Mapping[str, Bounds]) -> None:
             raise ConfigError(f"{name}.{parameter}", value, expected)
 
 
+def _check_calls(name: str, is_called: bool, timer_ns: int, ints: int, floats: int) -> None:
+    for what, value in (("timer_ns", timer_ns), ("ints", ints), ("floats", floats)):
+        if value < 0:
+            raise ConfigError(f"{name}: {what}", value, "at least 0")
+    if not is_called and timer_ns == 0:
+        raise ConfigError(f"{name}: timer_ns", timer_ns, "set: nothing else calls the strategy")
+
+
 def _kinds(params: type) -> dict[str, type]:
     hints = get_type_hints(params, include_extras=True)
     return {name: get_args(hint)[0] for name, hint in hints.items()}
@@ -245,6 +253,7 @@ def strategy(
 
     def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:
         """Compile `function` for the parameters."""
+        _check_calls(function.__name__, on_book or on_response, timer_ns, ints, floats)
         values, bounds = params(), _bounds(params)
         _check_values(function.__name__, values, bounds)
         source = _adapter_source(params)

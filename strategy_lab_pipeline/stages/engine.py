@@ -74,18 +74,25 @@ class Engine:
         link.send(wanted)
         has_begun, ends = False, time.monotonic() + START_SECONDS
         while True:
-            kind, value = self._next(link, ends)
+            kind, value = self._next(link, ends, has_begun)
             if kind == "ended":
                 return list(value)
+            if kind == "refused":
+                raise EngineError(f"{value}; run it again")
             if kind == "broke":
                 raise EngineError(f"the engine broke with {value}, which is a bug: report it")
             if not has_begun:
                 has_begun, ends = True, time.monotonic() + deadline_seconds
             on_progress(*value)
 
-    def _next(self, link: Connection, ends: float) -> Answer:
+    def _next(self, link: Connection, ends: float, has_begun: bool) -> Answer:
         left = ends - time.monotonic()
         if left <= 0 or not link.poll(left):
+            if not has_begun:
+                raise EngineError(
+                    f"no row in {START_SECONDS:g} s, which is for reading ticks and compiling; is "
+                    "the machine too busy?"
+                )
             raise EngineError(
                 "killed at its deadline: the strategy never ends or is too slow; correct it, or "
                 "raise deadline_seconds in the settings"

@@ -72,7 +72,10 @@ def grid(experiment: Experiment, axes: Sequence[str]) -> list[Experiment]:
         name, _, texts = axis.partition("=")
         if not texts or name in values:
             raise ConfigError("--set", axis, "name=value,value,... with each name once")
-        values[name] = [yaml.safe_load(text) for text in texts.split(",")]
+        try:
+            values[name] = [yaml.safe_load(text) for text in texts.split(",")]
+        except yaml.YAMLError as error:
+            raise ConfigError("--set", axis, "name=value,value,... with plain values") from error
     found = {}
     for combination in product(*values.values()):
         chosen = dict(zip(values, combination, strict=True))
@@ -104,7 +107,7 @@ def sweep(
     traded = experiments[0].product
     days = [
         _Day(day, require_inputs(workspace, traded, day))
-        for day in sorted(sessions) or _with_books(workspace, traded)
+        for day in sorted(set(sessions)) or _with_books(workspace, traded)
     ]
     if not days:
         raise PipelineError(f"{traded}: no session has books; `strategy-lab ingest FILES` first")

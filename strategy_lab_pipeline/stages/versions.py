@@ -20,12 +20,12 @@ _CORE = Path(strategy_lab_core.__file__).parent
 _STAGES = Path(__file__).parent
 # The parts of core that a stage runs, by what it must not: later layers do not age earlier assets.
 _WITHOUT = {
-    "raw_ticks": ("features", "engine", "strategies", "report"),
-    "validated_ticks": ("features", "engine", "strategies", "report"),
-    "quarantined_ticks": ("features", "engine", "strategies", "report"),
-    "order_books": ("features", "engine", "strategies", "report"),
-    "run": ("report",),
-    "backtest_runs": ("report",),
+    "raw_ticks": ("features", "engine", "strategies", "probes", "report"),
+    "validated_ticks": ("features", "engine", "strategies", "probes", "report"),
+    "quarantined_ticks": ("features", "engine", "strategies", "probes", "report"),
+    "order_books": ("features", "engine", "strategies", "probes", "report"),
+    "run": ("probes", "report"),
+    "backtest_runs": ("probes", "report"),
     "reports": (),
 }
 _STAGE_FILES = {

@@ -24,6 +24,7 @@ from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.sweep import ParameterSet, SweepRun, sweep
 from strategy_lab_core.errors import ConfigError, DataError, StrategyLabError
 from strategy_lab_core.strategies.loader import load_strategy
+from strategy_lab_core.strategies.strategy import Strategy
 from strategy_lab_pipeline.stages.raw import session_of
 
 __all__ = ["TABLES", "Answer", "Pass", "table_path"]
@@ -33,8 +34,8 @@ ORDERS_JUDGED = 20  # fewer are too few to call a habit
 _NONSENSE = ("invalid", "unsupported", "price_distance")
 _FLOOD = ("open_orders", "message_rate", "overflow")
 
-# ("rows", (done, total)), then ("ended", a mapping for each set), or ("broke", why)
-Answer: TypeAlias = tuple[Literal["rows", "ended", "broke"], Any]
+# ("rows", (done, total)), then ("ended", a mapping for each set), ("refused", why), ("broke", why)
+Answer: TypeAlias = tuple[Literal["rows", "ended", "refused", "broke"], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,11 @@ def _listen(link: Connection, passes: "SimpleQueue[Pass]") -> None:
 
 def _answer(wanted: Pass, link: Connection) -> Answer:
     try:
-        return "ended", _run(wanted, link)
+        strategy = _strategy(wanted)
+    except StrategyLabError as error:  # the next call may find another file
+        return "refused", str(error)
+    try:
+        return "ended", _run(wanted, strategy, link)
     except DataError as error:  # this session is not for these sets
         return "ended", [{"label": "not run", "error": str(error)} for _ in wanted.sets]
     except StrategyLabError as error:
@@ -96,12 +101,16 @@ def _answer(wanted: Pass, link: Connection) -> Answer:
         return "broke", repr(error)
 
 
-def _run(wanted: Pass, link: Connection) -> list[dict[str, Any]]:
-    if wanted.ticks is None:
-        raise DataError("the session has no ticks with a book: mbo, mbp-10, mbp-1 or tbbo")
+def _strategy(wanted: Pass) -> Strategy:
     strategy = load_strategy(wanted.strategy)
     if strategy.source != wanted.source:
         raise ConfigError("strategy", wanted.strategy, "the file that it was a moment ago")
+    return strategy
+
+
+def _run(wanted: Pass, strategy: Strategy, link: Connection) -> list[dict[str, Any]]:
+    if wanted.ticks is None:
+        raise DataError("the session has no ticks with a book: mbo, mbp-10, mbp-1 or tbbo")
     result = sweep(
         pl.scan_parquet(wanted.ticks).drop("file_hash", "row").collect(),
         strategy,

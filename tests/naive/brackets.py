@@ -2,7 +2,10 @@
 
 from typing import Any
 
-__all__ = ["follow"]
+__all__ = ["follow", "try_again"]
+
+SECOND = 1_000_000_000
+NEVER = 2**62
 
 
 def follow(engine: Any, order: Any, kind: str, lots: int, now: int) -> None:
@@ -16,18 +19,32 @@ def follow(engine: Any, order: Any, kind: str, lots: int, now: int) -> None:
             stop.sibling, profit.sibling = profit, stop
     if order.sibling is None:
         return
-    if kind != "filled":
-        if not order.known_over and kind != "modify rejected":
+    if kind in ("modify rejected", "cancel rejected"):
+        engine.next_trim = min(engine.next_trim, now + SECOND)
+    elif kind != "filled":
+        if not order.known_over:
             _trim(engine, order, now)
     elif not order.sibling.known_over:
         order.sibling.wanted -= lots
         _trim(engine, order.sibling, now)
 
 
-def _trim(engine: Any, order: Any, now: int) -> None:
-    if not engine.seen[10] or order.cancel_sent:
+def try_again(engine: Any, now: int) -> None:
+    """Take off what an untrusted book or a rejection has kept from being taken off."""
+    engine.next_trim = NEVER
+    if now >= engine.flatten_at or engine.killed:
         return
-    if order.wanted <= order.known_filled:
+    for order in engine.live():
+        if order.sibling is not None:
+            _trim(engine, order, now)
+
+
+def _trim(engine: Any, order: Any, now: int) -> None:
+    if order.cancel_sent or order.wanted >= order.known_size:
+        return
+    if not engine.seen[10]:
+        engine.next_trim = min(engine.next_trim, now + SECOND)
+    elif order.wanted <= order.known_filled:
         engine.send_cancel(order, now)
-    elif order.wanted < order.known_size and not order.modify_sent:
+    elif not order.modify_sent:
         engine.send_modify(order, order.known_tick, order.wanted, now)

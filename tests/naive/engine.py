@@ -12,7 +12,7 @@ import numpy as np
 
 from strategy_lab_core.engine.config import BacktestConfig
 from tests.naive.book import LAST, SNAPSHOT, NaiveBook, Record
-from tests.naive.brackets import follow
+from tests.naive.brackets import follow, try_again
 from tests.naive.latency import NaiveLatency
 
 BAD_TS_RECV = 0x08
@@ -182,6 +182,7 @@ class NaiveEngine:
         self.pool = self.trade_side = self.bought = self.sold = self.last_tick = 0
         self.may_close = False
         self.next_flatten = self.flatten_at
+        self.next_trim = NEVER
         self.next_timer = self._first_timer()
         self.ints = np.zeros(strategy.n_ints, np.int64)
         self.floats = np.zeros(strategy.n_floats)
@@ -206,6 +207,7 @@ class NaiveEngine:
                 (self.flight[0][0] if self.flight else NEVER, 3),
                 (self.next_flatten, 4),
                 (self.next_timer, 5),
+                (self.next_trim, 7),
             ]
             now, step = min(candidates)
             if now > self.end:
@@ -240,6 +242,8 @@ class NaiveEngine:
                 self._judge_loss(now)
         elif step == 4:
             self._flatten(now)
+        elif step == 7:
+            try_again(self, now)
         else:
             self.next_timer += self.strategy.timer_ns
             self._call(now, 3)
@@ -533,7 +537,8 @@ class NaiveEngine:
 
     # Our side of the line
 
-    def _live(self) -> list[Own]:
+    def live(self) -> list[Own]:
+        """Return the orders that we do not know to be over."""
         return [order for order in self.orders if not order.known_over]
 
     def _hear(self, now: int) -> None:
@@ -563,13 +568,13 @@ class NaiveEngine:
         self.next_flatten += SECOND
         self.may_close = True
         if self.seen[10]:
-            for order in self._live():
+            for order in self.live():
                 self.send_cancel(order, now)
         self._close(now)
 
     def _close(self, now: int) -> None:
         can_trade = self.seen[9] and self.seen[10] and self.may_close
-        if can_trade and self.known_position and not self._live():
+        if can_trade and self.known_position and not self.live():
             self.may_close = False
             side = -1 if self.known_position > 0 else 1
             self._send("market", side, 0, abs(self.known_position), 0, 0, now)
@@ -623,7 +628,7 @@ class NaiveEngine:
     def _call(self, now: int, wake: int) -> None:
         if now >= self.flatten_at or not self.seen[10] or self._judge_loss(now):
             return
-        live = self._live()
+        live = self.live()
         working = np.zeros((self.config.limits.max_open_orders + 1, 8), np.int64)
         for row, order in zip(working, live, strict=False):
             left = order.known_size - order.known_filled
@@ -653,7 +658,7 @@ class NaiveEngine:
     def _handle(self, request: list[int], now: int) -> None:
         kind, side, tick, lots, tag, trigger, number = request
         if kind in (8, 9):
-            found = [order for order in self._live() if order.number == number]
+            found = [order for order in self.live() if order.number == number]
             if not found or found[0].cancel_sent or (kind == 9 and found[0].modify_sent):
                 self._refuse("unknown_order")
             elif kind == 8:
@@ -716,7 +721,7 @@ class NaiveEngine:
 
     def _worst(self, side: int) -> int:
         open_lots = sum(
-            max(o.known_size, o.asked_size) - o.known_filled for o in self._live() if o.side == side
+            max(o.known_size, o.asked_size) - o.known_filled for o in self.live() if o.side == side
         )
         return side * self.known_position + open_lots
 
@@ -730,7 +735,7 @@ class NaiveEngine:
             return "price_distance"
         if lots > limits.max_order_size:
             return "order_size"
-        if len(self._live()) >= limits.max_open_orders:
+        if len(self.live()) >= limits.max_open_orders:
             return "open_orders"
         if self._worst(side) + lots > limits.max_position:
             return "position_limit"

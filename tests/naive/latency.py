@@ -44,7 +44,7 @@ class NaiveLatency:
 
     def __init__(self, config: BacktestConfig) -> None:
         self.config = config.latency
-        key = int(config.digest(), 16)
+        key = config.stream_key()
         self.key = (key % 2**32, key // 2**32)
         self.points: tuple[list[Point], list[Point]] = ([], [])
         self.waits: list[tuple[int, int | None]] = []

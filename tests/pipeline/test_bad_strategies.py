@@ -212,7 +212,7 @@ def test_command__one_of_two_groups_is_broken(opened: Workspace, tmp_path: Path)
 def test_engine__a_tape_without_events_is_not_run(
     opened: Workspace, tmp_path: Path, engine: Engine, broken: str
 ) -> None:
-    """No rows, or no market-by-order rows at all: said, and no failure of the strategy."""
+    """No rows, or no feed with a book at all: said, and no failure of the strategy."""
     asked = wanted(opened, write_strategy(tmp_path, "good"))
     ticks = tmp_path / "empty.parquet" if broken == "empty" else None
     if ticks is not None and asked.ticks is not None:

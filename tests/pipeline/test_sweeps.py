@@ -56,6 +56,7 @@ def test_grid__is_every_combination_once(tmp_path: Path) -> None:
         (["size=1", "size=2"], "each name once"),
         (["sise=1,2"], "did you mean 'size'"),
         (["size=1,9"], r"bad\.size must be int in \[1, 5\], got 9"),
+        (["size=[1,2"], "with plain values"),
         (["size=1,"], r"bad\.size must be int in \[1, 5\], got None"),
     ],
 )

@@ -48,7 +48,8 @@ def latency_rows(draw: st.DrawFn) -> LatencyRows:
         request += draw(steps)
         exchange = max(exchange, request + draw(TIMES))
         is_rejected = i != taken and draw(st.booleans())
-        response = (request if is_rejected else exchange) + draw(TIMES)
+        took = draw(TIMES)
+        response = request + max(took, 1) if is_rejected else exchange + took
         rows.append((request, 2**63 - 1 if is_rejected else exchange, response))
     return LatencyRows(*np.array(rows, np.int64).T)
 

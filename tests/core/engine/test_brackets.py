@@ -186,3 +186,18 @@ def test_bracket__gives_way_to_the_flattening() -> None:
 
     assert result.orders["type"].to_list() == ["limit", "market"]
     assert result.metrics["final_position"] == 0
+
+
+@pytest.mark.parametrize("why", ["untrusted", "halt"])
+def test_bracket__tries_again_what_it_could_not_take_off(why: str) -> None:
+    """Once the stretch is over the stop is no larger than what is left to close."""
+    scene = bought_at(book(), 40, 1005, 9 if why == "untrusted" else 2)
+    scene.event(42, "N", "N", None, 0, trusted=why != "untrusted")
+    sold_at(scene.event(80, "N", "N", None, 0), 1_300, 999).event(1_400, "N", "N", None, 0)
+    halts = ((45, 70),) if why == "halt" else ()
+    session = session_until(START_NS + 600_000 * MS, halts_ms=halts)
+
+    result = backtest(to_table(scene.rows), one_bracket(), SLOW, session=session, instrument=MNQ)
+
+    assert result.metrics["final_position"] == 0
+    assert reasons(result)[1] == ("cancelled" if why == "untrusted" else "filled")

@@ -1,13 +1,14 @@
 """Recorded latencies: what a table must obey, and that its content is what counts."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.latency_config import RecordedLatencyConfig
+from strategy_lab_core.engine.config import BacktestConfig, FeeConfig
+from strategy_lab_core.engine.latency_config import LogNormalLatencyConfig, RecordedLatencyConfig
 from strategy_lab_core.engine.latency_rows import LatencyRows
 from strategy_lab_core.errors import ConfigError, DataError
 
@@ -38,6 +39,7 @@ def test_rows__become_three_curves() -> None:
         ({"exchange_ns": [9, None, 35]}, r"row 0 .*exchange_ns must not be before request_ns"),
         ({"exchange_ns": [-1, None, 35]}, r"row 0 .*exchange_ns must not be before request_ns"),
         ({"response_ns": [15, 19, 36]}, r"row 1 .*response_ns must not be before"),
+        ({"response_ns": [15, 20, 36]}, r"row 1 .*heard after its request_ns, got 20"),
         ({"exchange_ns": [33, 25, 35], "response_ns": [40, 40, 40]}, r"row 1 .*must not go back"),
         ({"exchange_ns": [None, None, None]}, r"at least one row with an exchange time"),
         ({"request_ns": [10.0, 20.0, 30.0]}, r"request_ns must be integers in ns, got float64"),
@@ -64,6 +66,18 @@ def test_rows__need_their_columns_and_rows() -> None:
         LatencyRows.of(rows().clear())
     with pytest.raises(ConfigError, match=r"latency\.rows must be LatencyRows"):
         RecordedLatencyConfig(rows=rows())  # type: ignore[arg-type]
+
+
+def test_stream__is_keyed_by_seed_and_latencies_alone() -> None:
+    """Other fees and limits meet the same latencies; another seed, or sigma, others."""
+    drawn = LogNormalLatencyConfig()
+    one = BacktestConfig(latency=drawn)
+    dear = replace(one, fees=FeeConfig(taker_e6=5), allow_partial=True)
+
+    assert one.stream_key() == dear.stream_key()
+    assert one.stream_key() != replace(one, seed=1).stream_key()
+    wide = replace(one, latency=replace(drawn, entry_sigma_e6=1))
+    assert one.stream_key() != wide.stream_key()
 
 
 def test_digest__covers_the_rows() -> None:

@@ -13,6 +13,7 @@ from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.columns import Table, concat
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.engine.config import BacktestConfig, LatencyConfig
+from strategy_lab_core.engine.latency_config import LogNormalLatencyConfig
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.probes.lookahead import REMOVED, REPLACED, find_lookahead
 from strategy_lab_core.strategies.strategy import Strategy
@@ -33,6 +34,7 @@ MS = 1_000_000
 HOURS = session_until(START_NS + 10**12)
 ACT_AT_MS = 2_000
 SLOW = replace(QUICK, latency=LatencyConfig(order_ns=20 * MS, response_ns=30 * MS))
+DRAWN = replace(QUICK, latency=LogNormalLatencyConfig(entry_sigma_e6=1_000_000))
 
 
 def ticks(n_events: int = 150, *, seed: int = 5, late_ns: int = 0) -> Table:
@@ -169,14 +171,18 @@ def test_repair__from_the_whole_session_is_told(is_known: bool, verdict: str) ->
 
 
 @settings(max_examples=settings().max_examples // 10)
-@given(seed=st.integers(0, 10**6), wild=st.booleans(), slow=st.booleans())
-def test_alarm__is_never_false(seed: int, wild: bool, slow: bool) -> None:
+@given(
+    seed=st.integers(0, 10**6),
+    wild=st.booleans(),
+    config=st.sampled_from([QUICK, SLOW, DRAWN]),
+)
+def test_alarm__is_never_false(seed: int, wild: bool, config: BacktestConfig) -> None:
     """Any requests, any feed: what is made from nothing depends on nothing that comes later."""
     rows = to_table(random_rows(seed, 60, wild=wild))
     session = session_until(START_NS + 4 * SECOND, halts_ms=((300, 700),) if seed % 2 else ())
 
     found = find_lookahead(
-        rows, monkey(seed=seed + 1), SLOW if slow else QUICK, session=session, instrument=MNQ,
+        rows, monkey(seed=seed + 1), config, session=session, instrument=MNQ,
         moments=4, random_seed=seed, repair_is_known=True,
     )  # fmt: skip
 

@@ -1,11 +1,14 @@
 """Strategies by name and from the user's own files."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from strategy_lab_core.errors import ConfigError, FileError
+from strategy_lab_core.strategies.imbalance import ImbalanceParams
 from strategy_lab_core.strategies.loader import BUILT_IN, load_strategy
+from strategy_lab_core.strategies.strategy import strategy
 
 OWN = '''
 """A strategy of the user's own."""
@@ -108,3 +111,17 @@ def test_load_strategy__what_was_meant() -> None:
     """A misspelt name is answered with the nearest."""
     with pytest.raises(ConfigError, match="imbalance"):
         load_strategy("imbalence")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"timer_ns": -5}, "timer_ns must be at least 0, got -5"),
+        ({"ints": -1}, "ints must be at least 0, got -1"),
+        ({"on_book": False, "on_response": False}, "timer_ns must be set: nothing else calls"),
+    ],
+)
+def test_strategy__that_nothing_can_call_is_refused(numbers: dict[str, Any], said: str) -> None:
+    """When it is written, not when it runs."""
+    with pytest.raises(ConfigError, match=said):
+        strategy(ImbalanceParams, **numbers)(lambda memory, view, p, requests: None)

@@ -51,13 +51,12 @@ def test_peer__does_what_the_reason_says(scene: Scene) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("number", range(7))
-def test_fills__differ_by_documented_rules_only(number: int, case: str, real_data: Path) -> None:
-    """On each tape every difference has a reason, and what has none to differ is the same."""
-    made = list(markets(50_000, real_data).values())[number]
-    session = made()
-    found = compare(session, peer_events(session), CASES[case])
-    assert found.filled > 0
-    assert found.reasons[Reason.UNEXPLAINED] == 0
-    assert found.reasons[Reason.SAME] > found.orders / 2
+def test_fills__differ_by_documented_rules_only(number: int, real_data: Path) -> None:
+    """On each tape every difference has a reason, whichever maker; most orders have none."""
+    session = list(markets(50_000, real_data).values())[number]()
+    events = peer_events(session)
+    found = [compare(session, events, p) for p in CASES.values()]
+    assert max(each.filled for each in found) > 100
+    assert [each.reasons[Reason.UNEXPLAINED] for each in found] == [0, 0, 0]
+    assert all(each.reasons[Reason.SAME] > each.orders / 2 for each in found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategy_lab_core.book.differences import after_loss, best_prices
+from strategy_lab_core.book.differences import LastUpdate, after_loss, best_prices
 from strategy_lab_core.book.l2 import crossed_at_event_ends, read_levels
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.replay import by_instrument, seeded_book
@@ -138,7 +138,7 @@ class _InstrumentState:
     def __init__(self, instrument_id: int, schema: TickSchema, seed: Table | None) -> None:
         restates = schema not in (TickSchema.MBO, TickSchema.DEPTH)
         self._schema = schema
-        self._last_id = 0  # of the last change, in a feed of differences
+        self._last_update = LastUpdate()  # of a feed of differences
         self._book: L3Book = seeded_book(instrument_id, seed)
         self._judge = StateJudge(instrument_id, restates=restates, started=self._book.started)
         self._lost: Int1D = np.empty(0, np.int64)
@@ -186,7 +186,7 @@ class _InstrumentState:
     def _crossed_levels(self, mine: Table, flags: IntAny) -> tuple[Bool1D, IntAny]:
         """Return the same of depth differences; where messages are lost, the book is too."""
         prices = best_prices(self._book, mine)
-        lost, self._last_id = after_loss(mine, self._last_id)
+        lost, self._last_update = after_loss(mine, self._last_update)
         broken = np.where(lost, StateRule.LOST_CHANGE, 0).astype(np.uint16)
         return crossed_at_event_ends(prices[:, 0], prices[:, 1], flags), broken
 

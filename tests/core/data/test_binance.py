@@ -171,6 +171,24 @@ def test_capture__a_lost_message_spoils_the_book(tmp_path: Path) -> None:
     assert found["book_state"].to_list() == [trusted] * 4 + [unreliable] * 2 + [trusted] * 3
 
 
+@pytest.mark.parametrize(("begins", "is_lost"), [(94, False), (100, False), (101, True)])
+def test_capture__after_a_reconnect_the_snapshot_decides(
+    tmp_path: Path, begins: int, is_lost: bool
+) -> None:
+    """What was lost before it does not matter; a change that begins after it has lost some."""
+    path = write(
+        tmp_path / "capture.gz",
+        line(diff(16, 16, 15, b=[["61800.10", "1.000"]])),
+        line({**SNAP, "lastUpdateId": 100}, after=1),
+        line(diff(begins + 1, 105, begins, b=[["61800.10", "2.000"]]), after=2),
+        line(diff(106, 107, 105, b=[["61800.10", "3.000"]]), after=3),
+    )
+
+    states = validate(read_ticks(path)).valid["book_state"].to_list()
+
+    assert states[-2:] == [BookState.UNRELIABLE if is_lost else BookState.TRUSTED] * 2
+
+
 CAPTURES = ["cm_btcusd_perp", "spot_btcusdt", "usdm_btcusdt"]
 
 

@@ -14,9 +14,11 @@ from strategy_lab_core.types import Int2D
 
 __all__ = ["Blocks", "Estimate"]
 
+_MIN_BLOCKS = 10  # with fewer there are too few distinct samples for the ends of an interval
+
 
 class Estimate(NamedTuple):
-    """A ratio with its 95 % interval; None where there is nothing to divide by, or to resample."""
+    """A ratio with its 95 % interval; None: nothing to divide by, or too few blocks."""
 
     value: float | None
     low: float | None
@@ -49,7 +51,7 @@ class Blocks:
         if not below.sum():
             return Estimate(None, None, None)
         value = float(above.sum() / below.sum())
-        if len(self.starts) < 2:
+        if len(self.starts) < _MIN_BLOCKS:
             return Estimate(value, None, None)
         tops = np.add.reduceat(above, self.starts)[self._drawn].sum(axis=1)
         bottoms = np.add.reduceat(below, self.starts)[self._drawn].sum(axis=1)

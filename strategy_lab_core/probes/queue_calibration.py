@@ -78,9 +78,11 @@ class QueueCalibration:
         if any(row["against_risk_averse_high_s"] is None for row in others):
             return "too few orders for intervals: risk_averse stays"
         better = [row["model"] for row in others if row["against_risk_averse_high_s"] < 0]
-        if not better:
-            return "intervals do not separate any model from risk_averse: risk_averse stays"
-        return f"on this session intervals put ahead of risk_averse: {', '.join(better)}"
+        if better:
+            return f"smaller errors than risk_averse on this session: {', '.join(better)}"
+        worse = sum(row["against_risk_averse_low_s"] > 0 for row in others)
+        found = f"{worse} of {len(others)} models have larger errors, none smaller ones"
+        return f"{found}: risk_averse stays"
 
     def table(self) -> Table:
         """Return the rows as a table."""

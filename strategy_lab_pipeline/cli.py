@@ -251,6 +251,31 @@ def sensitivity(
     _answer_probe(sensitivity_of(_settings(), experiment, session, contract, chart), as_json)
 
 
+@app.command("queue-models")
+def queue_models(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="mbo files of one session; without: simulated."),
+    ] = None,
+    contract: CONTRACT = None,
+    every_ms: Annotated[int, typer.Option(min=300, help="An order a side this often.")] = 10_000,
+    hold_ms: Annotated[int, typer.Option(min=100, help="How long an order waits.")] = 8_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of moments, bootstrap, simulation.")] = 0,
+    events: Annotated[int, typer.Option(min=200, help="Events to simulate.")] = 200_000,
+    chart: Annotated[Path | None, typer.Option(help="An SVG file to draw the errors in.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Compare the queue models for feeds by price with the queue that orders show."""
+    from strategy_lab_pipeline.probing import queue_models_of, readable_errors
+
+    found = queue_models_of(
+        files, contract, every_ms=every_ms, hold_ms=hold_ms, seed=seed, events=events, chart=chart
+    )
+    title = f"{found['symbol']} {found['session']}, {found['orders']} orders: {found['verdict']}"
+    shown = _table(title, readable_errors(found["rows"]))
+    _answer(found, as_json, lambda _: people.print(shown))
+
+
 def _answer_probe(found: dict[str, Any], as_json: bool) -> None:
     title = f"{found['experiment']} on {found['product']} {found['session']}"
     title += f": {found['verdict']}" if "verdict" in found else ""

@@ -1,6 +1,6 @@
-"""What `leaks`, `warmup` and `sensitivity` do: a probe of one experiment on one session.
+"""What the probing commands do: a probe of one experiment on one session, or of the queue models.
 
-They read what ingestion has published and publish nothing themselves.
+They read files or what ingestion has published, and publish nothing themselves.
 """
 
 from datetime import date
@@ -9,8 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.exact_yaml import refuse_unknown
+from strategy_lab_core.data.simulate import simulate
+from strategy_lab_core.data.ticks import read_ticks
 from strategy_lab_core.probes.lookahead import find_lookahead
+from strategy_lab_core.probes.queue_calibration import calibrate_queue
 from strategy_lab_core.probes.sensitivity import sensitivity
 from strategy_lab_core.probes.warmup import find_warmup
 from strategy_lab_core.strategies.experiment import Experiment
@@ -24,7 +28,7 @@ from strategy_lab_pipeline.stages.raw import session_of
 from strategy_lab_pipeline.stages.runs import engine_tables
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
-__all__ = ["leaks_of", "sensitivity_of", "warmup_of"]
+__all__ = ["leaks_of", "queue_models_of", "readable_errors", "sensitivity_of", "warmup_of"]
 
 
 def leaks_of(
@@ -84,6 +88,72 @@ def sensitivity_of(
         )
         chart.write_text(to_svg(drawn), encoding="utf-8")
     return probe.answer(found.table().to_dicts(), currency=found.currency, passes=found.passes)
+
+
+def queue_models_of(
+    files: list[Path] | None,
+    contract: str | None,
+    *,
+    every_ms: int,
+    hold_ms: int,
+    seed: int,
+    events: int,
+    chart: Path | None,
+) -> dict[str, Any]:
+    """Compare the queue models on files, or on a simulated session where none is named."""
+    with steps("comparing queue models", total=1) as progress:
+        found = calibrate_queue(
+            read_ticks(files) if files else _simulated(seed, events), instrument=contract,
+            every_ms=every_ms, hold_ms=hold_ms, random_seed=seed,
+        )  # fmt: skip
+        progress.advance()
+    if chart is not None:
+        from strategy_lab_core.report.charts import to_svg
+        from strategy_lab_core.report.queue_chart import queue_chart
+
+        chart.write_text(to_svg(queue_chart(found.table())), encoding="utf-8")
+    return {
+        "symbol": found.symbol,
+        "session": found.session,
+        "is_simulated": not files,
+        "orders": found.orders,
+        "left_out": found.left_out,
+        "verdict": found.verdict,
+        "rows": list(found.rows),
+    }
+
+
+def readable_errors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of `queue_models_of` for people: each error with its 95 % interval."""
+    return [
+        {
+            "model": row["model"],
+            "filled": f"{row['filled']} of {row['filled_truth']}",
+            "false fills, %": _spread(row, "false_fills", "", 100),
+            "missed fills, %": _spread(row, "missed_fills", "", 100),
+            "median time, ms": _rounded(row["median_time_s"], 1_000),
+            "time, ms": _spread(row, "time", "_s", 1_000),
+            "queue, lots": _spread(row, "queue", "_lots", 1),
+            "wait, ms": _spread(row, "wait", "_s", 1_000),
+            "against risk_averse, ms": _spread(row, "against_risk_averse", "_s", 1_000),
+        }
+        for row in rows
+    ]
+
+
+def _spread(row: dict[str, Any], name: str, unit: str, times: int) -> str:
+    value, low, high = (_rounded(row[f"{name}{end}{unit}"], times) for end in ("", "_low", "_high"))
+    return f"{value} ({low} to {high})" if low else value
+
+
+def _rounded(value: float | None, times: int) -> str:
+    return "" if value is None else f"{value * times:.2f}"
+
+
+def _simulated(seed: int, events: int) -> pl.DataFrame:
+    day = date(2025, 1, 14)
+    sessions = session_calendar("CME Globex Equity").sessions(day, day)
+    return simulate(sessions, seed=seed, events_per_session=events, faults=False).table()
 
 
 class _Probe:

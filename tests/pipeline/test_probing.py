@@ -13,7 +13,7 @@ from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_pipeline.cli import app
 from strategy_lab_pipeline.errors import PipelineError
-from strategy_lab_pipeline.probing import leaks_of, sensitivity_of
+from strategy_lab_pipeline.probing import leaks_of, readable_errors, sensitivity_of
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, raw, validated
 from strategy_lab_pipeline.stages.landing import search
@@ -82,6 +82,22 @@ def test_sensitivity__answers_and_draws(settings: Settings, tmp_path: Path) -> N
     assert found["passes"] == 4
     assert {"curve", "point", "net_profit_e6", "n_fills"} <= set(found["rows"][0])
     assert chart.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_queue_models__answers_and_draws(settings: Settings, tmp_path: Path) -> None:
+    """A row for each model of a simulated session, and the chart where a file is named."""
+    chart = tmp_path / "errors.svg"
+    options = ("--seed", "3", "--every-ms", "120000", "--hold-ms", "60000")
+    code, found = answer(
+        settings, "queue-models", *options, "--events", "800", "--chart", str(chart)
+    )
+
+    assert code == 0
+    assert found["is_simulated"]
+    assert found["orders"] > 0
+    assert len(found["rows"]) == 10
+    assert chart.read_text(encoding="utf-8").startswith("<svg")
+    assert "filled" in readable_errors(found["rows"])[0]
 
 
 def test_probe__names_what_is_not_there(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Latency models: the arithmetic alone, against fractions, SciPy and published answers."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -161,14 +162,14 @@ def test_lognormal__adds_to_the_constant() -> None:
     assert delays(BacktestConfig(latency=wild), 0, 50).max() == DAY
 
 
-def test_lognormal__is_keyed_by_the_configuration() -> None:
-    """The same settings draw the same; seed, other settings and legs draw anew."""
+def test_lognormal__is_keyed_by_seed_and_latencies() -> None:
+    """The same latencies draw the same under other fees; seed, sigma and legs draw anew."""
     latency = LogNormalLatencyConfig()
     one = BacktestConfig(latency=latency, seed=1)
-    others = [BacktestConfig(latency=latency, seed=2),
-              BacktestConfig(latency=latency, seed=1, fees=FeeConfig(maker_e6=0))]  # fmt: skip
+    wide = LogNormalLatencyConfig(entry_sigma_e6=1_000_000)
+    others = [replace(one, seed=2), replace(one, latency=wide)]
     first = delays(one, 0, 8).tolist()
-    assert first == delays(BacktestConfig(latency=latency, seed=1), 0, 8).tolist()
+    assert first == delays(replace(one, fees=FeeConfig(maker_e6=0)), 0, 8).tolist()
     assert first != delays(one, 1, 8).tolist()
     for other in others:
         assert not set(first) & set(delays(other, 0, 8).tolist())

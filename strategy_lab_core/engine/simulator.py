@@ -100,6 +100,12 @@ def _key(when: int, step: int) -> int:
 
 
 @inlined
+def _is_ending(world: World, sets: Sets, k: int, now_ns: int) -> bool:
+    """Say whether the engine is ending the session flat for set `k`."""
+    return bool(now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0)
+
+
+@inlined
 def _call(
     world: World,
     sets: Sets,
@@ -116,8 +122,7 @@ def _call(
     """
     seen = world.feed.ends[End.SEEN]
     flatten_ns = world.cursor[Cursor.FLATTEN_NS]
-    is_over = now_ns >= flatten_ns or sets.totals[k]["killed_ns"] != 0
-    if is_over or seen[Seen.IS_TRUSTED] == 0:
+    if _is_ending(world, sets, k, now_ns) or seen[Seen.IS_TRUSTED] == 0:
         return
     if sets.rules[k]["max_loss"] > 0 and has_lost_too_much(sets, k, seen):
         sets.totals[k]["killed_ns"] = now_ns
@@ -213,7 +218,7 @@ def _take_step(
     if step == Step.ARRIVAL:
         _arrive(world, sets, k, now_ns)
     elif step == Step.RESPONSE:
-        is_ending = now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0
+        is_ending = _is_ending(world, sets, k, now_ns)
         hear(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
         if is_ending:
             _close_position(world, sets, k, now_ns)
@@ -227,8 +232,8 @@ def _take_step(
     elif step == Step.SAMPLE:
         _sample_grid(world, sets, k, now_ns)
     elif step == Step.TRIM:
-        is_ending = now_ns >= world.cursor[Cursor.FLATTEN_NS] or sets.totals[k]["killed_ns"] != 0
-        trim_again(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
+        seen = world.feed.ends[End.SEEN]
+        trim_again(sets, k, seen, now_ns, _is_ending(world, sets, k, now_ns))
     else:
         sets.totals[k]["next_timer_ns"] += sets.rules[k]["timer_ns"]
         wake = Wake.TIMER

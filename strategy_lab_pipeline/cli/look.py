@@ -1,0 +1,50 @@
+"""Commands that only look: what is there, what is missing, how sound it is."""
+
+from typing import Annotated
+
+import typer
+
+from strategy_lab_pipeline.cli.shared import FILES, JSON, answer, app, people, settings, table
+
+__all__ = ["book", "doctor", "quality", "status"]
+
+
+@app.command()
+def status(as_json: JSON = False) -> None:
+    """Show what is there, what is missing, and what to do next."""
+    from strategy_lab_pipeline.inquiry import show_status, status_of
+
+    found = status_of(settings())
+    answer(found, as_json, lambda value: show_status(value, people))
+
+
+@app.command()
+def quality(
+    product: Annotated[str | None, typer.Option(help="Only this product.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only this session, YYYY-MM-DD.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Show what the rules found: counts, shares, the first rows, and broken files by name."""
+    from strategy_lab_pipeline.inquiry import quality_rows
+
+    rows = quality_rows(settings(), product, session)
+    answer(rows, as_json, lambda found: people.print(table("data quality", found)))
+
+
+@app.command()
+def book(files: FILES, as_json: JSON = False) -> None:
+    """Replay files and show the last order book of each symbol, and how sound it is."""
+    from strategy_lab_core.book.summary import summarise
+
+    rows = summarise(files)
+    answer(rows, as_json, lambda found: people.print(table("order books", found)))
+
+
+@app.command()
+def doctor(as_json: JSON = False) -> None:
+    """Check this machine and this home folder; repair what a crash left behind."""
+    from strategy_lab_pipeline.inquiry import examine
+
+    rows = examine(settings())
+    answer(rows, as_json, lambda found: people.print(table("doctor", found)))
+    raise typer.Exit(0 if all(row["ok"] for row in rows) else 1)

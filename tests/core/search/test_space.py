@@ -23,11 +23,10 @@ def test_space_of__takes_what_is_declared() -> None:
     """A parameter without a range or a choice stays what it is."""
     axes = _axes()
     assert list(axes) == ["fast", "slow", "threshold", "model", "passive", "patience"]
-    assert (axes["fast"].low, axes["fast"].high) == (1, 50)
-    assert (axes["fast"].log, axes["slow"].log) == (False, True)
-    assert axes["model"].values == (0, 1, 2)
-    assert not axes["model"].is_ordered
-    assert axes["patience"].values == (5, 10, 15, 20)
+    ranges = [(axes[name].low, axes[name].high, axes[name].log) for name in ("fast", "slow")]
+    assert ranges == [(1, 50, False), (10, 200, True)]
+    choices = [(axes[name].values, axes[name].is_ordered) for name in ("model", "patience")]
+    assert choices == [((0, 1, 2), False), ((5, 10, 15, 20), True)]
     assert axes["patience"].when == (When("passive", True),)
 
 

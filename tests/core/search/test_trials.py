@@ -102,14 +102,14 @@ def test_search__does_not_depend_on_the_order_of_hashes() -> None:
 def test_search__goes_on_after_a_kill_where_it_was(method: Method, prune: bool) -> None:
     """Killed in any pass: the same trials as undisturbed, and no outcome asked for twice."""
     whole = Market(fails=range(1, 11))
-    undisturbed = _search(method, whole, prune=prune, n_trials=36)
+    undisturbed = _search(method, whole, prune=prune, n_trials=48)
     for dies_after in range(0, whole.n_passes, 13):
         known: dict[Any, Any] = {}
         killed = Market(fails=range(1, 11), dies_after=dies_after)
         with pytest.raises(KeyboardInterrupt):
-            _search(method, killed, known, prune=prune, n_trials=36)
+            _search(method, killed, known, prune=prune, n_trials=48)
         rest = Market(fails=range(1, 11))
-        resumed = _search(method, rest, known, prune=prune, n_trials=36)
+        resumed = _search(method, rest, known, prune=prune, n_trials=48)
         assert resumed.trials == undisturbed.trials
         asked = killed.asked + rest.asked
         assert len(asked) == len(set(asked))

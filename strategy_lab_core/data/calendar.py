@@ -1,22 +1,22 @@
 """Trading sessions: which one a row belongs to, and the phase of it at any moment.
 
-Hours come from `pandas_market_calendars`, imported when the first calendar is asked for; from then
-on everything is integer arrays. A session's window is [previous close, own close), so that every
-moment from 2000 to 2035 belongs to exactly one session. Contracts and prices are not known here.
+Hours come from `hours`, once for each calendar; from then on everything is integer arrays. A
+session's window is [previous close, own close), so that every moment from 2000 to 2035 belongs to
+exactly one session. Contracts and prices are not known here.
 """
 
-import difflib
 import warnings
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from strategy_lab_core.data.hours import Hours, hours_of
 from strategy_lab_core.errors import CalendarError
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, IntAny, Phase
 
@@ -39,7 +39,7 @@ STATUS_PHASE = {  # DBN's StatusAction; 0 (none) and 14 (short sale rule) change
     **dict.fromkeys((11, 12, 13, 15), Phase.CLOSED),  # pre-close, close, post-close, not available
 }
 
-_FIRST, _LAST = "1999-12-15", "2035-12-31"
+_SATURDAY = 5
 _EPOCH = date(1970, 1, 1).toordinal()
 _MINUTE = 60 * NS_PER_SECOND
 _SHORT_PRE_OPEN, _LONG_PRE_OPEN, _LONG_BREAK = 15 * _MINUTE, 60 * _MINUTE, 90 * _MINUTE
@@ -74,22 +74,18 @@ class Session:
     halts: tuple[tuple[int, int], ...] = ()
 
 
-class _Hours(NamedTuple):
-    """Sessions of a calendar in order, as arrays: days since 1970-01-01, ns UTC, 0 for no halt."""
-
-    keys: Int1D
-    trade_dates: Int1D
-    opens: Int1D
-    closes: Int1D
-    halt_starts: Int1D
-    halt_ends: Int1D
-
-
 class SessionCalendar:
-    """The sessions of one exchange's hours, from `session_calendar`."""
+    """The sessions of one exchange's hours, from `session_calendar`.
 
-    def __init__(self, name: str, hours: _Hours) -> None:
+    Attributes
+    ----------
+    name, zone
+        Name of the calendar and of its time zone, such as America/Chicago.
+    """
+
+    def __init__(self, name: str, zone: str, hours: Hours) -> None:
         self.name = name
+        self.zone = zone
         self._hours = hours
 
     def sessions(self, start: date, end: date) -> list[Session]:
@@ -128,6 +124,16 @@ class SessionCalendar:
         inside = (place > 0) & (place < len(closes))
         return np.where(inside, self._hours.keys[np.where(inside, place, 0)], NO_SESSION)
 
+    def clears_on(self, day: date) -> bool:
+        """Return whether the exchange clears under this date: whether it is a business day.
+
+        Outside the years of the calendar, where no holidays are known, every weekday is.
+        """
+        number, dates = day.toordinal() - _EPOCH, self._hours.trade_dates
+        if not dates[0] <= number <= dates[-1]:
+            return day.weekday() < _SATURDAY
+        return bool(dates[np.searchsorted(dates, number)] == number)
+
     def phases(self, ts_ns: IntAny, session: Session) -> NDArray[np.uint8]:
         """Return the scheduled `Phase` at each moment, shape (n,); outside the window CLOSED."""
         return phases_at(*phase_intervals(session), ts_ns)
@@ -154,59 +160,15 @@ def session_date(key: int) -> date:
 
 
 @cache
-def session_calendar(name: str) -> SessionCalendar:
+def session_calendar(name: str, overrides: Path | None = None) -> SessionCalendar:
     """Return the calendar of this name in `pandas_market_calendars`, such as "CME Globex Equity".
 
-    The library's hours are taken as they are. Known to be wrong there: Good Fridays on which
-    futures stayed closed (2024-03-29, 2025-04-18), single early closes (2018-12-05, 2025-01-09)
-    and the halt from 15:15 to 15:30 Chicago before 2021-06-28.
+    Where the library is known to be wrong, the package's table of overrides puts it right (see
+    `hours`); `overrides` is a file of the same form whose rows come after those.
     """
-    # Corrections of the library's hours belong between these two steps.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own use of pandas
-        return SessionCalendar(name, _library_hours(name))
-
-
-def _library_hours(name: str) -> _Hours:
-    import pandas_market_calendars as library  # half a second that most commands don't need
-
-    names = library.get_calendar_names()
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=3)
-        raise CalendarError(f"no calendar {name!r}; the nearest: {', '.join(near) or 'none'}")
-    calendar = library.get_calendar(name)
-    # Venues with sessions before and after the core one trade from the first to the last.
-    times = calendar.regular_market_times
-    first = "pre" if "pre" in times else "market_open"
-    last = "post" if "post" in times else "market_close"
-    schedule = calendar.schedule(_FIRST, _LAST, start=first, end=last)
-    keys = _days(schedule.index)
-    halts = "break_start" in schedule
-    zeros = np.zeros(len(keys), dtype=np.int64)
-    return _Hours(
-        keys=keys,
-        trade_dates=_trade_dates(library, keys) if name.startswith("CME") else keys,
-        opens=_nanoseconds(schedule[first]),
-        closes=_nanoseconds(schedule[last]),
-        halt_starts=_nanoseconds(schedule["break_start"]) if halts else zeros,
-        halt_ends=_nanoseconds(schedule["break_end"]) if halts else zeros,
-    )
-
-
-def _trade_dates(library: Any, keys: Int1D) -> Int1D:
-    """Return each session's own date if the exchange clears on it, else the next such date."""
-    cleared = _days(library.get_calendar("CME_TradeDate").schedule(_FIRST, "2036-01-31").index)
-    return cleared[np.searchsorted(cleared, keys)]
-
-
-def _nanoseconds(column: Any) -> Int1D:
-    values: Int1D = column.dt.as_unit("ns").astype("int64").to_numpy()
-    return values
-
-
-def _days(index: Any) -> Int1D:
-    days: Int1D = index.to_numpy().astype("datetime64[D]").astype(np.int64)
-    return days
+        return SessionCalendar(name, *hours_of(name, overrides))
 
 
 def phase_intervals(

@@ -7,6 +7,7 @@ product, overridden by its definition record where there is one. Hours are in `c
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,8 @@ from strategy_lab_core.types import EMPTY_PRICE, PRICE_SCALE
 
 __all__ = [
     "MONEY_SCALE",
+    "MONTH_CODES",
+    "ExpiryDay",
     "Instrument",
     "OrderType",
     "Product",
@@ -31,9 +34,11 @@ __all__ = [
 
 MONEY_SCALE = 1_000_000  # money is stored as integers in 1e-6 of the currency
 OrderType = Literal["limit", "market", "stop", "stop_limit", "ioc", "fok"]
+ExpiryDay = Literal["third_friday", "three_days_before_25th", "third_last_day"]
 Kind = Literal["outright", "spread"]
+MONTH_CODES = "FGHJKMNQUVXZ"  # January to December
 
-_CONTRACT = r"[FGHJKMNQUVXZ]\d{1,2}"  # month letter and year
+_CONTRACT = rf"[{MONTH_CODES}]\d{{1,2}}"  # month letter and year
 _TEXTS = ("name", "exchange", "currency", "calendar")
 _SCALES = {
     "tick_size": PRICE_SCALE,
@@ -42,8 +47,9 @@ _SCALES = {
     "fee_maker": MONEY_SCALE,
     "fee_taker": MONEY_SCALE,
 }
-_OPTIONAL = ("spread_tick_size", "dated")
-_KEYS = (*_TEXTS, *_SCALES, "order_types", "dated")
+_EXPIRY = ("contract_months", "expiry_day", "expiry_time")
+_OPTIONAL = ("spread_tick_size", "dated", *_EXPIRY)
+_KEYS = (*_TEXTS, *_SCALES, "order_types", "dated", *_EXPIRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,11 @@ class Product:
         What the exchange itself takes.
     dated
         Contracts carry month and year after the root; False for an equity.
+    contract_months
+        Month codes of the contracts that are listed, such as HMUZ.
+    expiry_day, expiry_time
+        Rule for the day on which a contract's trading ends, and the local time then (see
+        `contracts.expiration_ns`); None where only a definition record can say it.
     """
 
     root: str
@@ -82,6 +93,9 @@ class Product:
     fee_taker: int
     order_types: tuple[OrderType, ...]
     dated: bool = True
+    contract_months: str = MONTH_CODES
+    expiry_day: ExpiryDay | None = None
+    expiry_time: time | None = None
     money_scale: int = MONEY_SCALE
 
 
@@ -133,6 +147,7 @@ def _product(path: Path, root: Any, entries: Any) -> Product:
         root=root,
         order_types=_order_types(where, entries["order_types"]),
         dated=dated,
+        **_expiry(where, entries),
         **_texts(where, entries),
         **_numbers(where, {"spread_tick_size": entries["tick_size"], **entries}),
     )
@@ -159,6 +174,24 @@ def _order_types(where: str, value: Any) -> tuple[OrderType, ...]:
         raise ConfigError(f"{where}.order_types", value, f"a list of {', '.join(known)}")
     refuse_unknown(f"{where}: order type", value, known)
     return tuple(value)
+
+
+def _expiry(where: str, entries: dict[str, Any]) -> dict[str, Any]:
+    """Return the months and the expiry rule; both parts of the rule are given, or neither."""
+    months = entries.get("contract_months", MONTH_CODES)
+    if not isinstance(months, str) or not re.fullmatch(f"[{MONTH_CODES}]+", months):
+        raise ConfigError(f"{where}.contract_months", months, f"month codes of {MONTH_CODES}")
+    day, clock = (entries.get(key) for key in _EXPIRY[1:])
+    if day is None and clock is None:
+        return {"contract_months": months}
+    refuse_unknown(f"{where}.expiry_day", [day or ""], get_args(ExpiryDay))
+    if not isinstance(clock, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", clock):
+        raise ConfigError(f"{where}.expiry_time", clock, 'a local time such as "08:30", quoted')
+    return {
+        "contract_months": months,
+        "expiry_day": day,
+        "expiry_time": time.fromisoformat(clock),
+    }
 
 
 def product_of(symbol: str, *, table: Mapping[str, Product] | None = None) -> Product:

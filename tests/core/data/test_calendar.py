@@ -118,8 +118,7 @@ def test_sessions__bounds_are_inclusive() -> None:
 
 def test_session__trade_date_differs_only_for_short_sessions() -> None:
     """A session that clears later closes at noon or earlier, and clears with the next one."""
-    # Days of mourning, on which the library has full hours (closed or short in truth).
-    mourning = [date(2004, 6, 11), date(2007, 1, 2), date(2018, 12, 5), date(2025, 1, 9)]
+    mourning = [date(2004, 6, 11), date(2007, 1, 2)]  # before the table of overrides begins
     own = {s.key for s in ALL if s.trade_date == s.key}
     late = [s for s in ALL if s.trade_date != s.key and s.key.year < 2035]
     assert len(late) > 200

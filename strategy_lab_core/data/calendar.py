@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from strategy_lab_core.data.hours import Hours, hours_of
+from strategy_lab_core.data.hours import Hours, Override, hours_of, overrides_of
 from strategy_lab_core.errors import CalendarError
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, IntAny, Phase
 
@@ -159,13 +159,17 @@ def session_date(key: int) -> date:
     return date.fromordinal(_EPOCH + key)
 
 
-@cache
 def session_calendar(name: str, overrides: Path | None = None) -> SessionCalendar:
     """Return the calendar of this name in `pandas_market_calendars`, such as "CME Globex Equity".
 
     Where the library is known to be wrong, the package's table of overrides puts it right (see
     `hours`); `overrides` is a file of the same form whose rows come after those.
     """
+    return _calendar(name, overrides_of(name, overrides))
+
+
+@cache
+def _calendar(name: str, overrides: tuple[Override, ...]) -> SessionCalendar:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own use of pandas
         return SessionCalendar(name, *hours_of(name, overrides))

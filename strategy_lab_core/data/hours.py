@@ -1,30 +1,45 @@
 """Opening hours: what `pandas_market_calendars` says, put right by a table of overrides.
 
-The table (`session_overrides.csv`, or the user's own file of that form) has a row for each date or
+The table (`session_overrides.yaml`, or the user's own file of that form) has a row for each date or
 stretch of dates, with its source. What a session is and which rows belong to it is in `calendar`.
 """
 
-import csv
 import difflib
 import re
 from dataclasses import dataclass
 from datetime import date, time
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import polars as pl
 
-from strategy_lab_core.data.exact_yaml import refuse_unknown
-from strategy_lab_core.errors import CalendarError, ConfigError, FileError
+from strategy_lab_core.data.exact_yaml import read_yaml, refuse_unknown
+from strategy_lab_core.errors import CalendarError, ConfigError
 from strategy_lab_core.types import Int1D
 
-__all__ = ["Hours", "Override", "hours_of", "library_hours", "overridden", "read_overrides"]
+__all__ = [
+    "Hours",
+    "Override",
+    "hours_of",
+    "library_hours",
+    "overridden",
+    "overrides_of",
+    "read_overrides",
+]
 
 What = Literal["close", "full_close", "halt", "closed", "clears"]
-_COLUMNS = ("calendar", "first", "last", "what", "value", "source")
-_OVERRIDES = Path(__file__).with_name("session_overrides.csv")
+_KEYS = ("calendars", "date", "first", "last", "what", "value", "source")
+_OVERRIDES = Path(__file__).with_name("session_overrides.yaml")
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
-_VALUES = {"halt": f"{_CLOCK}-{_CLOCK}", "closed": "", "clears": ""}  # of the others: a time
+_TIME, _TIMES, _NOTHING = (_CLOCK, "16:15"), (f"{_CLOCK}-{_CLOCK}", "15:15-15:30"), ("", "")
+_VALUES = {  # pattern and example
+    "close": _TIME,
+    "full_close": _TIME,
+    "halt": _TIMES,
+    "closed": _NOTHING,
+    "clears": _NOTHING,
+}
 _FIRST, _LAST = "1999-12-15", "2035-12-31"
 
 
@@ -65,13 +80,24 @@ class Override:
     source: str
 
 
-def hours_of(name: str, own: Path | None = None) -> tuple[str, Hours]:
-    """Return a calendar's time zone and hours, with the package's overrides and then one's own."""
+def overrides_of(name: str, own: Path | None = None) -> tuple[Override, ...]:
+    """Return the overrides of one calendar in order: the package's, then those of one's own."""
+    rows = _package_overrides() + (() if own is None else read_overrides(own))
+    return tuple(row for row in rows if name in row.calendars)
+
+
+@cache
+def _package_overrides() -> tuple[Override, ...]:
+    return read_overrides(_OVERRIDES)
+
+
+def hours_of(name: str, overrides: tuple[Override, ...]) -> tuple[str, Hours]:
+    """Return a calendar's time zone, and its hours after these overrides."""
     zone, table = library_hours(name)
-    rows = read_overrides(_OVERRIDES) + (() if own is None else read_overrides(own))
-    return zone, _arrays(overridden(table, zone, [row for row in rows if name in row.calendars]))
+    return zone, _arrays(overridden(table, zone, overrides))
 
 
+@cache
 def library_hours(name: str) -> tuple[str, pl.DataFrame]:
     """Return a calendar's time zone and sessions as the library has them.
 
@@ -128,40 +154,43 @@ def _dates(index: Any) -> pl.Series:
 
 
 def read_overrides(path: Path) -> tuple[Override, ...]:
-    """Return the rows of an override file; `ConfigError` names the line and what is wrong."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file, restkey="more"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(path, f"can't be read ({error})", "check the path") from error
-    return tuple(_override(f"{path.name} line {n}", line) for n, line in enumerate(lines, start=2))
+    """Return the rows of an override file; `ConfigError` says which row is wrong, and how."""
+    rows = read_yaml(path)
+    if not isinstance(rows, list):
+        raise ConfigError(str(path), rows, "a list of overrides")
+    return tuple(_override(f"{path.name}: row {n}", row) for n, row in enumerate(rows, start=1))
 
 
-def _override(where: str, line: dict[str, Any]) -> Override:
-    refuse_unknown(f"{where}: column", line, _COLUMNS)
-    for column in _COLUMNS:
-        if line.get(column) is None or (column == "source" and not line[column].strip()):
-            raise ConfigError(f"{where}: {column}", line.get(column), "given")
-    refuse_unknown(f"{where}: what", [line["what"]], get_args(What))
-    first, last = (_day(f"{where}: {column}", line[column]) for column in ("first", "last"))
-    if last < first:
-        raise ConfigError(f"{where}: last", line["last"], f"a date from {first} on")
-    if not re.fullmatch(_VALUES.get(line["what"], _CLOCK), line["value"]):
-        expected = {"halt": 'times such as "15:15-15:30"', "close": 'a time such as "16:15"'}
-        kind = line["what"].removeprefix("full_")
-        raise ConfigError(f"{where}: value", line["value"], expected.get(kind, "empty"))
-    names = tuple(line["calendar"].split("|"))
-    return Override(names, first, last, line["what"], line["value"], line["source"])
+def _override(where: str, row: Any) -> Override:
+    if not isinstance(row, dict):
+        raise ConfigError(where, row, f"a mapping with {', '.join(_KEYS)}")
+    refuse_unknown(f"{where}: key", row, _KEYS)
+    calendars, source = row.get("calendars"), row.get("source")
+    if not isinstance(calendars, list) or not calendars:
+        raise ConfigError(f"{where}: calendars", calendars, "a list of names")
+    if not isinstance(source, str) or not source.strip():
+        raise ConfigError(f"{where}: source", source, "given: where is it known from?")
+    refuse_unknown(f"{where}: what", [row.get("what") or ""], get_args(What))
+    pattern, example = _VALUES[row["what"]]
+    value = row.get("value", "")
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise ConfigError(
+            f"{where}: value", value, f'"{example}", for example' if example else "absent"
+        )
+    return Override(tuple(calendars), *_range(where, row), row["what"], value, source)
 
 
-def _day(where: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(where, text, "a date such as 2025-01-09") from error
+def _range(where: str, row: dict[str, Any]) -> tuple[date, date]:
+    keys = ("date", "date") if "date" in row else ("first", "last")
+    for key in keys:
+        if not isinstance(row.get(key), date):
+            raise ConfigError(f"{where}: {key}", row.get(key), "a date such as 2025-01-09")
+    if row[keys[1]] < row[keys[0]]:
+        raise ConfigError(f"{where}: last", row["last"], f"a date from {row['first']} on")
+    return row[keys[0]], row[keys[1]]
 
 
-def overridden(table: pl.DataFrame, zone: str, rows: list[Override]) -> pl.DataFrame:
+def overridden(table: pl.DataFrame, zone: str, rows: tuple[Override, ...]) -> pl.DataFrame:
     """Return the sessions of `library_hours` after these overrides, one after the other.
 
     Raises

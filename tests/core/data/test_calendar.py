@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,11 +24,12 @@ from strategy_lab_core.data.schemas import polars_schema
 from strategy_lab_core.errors import CalendarError
 from strategy_lab_core.types import NS_PER_SECOND, Phase, TickSchema
 
+CALENDARS = ("CME Globex Equity", "CMEGlobex_CL", "CMEGlobex_GC", "NASDAQ", "24/7", "HKEX")
 CME = session_calendar("CME Globex Equity")
 ALL = CME.sessions(date(2000, 1, 1), date(2035, 12, 31))
 CHICAGO = ZoneInfo("America/Chicago")
 HOUR = 3600 * NS_PER_SECOND
-moments = st.integers(ALL[0].previous_close_ns, ALL[-1].close_ns - 1)
+moments = st.integers(ALL[5].previous_close_ns, ALL[-5].close_ns - 1)
 sessions = st.sampled_from(ALL)
 
 
@@ -93,9 +95,12 @@ def test_session_calendar__unknown_name_says_what_was_meant() -> None:
         session_calendar("CME Globex Equities")
 
 
-def test_sessions__windows_touch_and_keys_ascend() -> None:
-    """No moment is in two sessions or in none."""
-    for before, after in pairwise(ALL):
+@pytest.mark.parametrize("name", CALENDARS)
+def test_sessions__windows_touch_and_keys_ascend(name: str) -> None:
+    """No moment is in two sessions or in none, in any calendar."""
+    every = session_calendar(name).sessions(date(2000, 1, 1), date(2035, 12, 31))
+    assert len(every) > 8800
+    for before, after in pairwise(every):
         assert before.close_ns == after.previous_close_ns
         assert before.key < after.key
         assert before.trade_date <= after.trade_date
@@ -128,10 +133,11 @@ def test_session__trade_date_differs_only_for_short_sessions() -> None:
         assert session.trade_date - session.key <= timedelta(days=4)
 
 
-@given(moments)
-def test_session_keys__each_moment_is_in_its_window(ts_ns: int) -> None:
+@given(moments, st.sampled_from(CALENDARS))
+def test_session_keys__each_moment_is_in_its_window(ts_ns: int, name: str) -> None:
     """The key found is that of the one session whose window holds the moment."""
-    session = CME.session(session_date(key_of(ts_ns)))
+    calendar = session_calendar(name)
+    session = calendar.session(session_date(int(calendar.session_keys(np.array([ts_ns]))[0])))
     assert session.previous_close_ns <= ts_ns < session.close_ns
 
 
@@ -141,10 +147,15 @@ def test_session_keys__outside_the_calendar(ts_ns: int) -> None:
     assert key_of(ts_ns) == NO_SESSION
 
 
-@given(sessions)
-def test_phase_intervals__cover_the_window(session: Session) -> None:
+@given(moments, st.sampled_from(CALENDARS))
+def test_phase_intervals__cover_the_window(ts_ns: int, name: str) -> None:
     """Phases begin at the previous close, end at the close, and change at each border."""
+    calendar = session_calendar(name)
+    key = int(calendar.session_keys(np.array([ts_ns]))[0])
+    session = calendar.session(session_date(key))
     starts, phases = phase_intervals(session)
+    for start, end in session.halts:
+        assert session.open_ns < start < end < session.close_ns
     assert starts[0] == session.previous_close_ns
     assert starts[-1] == session.close_ns
     assert np.all(np.diff(starts) > 0)
@@ -237,3 +248,34 @@ def test_phase_intervals__agree_with_a_walk_over_the_records(
                 expected[place] = STATUS_PHASE[code]
     starts, phases = phase_intervals(session, status_table(rows))
     assert phases_at(starts, phases, at).tolist() == expected.tolist()
+
+
+def test_clears_on__business_days() -> None:
+    """Holidays with hours are no business days; outside the calendar weekdays are."""
+    days = {
+        "2025-01-20": False, "2025-01-21": True, "2025-01-09": True, "2024-03-29": False,
+        "2024-03-30": False, "2040-01-02": True, "2040-01-01": False, "1990-07-04": True,
+    }  # fmt: skip
+    assert {day: CME.clears_on(date.fromisoformat(day)) for day in days} == days
+
+
+BARS_WITHOUT_A_TRADE_DATE = {
+    "2023-11-23": "the vendor gave Thanksgiving's half session a bar of its own; on other holidays "
+    "it is in the next day's",
+    "2025-07-04": "a bar of no volume for the half session of Independence Day, whose trades are "
+    "in the bar of 2025-07-07",
+}
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("root", ["MNQ", "MES"])
+def test_trade_dates__join_the_real_daily_bars(real_data: Path, root: str) -> None:
+    """Six years of daily bars: each trade date has one, and none is over but those explained."""
+    bars = pl.read_csv(real_data / "cme_mnq_daily" / f"{root}.csv")
+    days = [date.fromisoformat(stamp[:10]) for stamp in bars["Date"]]
+    held = CME.sessions(days[0], days[-1])
+    trade_dates = {session.trade_date for session in held}
+    assert len(days) == len(set(days)) == 1500
+    assert sorted(trade_dates - set(days)) == []
+    over = sorted(set(days) - trade_dates)
+    assert [str(day) for day in over] == sorted(BARS_WITHOUT_A_TRADE_DATE)

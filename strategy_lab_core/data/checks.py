@@ -123,8 +123,9 @@ def _is_one_of(ids: list[int]) -> pl.Expr:
     return found == ids[0] if len(ids) == 1 else found.is_in(ids)  # the first is 3 times as fast
 
 
-def _size_not_positive(_: TickSchema, __: Instruments) -> pl.Expr:
-    return (pl.col("size") == 0) & _action(Action.ADD, Action.MODIFY)
+def _size_not_positive(schema: TickSchema, _: Instruments) -> pl.Expr:
+    orders = (Action.ADD, Action.MODIFY) if schema in _BOOKS else ()  # depth: 0 ends a level
+    return (pl.col("size") == 0) & _action(*orders, Action.TRADE, Action.FILL)
 
 
 def _undefined_price(_: TickSchema, __: Instruments) -> pl.Expr:
@@ -167,8 +168,8 @@ _RULES = (
             "than a day apart outside a snapshot", frozenset(TickSchema), _impossible_time),
     RowRule("wrong_instrument", "error", "the instrument is none of the product's",
             _TICKS | {TickSchema.STATUS}, _wrong_instrument),
-    RowRule("size_not_positive", "error", "an order is added or modified to no lots",
-            _BOOKS, _size_not_positive),
+    RowRule("size_not_positive", "error", "an order is added or modified to no lots, or none trade",
+            _TICKS, _size_not_positive),
     RowRule("undefined_price", "error", "the price is undefined though the action needs one",
             _TICKS, _undefined_price),
     RowRule("off_grid_price", "error", "a price is not a multiple of the instrument's tick",

@@ -138,7 +138,7 @@ def metrics_of(sets: Sets, k: int, tick_value: int) -> dict[str, int | float]:
         "gross_profit_e6": net + fees,
         "fees_e6": fees,
         "max_drawdown_e6": _drawdown(equity),
-        "turnover_e6": int(np.sum(lots * ticks)) * tick_value,
+        "turnover_e6": int(np.sum(lots * np.abs(ticks))) * tick_value,  # crude oil was below zero
         "volume": int(sets.totals["volume"][k]),
         "maker_volume": int(np.sum(lots * fills["is_maker"])),
         "max_position": int(np.abs(fills["position_after"]).max(initial=0)),

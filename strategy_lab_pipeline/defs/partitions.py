@@ -20,20 +20,23 @@ __all__ = ["partition_key", "parts", "session_by_product"]
 HORIZON = date(2035, 12, 31)  # no holidays are known beyond
 
 
-def _holidays(calendars: set[str], first: date, last: date) -> list[datetime]:
-    """Return the weekdays without a session in any of the calendars."""
+def _without_sessions(calendars: set[str], first: date, last: date) -> list[str | datetime]:
+    """Return what has no session in any calendar: days of the week, as cron, then single days."""
     traded = {
         session.key
         for calendar in sorted(calendars)
         for session in session_calendar(calendar).sessions(first, last)
     }
+    weekdays = {day.isoweekday() for day in traded} or set(range(1, 6))
+    idle = ",".join(str(day % 7) for day in range(1, 8) if day not in weekdays)
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
     zone = ZoneInfo(TIMEZONE)
-    return [
+    single = [
         datetime.combine(day, time(), zone)
         for day in days
-        if day.weekday() < 5 and day not in traded
+        if day.isoweekday() in weekdays and day not in traded
     ]
+    return [f"0 0 * * {idle}", *single] if idle else [*single]
 
 
 @cache
@@ -47,7 +50,7 @@ def session_by_product() -> dg.MultiPartitionsDefinition:
         start_date=datetime.combine(first, time()),
         timezone=TIMEZONE,
         end_offset=DAYS_AHEAD,
-        exclusions=["0 0 * * 0,6", *_holidays(calendars, first, min(horizon, HORIZON))],
+        exclusions=_without_sessions(calendars, first, min(horizon, HORIZON)),
     )
     return dg.MultiPartitionsDefinition(
         {"product": dg.StaticPartitionsDefinition(list(settings.products)), "session": sessions}

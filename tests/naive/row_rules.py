@@ -42,7 +42,7 @@ def time_is_impossible(row: Mapping[str, Any], schema: str) -> bool:
 
 def broken_order(row: Mapping[str, Any], schema: str, ticks: Mapping[int, int]) -> str | None:
     """Return the first rule about size and price that a tick breaks."""
-    if schema in ORDERS and row["action"] in "AM" and row["size"] == 0:
+    if row["size"] == 0 and (row["action"] in "TF" or (schema in ORDERS and row["action"] in "AM")):
         return "size_not_positive"
     if row["price"] == UNDEFINED and row["action"] not in "RN":
         return "undefined_price"

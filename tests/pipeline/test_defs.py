@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.data.calendar import Session, session_calendar
 from strategy_lab_core.data.checks import row_rules
 from strategy_lab_core.data.simulate import write_sessions
 from strategy_lab_pipeline.definitions import defs
@@ -140,7 +140,15 @@ def test_partitions__are_the_sessions() -> None:
 
     assert {"2025-01-17", "2025-01-20", "2025-01-21"} <= keys
     assert keys.isdisjoint({"2025-01-18", "2025-01-19", "2025-01-01", "2024-12-25"})
+    assert {"2023-04-07", "2025-01-09"} <= keys  # Good Friday with hours, a day of mourning
+    assert keys.isdisjoint({"2024-03-29", "2024-03-30"})
+    assert keys == {str(one.key) for one in _traded(date(2023, 1, 1), max(keys))}
     assert partitions.parts("MNQ|2025-01-17") == ("MNQ", date(2025, 1, 17))
+
+
+def _traded(first: date, last: str) -> list[Session]:
+    calendar = session_calendar("CME Globex Equity")
+    return calendar.sessions(first, date.fromisoformat(last))
 
 
 def test_sensor__nothing_to_do(ticker: Ticker) -> None:

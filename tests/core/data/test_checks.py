@@ -164,9 +164,9 @@ def test_apply_row_rules__shape_of_the_result() -> None:
 
 
 def test_row_rules__applicability() -> None:
-    """A trade has no order life and no order size; rules of ticks don't judge definitions."""
+    """A trade has no order life; rules of ticks don't judge definitions."""
     names = {rule.name for rule in row_rules() if not_applicable(rule, TickSchema.TRADES)}
-    assert names == {"unknown_flag", "size_not_positive", "order_of_quarantined_add"}
+    assert names == {"unknown_flag", "order_of_quarantined_add"}
     kept = [rule.name for rule in row_rules(TickSchema.DEFINITION)]
     assert kept == ["missing_value", "impossible_time"]
     assert all(rule.severity in ("error", "warning") and rule.reason for rule in row_rules())

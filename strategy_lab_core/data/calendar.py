@@ -5,7 +5,6 @@ session's window is [previous close, own close), so that every moment from 2000 
 exactly one session. Contracts and prices are not known here.
 """
 
-import warnings
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -170,9 +169,7 @@ def session_calendar(name: str, overrides: Path | None = None) -> SessionCalenda
 
 @cache
 def _calendar(name: str, overrides: tuple[Override, ...]) -> SessionCalendar:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library's own use of pandas
-        return SessionCalendar(name, *hours_of(name, overrides))
+    return SessionCalendar(name, *hours_of(name, overrides))
 
 
 def phase_intervals(

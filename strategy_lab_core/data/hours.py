@@ -6,6 +6,7 @@ stretch of dates, with its source. What a session is and which rows belong to it
 
 import difflib
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import date, time
 from functools import cache
@@ -107,6 +108,12 @@ def library_hours(name: str) -> tuple[str, pl.DataFrame]:
     (Date), `open`, `close`, `halt_start`, `halt_end` (ns UTC, 0 for no halt) and `is_full`, whether
     it closes at the usual time.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library's own use of pandas
+        return _read_library(name)
+
+
+def _read_library(name: str) -> tuple[str, pl.DataFrame]:
     import pandas_market_calendars as library  # half a second that most commands don't need
 
     names = library.get_calendar_names()

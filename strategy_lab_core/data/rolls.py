@@ -21,7 +21,7 @@ from strategy_lab_core.data.roll_evidence import (
 from strategy_lab_core.data.roll_rules import RollRule, leaving_date
 from strategy_lab_core.data.roll_schemas import roll_schema
 
-__all__ = ["Rolls", "roll_decisions"]
+__all__ = ["Choice", "Rolls", "choice_of", "roll_decisions"]
 
 
 class Rolls(NamedTuple):
@@ -84,6 +84,54 @@ def roll_decisions(
         _audit(change, desk, quote_pairs, tick_size) for change in changes if change is not None
     ]
     return Rolls(_table("contracts", desk.rows), _table("rolls", rolls))
+
+
+class Choice(NamedTuple):
+    """The contract of one session, None where none lasts it; why, as a sentence without its stop.
+
+    A guess is one that nothing but the expiry spoke for.
+    """
+
+    symbol: str | None
+    reason: str
+    is_guess: bool
+
+
+def choice_of(rolls: Rolls, session: date) -> Choice | None:
+    """Return what was decided for a session; None where it is not among the decided ones."""
+    found = rolls.contracts.filter(pl.col("session") == session)
+    if not found.height:
+        return None
+    row = found.row(0, named=True)
+    if row["symbol"] is None:
+        return Choice(None, f"no contract is known that lasts the session {session}", False)
+    roll = rolls.rolls.filter(pl.col("session") == row["since"]).row(0, named=True)
+    text = f"{row['symbol']} since {row['since']} by the rule {row['rule']}: {_why(roll)}"
+    if row["is_guess"]:
+        text += "; a guess by its expiry, nothing earlier says which contract is traded"
+    return Choice(row["symbol"], text, row["is_guess"])
+
+
+def _why(roll: Mapping[str, Any]) -> str:
+    """Say why a row of `rolls` is there, and what was missing."""
+    old, new = roll["from_symbol"], roll["to_symbol"]
+    causes = {
+        "start": "the first session that there is",
+        "expiry": f"{old} expires before the close",
+        "listing": f"{old} has no rows in the session",
+        "rule": f"{old} is left",
+    }
+    why = causes[roll["cause"]]
+    if roll["cause"] == "rule" and roll["rule"].startswith("volume"):
+        lots = f"{roll['to_volume'] or 0} lots against {roll['from_volume'] or 0} of {old}"
+        why = f"{new} traded {lots} in {roll['volume_session']}"
+    elif roll["cause"] == "rule" and roll["rule"] == "open_interest":
+        lots = f"{roll['to_open_interest'] or 0} against {roll['from_open_interest'] or 0} of {old}"
+        why = f"{new} had an open interest of {lots}"
+    if roll["missing"]:
+        span = f"{roll['earliest']} and {roll['latest']}"
+        why += f" ({roll['missing']} sessions are missing or partial: due between {span})"
+    return why
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:

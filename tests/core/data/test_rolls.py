@@ -129,7 +129,7 @@ def test_decisions__do_not_know_the_future(
         return
     for kind in ("difference", "ratio"):
         as_of = [
-            continuous(prices, each, adjustment=kind, tick_size=TICK, as_of=now)  # type: ignore[arg-type]
+            continuous(prices, each, adjustment=kind, tick_size=TICK, as_of=now)
             for each in (here, there)
         ]
         assert as_of[0].equals(as_of[1])

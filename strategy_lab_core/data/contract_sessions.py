@@ -36,13 +36,15 @@ def contract_rows(
     *,
     is_complete: bool,
 ) -> pl.DataFrame:
-    """Return a `contract_sessions` row for each contract, by instrument id, in order of expiry."""
-    in_order = sorted(contracts, key=lambda id_: contracts[id_].expiration_ns)
-    rows = [
-        (session.key, contracts[id_].symbol, contracts[id_].expiration_ns, volumes.get(id_, 0),
-         is_complete)
-        for id_ in in_order
-    ]  # fmt: skip
+    """Return a `contract_sessions` row for each contract, in order of expiry.
+
+    Both mappings go by instrument id; what has two ids, of two deliveries, is one contract.
+    """
+    lots: dict[Contract, int] = {}
+    for id_, contract in contracts.items():
+        lots[contract] = lots.get(contract, 0) + volumes.get(id_, 0)
+    in_order = sorted(lots, key=lambda contract: contract.expiration_ns)
+    rows = [(session.key, c.symbol, c.expiration_ns, lots[c], is_complete) for c in in_order]
     return pl.DataFrame(rows, schema=roll_schema("contract_sessions"), orient="row")
 
 

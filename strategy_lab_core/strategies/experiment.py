@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from strategy_lab_core.data.exact_yaml import refuse_unknown, scaled
-from strategy_lab_core.data.instruments import MONEY_SCALE
+from strategy_lab_core.data.instruments import MONEY_SCALE, product_of, products
 from strategy_lab_core.data.latencies import read_latencies
 from strategy_lab_core.data.roll_rules import RollRule, roll_rule
 from strategy_lab_core.engine.config import (
@@ -30,7 +30,7 @@ from strategy_lab_core.engine.latency_config import (
     RecordedLatencyConfig,
 )
 from strategy_lab_core.engine.latency_rows import LatencyRows
-from strategy_lab_core.errors import ConfigError, DataError, FileError
+from strategy_lab_core.errors import ConfigError, DataError, FileError, InstrumentError
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
 
@@ -128,7 +128,7 @@ def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
         reference=texts["strategy"],
         capital_e6=capital_e6,
         config=_config(content),
-        contract=_contract(content.get("contract", "roll")),
+        contract=_contract(content.get("contract", "roll"), texts["product"]),
         description=texts.get("description", ""),
     )
 
@@ -139,13 +139,25 @@ def _text(key: str, value: object) -> str:
     return value
 
 
-def _contract(value: object) -> RollRule | str:
-    """Return the rule of ``roll`` or of ``{roll: expiry-5}``, or else a symbol."""
+def _contract(value: object, product: str) -> RollRule | str:
+    """Return the rule of ``roll`` or of ``{roll: expiry-5}``, or else a symbol of the product."""
     if isinstance(value, Mapping):
         refuse_unknown("contract", value, ("roll",))
         return roll_rule(_text("contract.roll", value.get("roll")))
     symbol = _text("contract", value)
-    return RollRule() if symbol == "roll" else symbol
+    if symbol == "roll":
+        return RollRule()
+    if product in products() and not _belongs(symbol, product):
+        expected = f"roll, {{roll: RULE}}, or a symbol of {product}"
+        raise ConfigError("contract", symbol, expected)
+    return symbol
+
+
+def _belongs(symbol: str, product: str) -> bool:
+    try:
+        return product_of(symbol).root == product
+    except InstrumentError:
+        return False
 
 
 def _mapping(key: str, content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -76,9 +76,9 @@ def test_two_sided__leaves_out_what_is_no_quote() -> None:
 
 
 def test_contract_rows__are_in_order_of_expiry() -> None:
-    """A contract that traded nothing has a row too: it is there."""
-    contracts: dict[int, Contract] = {3: FAR, 8: NEAR}
-    found = contract_rows(SESSION, contracts, {3: 5}, is_complete=True)
+    """A contract that traded nothing has a row too; one that has two ids has a single row."""
+    contracts: dict[int, Contract] = {3: FAR, 8: NEAR, 9: FAR}
+    found = contract_rows(SESSION, contracts, {3: 4, 9: 1}, is_complete=True)
     pandera_schema("contract_sessions", ROLL_TABLES["contract_sessions"]).validate(found)
     assert found.select("symbol", "volume").rows() == [("MNQH5", 0), ("MNQM5", 5)]
     assert found["expiration_ns"].to_list() == [NEAR.expiration_ns, FAR.expiration_ns]

@@ -1,7 +1,6 @@
 """Rolls from files to runs: two contracts side by side, the second of which takes over."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -64,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(home: Path, tmp_path: Path) -> Iterator[Workspace]:
+def opened(home: Path, tmp_path: Path) -> Workspace:
     """Return a workspace of its own."""
     shutil.copytree(home, tmp_path / "home")
     return open_workspace(Settings(home=tmp_path / "home"))

@@ -21,9 +21,10 @@ from strategy_lab_pipeline.stages.judge import known_instruments
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import write_table
 
-__all__ = ["NAMES", "read_contracts", "write_contracts"]
+__all__ = ["FILES", "NAMES", "read_contracts", "write_contracts"]
 
 NAMES = ("contract_sessions", "quote_pairs")
+FILES = tuple(f"{name}.parquet" for name in NAMES)
 
 
 def write_contracts(
@@ -86,7 +87,7 @@ def _volumes(
 def read_contracts(folders: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return both tables of these versions of `order_books`, joined in the order given."""
     tables = []
-    for name in NAMES:
-        parts = [pl.read_parquet(folder / f"{name}.parquet") for folder in folders]
+    for name, file in zip(NAMES, FILES, strict=True):
+        parts = [pl.read_parquet(folder / file) for folder in folders]
         tables.append(pl.concat([pl.DataFrame(schema=roll_schema(name)), *parts]))
     return tables[0], tables[1]

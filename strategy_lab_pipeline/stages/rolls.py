@@ -17,7 +17,7 @@ from strategy_lab_core.data.roll_rules import RollRule, roll_rule
 from strategy_lab_core.data.rolls import Choice, Rolls, choice_of, roll_decisions
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
-from strategy_lab_pipeline.stages.contracts import read_contracts
+from strategy_lab_pipeline.stages.contracts import FILES, read_contracts
 from strategy_lab_pipeline.stages.experiments import experiments
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import publish, write_table
@@ -68,12 +68,16 @@ def _decided(folders: Sequence[Path], product: str, rule: RollRule, last: date |
 
 
 def _books(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
-    """Return session, folder and data version of a product's books, older sessions first."""
-    return [
+    """Return session, folder and data version of a product's books, older sessions first.
+
+    A version that is gone, or was made before there were tables of contracts, is a missing session.
+    """
+    found = [
         (row.session, workspace.lake.version_path(row.asset, product, row.session, row.version),
          row.data_version)
         for row in workspace.store.materializations("order_books", product)
     ]  # fmt: skip
+    return [each for each in found if all((each[1] / file).is_file() for file in FILES)]
 
 
 def choice(workspace: Workspace, product: str, session: date, contract: RollRule | str) -> Choice:

@@ -169,3 +169,13 @@ def test_rows__are_the_audit(opened: Workspace) -> None:
     assert roll["gap_ns"].startswith("2025-03-12 2")
     with pytest.raises(PipelineError, match="use volume"):
         roll_rows(opened.settings, "MNQ", "open_interest")
+
+
+def test_decisions__take_books_without_contract_tables_for_missing(opened: Workspace) -> None:
+    """As those that an earlier version of the code made: the session is one that is not there."""
+    found = current_outcome(opened, "order_books", "MNQ", str(DAYS[2]))
+    assert found is not None
+    (found.path / "contract_sessions.parquet").unlink()
+    known = rolls.decisions(opened, "MNQ", RollRule()).contracts
+    assert known["session"].to_list() == list(DAYS[:2])
+    assert rolls.choice(opened, "MNQ", DAYS[2], RollRule()).symbol == "MNQH5"

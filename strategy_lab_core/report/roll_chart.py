@@ -27,7 +27,7 @@ def roll_chart(rolls: pl.DataFrame) -> alt.Chart:
         alt.Chart(alt.InlineData(values=shown.to_dicts()))
         .mark_bar(size=8)
         .encode(
-            x=alt.X("session:T", title=None, scale=alt.Scale(type="utc")),
+            x=alt.X("session:O", title=None, axis=alt.Axis(labelAngle=-45)),
             y=alt.Y("gap:Q", title="gap, ticks"),
             color=alt.Color("known:N", title=None, scale=colours, legend=alt.Legend(orient="top")),
             tooltip=["session:N", "roll:N", "gap:Q"],

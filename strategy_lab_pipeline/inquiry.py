@@ -7,8 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from rich.console import Console
 
+from strategy_lab_core.data.exact_yaml import refuse_unknown
+from strategy_lab_core.data.instruments import products
+from strategy_lab_core.data.roll_rules import roll_rule
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
@@ -18,9 +22,10 @@ from strategy_lab_pipeline.stages.experiments import (
     experiments,
     read_experiment,
 )
+from strategy_lab_pipeline.stages.rolls import decisions
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
-__all__ = ["examine", "quality_rows", "show_status", "status_of"]
+__all__ = ["examine", "quality_rows", "roll_rows", "show_status", "status_of"]
 
 MIN_FREE_BYTES = 5_000_000_000
 
@@ -63,6 +68,14 @@ def _result(applicable: bool, passed: bool) -> str:
     if not applicable:
         return "not applicable"
     return "passed" if passed else "failed"
+
+
+def roll_rows(settings: Settings, product: str, rule: str) -> list[dict[str, Any]]:
+    """Return the audit of a product's rolls by a rule, older ones first."""
+    refuse_unknown("product", [product], tuple(products()))
+    found = decisions(open_workspace(settings), product, roll_rule(rule)).rolls
+    times = pl.col("open_interest_ns", "gap_ns").cast(pl.Datetime("ns")).dt.to_string("iso")
+    return found.with_columns(times).drop("rule").to_dicts()
 
 
 def status_of(settings: Settings) -> dict[str, Any]:

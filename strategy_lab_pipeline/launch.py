@@ -180,7 +180,7 @@ def run_session(
 
 def run_reports(instance: dg.DagsterInstance) -> RunReport:
     """Write every experiment's report in this process, as a run of its own."""
-    return _report(_execute(instance, "write_reports", ["reports"], None), "-", "-")
+    return _report(_execute(instance, "write_reports", ["rolls", "reports"], None), "-", "-")
 
 
 def _execute(

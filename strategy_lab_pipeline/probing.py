@@ -25,6 +25,7 @@ from strategy_lab_pipeline.stages.experiments import experiments, read_experimen
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome
 from strategy_lab_pipeline.stages.raw import session_of
+from strategy_lab_pipeline.stages.rolls import choice
 from strategy_lab_pipeline.stages.runs import engine_tables
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
@@ -181,8 +182,14 @@ class _Probe:
         self.inputs: dict[str, Any] = {
             **_inputs(ticks, product, date.fromisoformat(self.session)),
             "config": self.experiment.config,
-            "instrument": contract,
+            "instrument": contract or self._choice(workspace),
         }
+
+    def _choice(self, workspace: Workspace) -> str | None:
+        """Return the contract that the experiment trades in the session."""
+        experiment = self.experiment
+        day = date.fromisoformat(self.session)
+        return choice(workspace, experiment.product, day, experiment.contract).symbol
 
     def answer(self, rows: list[dict[str, Any]], **facts: Any) -> dict[str, Any]:
         """Return the answer of a command."""

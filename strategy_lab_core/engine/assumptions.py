@@ -118,7 +118,7 @@ def assumptions_of(
             else "."
         ),
         "The limits on orders and position never fail, and connections never drop.",
-        f"Contract: {choice}; known only after the session: there are no roll rules yet.",
+        f"Contract: {choice}.",
     ]
     if market.simulate_unsupported:
         sentences.append(

@@ -130,7 +130,8 @@ def backtest(
     on_progress
         Called with rows done and rows in all, the first time when the pass begins.
     session, instrument
-        By default the session of the rows, and the outright with the most traded volume.
+        By default the session of the rows, and of several outrights the one that expires first
+        after it: name the contract that a roll rule gives (`data.rolls`).
     seed
         Orders alive before the first row, in priority order.
     status

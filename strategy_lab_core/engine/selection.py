@@ -1,17 +1,22 @@
 """Which rows a backtest runs on: one instrument, one session, every row with its book's state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from strategy_lab_core.book.l2 import book_depth, is_differences
-from strategy_lab_core.data.calendar import Session, session_calendar, session_date
+from strategy_lab_core.data.calendar import (
+    NO_SESSION,
+    Session,
+    session_calendar,
+    session_date,
+)
 from strategy_lab_core.data.columns import Table, column
+from strategy_lab_core.data.contracts import chain
 from strategy_lab_core.data.instruments import Instrument, Product, instruments
 from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.errors import ConfigError, DataError, InstrumentError
-from strategy_lab_core.types import Action
 
 __all__ = ["Selection", "select"]
 
@@ -32,7 +37,7 @@ def select(
     instrument: Instrument | str | None = None,
     products: Mapping[str, Product] | None = None,
 ) -> Selection:
-    """Choose the instrument (by default the outright with the most traded volume) and its session.
+    """Choose the instrument (by default the outright that expires first) and its session.
 
     Parameters
     ----------
@@ -76,20 +81,30 @@ def _chosen(
     outrights = [one for one in known.values() if one.kind == "outright" or wanted is not None]
     if not outrights:
         raise InstrumentError(f"no outright contract among {', '.join(symbols.values())}")
-    volume = _volumes(ticks)
-    best = max(outrights, key=lambda one: (volume.get(one.instrument_id, 0), -one.instrument_id))
     if wanted is not None:
-        return best, f"{best.symbol} was asked for"
-    traded = volume.get(best.instrument_id, 0)
-    reason = f"{best.symbol} traded most in the session itself ({traded} lots)"
-    return best, f"{reason} of {len(outrights)} outright contract(s)"
+        return outrights[0], f"{outrights[0].symbol} was asked for"
+    if len(outrights) == 1:
+        return outrights[0], f"{outrights[0].symbol} is the only outright contract among the rows"
+    return _first_to_expire(ticks, outrights, products)
 
 
-def _volumes(ticks: Table) -> dict[int, int]:
-    is_trade = column(ticks, "action") == Action.TRADE
-    ids, where = np.unique(column(ticks, "instrument_id")[is_trade], return_inverse=True)
-    lots = np.bincount(where, weights=column(ticks, "size")[is_trade], minlength=len(ids))
-    return {int(id_): int(count) for id_, count in zip(ids, lots, strict=True)}
+def _first_to_expire(
+    ticks: Table, outrights: Sequence[Instrument], products: Mapping[str, Product] | None
+) -> tuple[Instrument, str]:
+    """Return the contract that expires first after the session: volumes come too late to decide."""
+    names = sorted(one.symbol for one in outrights)
+    calendar = session_calendar(outrights[0].product.calendar)
+    middle = np.median(index_times(ticks)).astype(np.int64)  # a broken clock moves no median
+    key = int(calendar.session_keys(np.array([middle]))[0])
+    if key == NO_SESSION or not all(one.product.dated for one in outrights):
+        raise ConfigError("instrument", None, f"one of {', '.join(names)}")
+    session = calendar.session(session_date(key))
+    contracts = chain(outrights, session.key, products)
+    lasting = [one for one in contracts if one.expiration_ns >= session.close_ns] or contracts
+    symbol = lasting[0].symbol
+    chosen = next(one for one in outrights if one.symbol == symbol)
+    reason = f"{symbol} expires first of {len(names)} outright contracts ({', '.join(names)}): a"
+    return chosen, f"{reason} guess, no earlier session says which of them is traded"
 
 
 def _session_of(ticks: Table, instrument: Instrument) -> Session:

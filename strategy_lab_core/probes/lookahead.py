@@ -119,8 +119,8 @@ def find_lookahead(
         A strategy, or a function that makes one from the ticks: whatever is computed from them
         before the run (a mean, a table of features) belongs into it. One of the two.
     instrument, choose_instrument
-        The contract, or a function that chooses it from the ticks; without either the contract that
-        traded most in the session, which is known only after it, and is reported where that shows.
+        The contract, or a function that chooses it from the ticks; without either that of
+        `backtest`: the one that expires first.
     moments
         How many. Half of them are times at which orders were sent, where data that came a little
         too early shows, the others are anywhere between the first row and the last.

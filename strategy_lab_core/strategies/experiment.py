@@ -7,13 +7,14 @@ the one that was probably meant. Files, dates and sessions are not known here.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
 from strategy_lab_core.data.exact_yaml import refuse_unknown, scaled
-from strategy_lab_core.data.instruments import MONEY_SCALE
+from strategy_lab_core.data.instruments import MONEY_SCALE, product_of, products
 from strategy_lab_core.data.latencies import read_latencies
+from strategy_lab_core.data.roll_rules import RollRule, roll_rule
 from strategy_lab_core.engine.config import (
     BacktestConfig,
     FeeConfig,
@@ -29,7 +30,7 @@ from strategy_lab_core.engine.latency_config import (
     RecordedLatencyConfig,
 )
 from strategy_lab_core.engine.latency_rows import LatencyRows
-from strategy_lab_core.errors import ConfigError, DataError, FileError
+from strategy_lab_core.errors import ConfigError, DataError, FileError, InstrumentError
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
 
@@ -38,7 +39,7 @@ __all__ = ["Experiment", "experiment_from_dict"]
 _TEXTS = ("name", "product", "strategy", "description")
 _PARTS = ("latency", "fees", "limits", "queue", "market_orders")
 _PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed")
-_KEYS = (*_TEXTS, "parameters", "capital", *_PARTS, *_PLAIN)
+_KEYS = (*_TEXTS, "contract", "parameters", "capital", *_PARTS, *_PLAIN)
 _LATENCIES: Mapping[str, type[LatencyConfig]] = {
     "constant": LatencyConfig,
     "feed": FeedLatencyConfig,
@@ -66,6 +67,8 @@ class Experiment:
         Fixed capital that returns are counted on, 1e-6 of the product's currency.
     config
         Latency, fees, limits, queue model.
+    contract
+        The roll rule that says which contract a session trades, or the contract's symbol.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Experiment:
     reference: str
     capital_e6: int
     config: BacktestConfig
+    contract: RollRule | str = field(default_factory=RollRule)
     description: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -82,6 +86,7 @@ class Experiment:
             "name": self.name,
             "description": self.description,
             "product": self.product,
+            "contract": f"{'' if isinstance(self.contract, str) else 'roll '}{self.contract}",
             "strategy": self.strategy.name,
             "strategy_source": self.strategy.source,
             "parameters": self.strategy.parameters,
@@ -123,6 +128,7 @@ def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
         reference=texts["strategy"],
         capital_e6=capital_e6,
         config=_config(content),
+        contract=_contract(content.get("contract", "roll"), texts["product"]),
         description=texts.get("description", ""),
     )
 
@@ -131,6 +137,27 @@ def _text(key: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(key, value, "text")
     return value
+
+
+def _contract(value: object, product: str) -> RollRule | str:
+    """Return the rule of ``roll`` or of ``{roll: expiry-5}``, or else a symbol of the product."""
+    if isinstance(value, Mapping):
+        refuse_unknown("contract", value, ("roll",))
+        return roll_rule(_text("contract.roll", value.get("roll")))
+    symbol = _text("contract", value)
+    if symbol == "roll":
+        return RollRule()
+    if product in products() and not _belongs(symbol, product):
+        expected = f"roll, {{roll: RULE}}, or a symbol of {product}"
+        raise ConfigError("contract", symbol, expected)
+    return symbol
+
+
+def _belongs(symbol: str, product: str) -> bool:
+    try:
+        return product_of(symbol).root == product
+    except InstrumentError:
+        return False
 
 
 def _mapping(key: str, content: Mapping[str, Any]) -> Mapping[str, Any]:

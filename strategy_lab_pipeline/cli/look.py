@@ -6,7 +6,7 @@ import typer
 
 from strategy_lab_pipeline.cli.shared import FILES, JSON, answer, app, people, settings, table
 
-__all__ = ["book", "doctor", "quality", "status"]
+__all__ = ["book", "doctor", "quality", "rolls", "status"]
 
 
 @app.command()
@@ -38,6 +38,22 @@ def book(files: FILES, as_json: JSON = False) -> None:
 
     rows = summarise(files)
     answer(rows, as_json, lambda found: people.print(table("order books", found)))
+
+
+@app.command()
+def rolls(
+    product: Annotated[str, typer.Argument(help="Its root, such as MNQ.")],
+    rule: Annotated[
+        str, typer.Option(help="volume, volume-partial, expiry-N, monday or thursday.")
+    ] = "volume",
+    as_json: JSON = False,
+) -> None:
+    """Show which contract each session trades since when, and why: the audit of the rolls."""
+    from strategy_lab_pipeline.inquiry import roll_rows
+
+    rows = roll_rows(settings(), product, rule)
+    title = f"rolls of {product} by the rule {rule}"
+    answer(rows, as_json, lambda found: people.print(table(title, found)))
 
 
 @app.command()

@@ -15,7 +15,7 @@ SESSION = Annotated[
     str | None, typer.Option(help="The session, YYYY-MM-DD; by default the newest.")
 ]
 CONTRACT = Annotated[
-    str | None, typer.Option(help="The contract; by default the one that traded most.")
+    str | None, typer.Option(help="The contract; by default the one that the experiment trades.")
 ]
 
 

@@ -68,7 +68,7 @@ session_chain = dg.define_asset_job(
 
 write_reports = dg.define_asset_job(
     "write_reports",
-    selection=["reports"],
-    description="Every experiment's report, from the backtest runs that there are.",
+    selection=["rolls", "reports"],
+    description="The rolls, and every experiment's report, from the backtest runs that there are.",
     tags={"strategy_lab/kind": "report", "dagster/priority": "5"},
 )

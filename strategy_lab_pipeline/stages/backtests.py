@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from strategy_lab_core.data.roll_rules import RollRule
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_pipeline.errors import EngineError
 from strategy_lab_pipeline.lake import Draft
@@ -20,7 +21,6 @@ from strategy_lab_pipeline.stages import runs as kept
 from strategy_lab_pipeline.stages.experiments import ASSET, experiments_of
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.publish import publish
-from strategy_lab_pipeline.stages.runs import inputs_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["RULES", "BacktestRuns", "build", "config_of", "inputs_of", "listed"]
@@ -55,6 +55,17 @@ def config_of(workspace: Workspace, product: str, asset: str = ASSET) -> dict[st
     return _config(experiments_of(workspace.settings, product, asset))
 
 
+def inputs_of(
+    workspace: Workspace, product: str, session: date, asset: str = ASSET
+) -> dict[str, str] | None:
+    """Return what the partition is made from; None where ticks or books are not there."""
+    return kept.inputs_of(workspace, product, session, _contracts(workspace, product, asset))
+
+
+def _contracts(workspace: Workspace, product: str, asset: str) -> list[RollRule | str]:
+    return [each.contract for each in experiments_of(workspace.settings, product, asset)]
+
+
 def _config(experiments: list[Experiment]) -> dict[str, Any]:
     return {experiment.name: experiment.digest() for experiment in experiments}
 
@@ -73,7 +84,8 @@ def build(
     What a deadline or a crash ended is left out, so that the version is that of the experiments
     which came to an end, and not of those which are wanted: it is out of date, and tried again.
     """
-    inputs = kept.require_inputs(workspace, product, session)
+    contracts = _contracts(workspace, product, asset)
+    inputs = kept.require_inputs(workspace, product, session, contracts)
     runs, ended, unfinished = [], [], []
     for experiment in experiments_of(workspace.settings, product, asset):
         try:

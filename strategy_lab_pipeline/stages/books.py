@@ -1,7 +1,8 @@
 """`order_books`: best bid and offer at every event end, and every change among the ten best levels.
 
 One pair of tables an instrument: `bbo-<id>` and `levels-<id>`; `replay` of the same rows and
-`expand` of these tables give the same books.
+`expand` of these tables give the same books. Beside them the tables that rolls are decided from
+(`stages.contracts`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from strategy_lab_core.data.schemas import LETTER, MAX_TS_NS
 from strategy_lab_core.types import BookState, Phase, TickSchema
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages.contracts import write_contracts
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
 from strategy_lab_pipeline.stages.raw import SEED, session_of
@@ -138,6 +140,8 @@ def _write(draft: Draft, validated: Outcome, session: Session | None) -> dict[st
                 for writer, table in zip(writers, tables, strict=True):
                     writer.write(table)
                 _count(figures, tables[0], session)
+    if session is not None:
+        write_contracts(draft, validated, session, feeds)
     return {"rows": figures["events"], "figures": figures, "instruments": len(feeds)}
 
 

@@ -23,7 +23,7 @@ from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.raw import SEED, session_of
 from strategy_lab_pipeline.tables import read_batches
 
-__all__ = ["LIMITS", "STATE_REASONS", "Hours", "Judgement", "judge"]
+__all__ = ["LIMITS", "STATE_REASONS", "Hours", "Judgement", "judge", "known_instruments"]
 
 FIRST_ROWS = 10
 COVERAGE_NS = 60 * NS_PER_SECOND  # a session is complete with rows this near to open and close
@@ -149,7 +149,7 @@ def judge(
     tables = {path.stem: path for path in sorted(raw.path.glob("*.parquet"))}
     schemas = [TickSchema(name) for name in tables if name != SEED]
     hours = session_of(product, session)
-    known = _instruments(tables)
+    known = known_instruments(tables)
     tally = _Tally()
     intervals: list[pl.DataFrame] = []
     for schema in schemas:
@@ -176,7 +176,8 @@ def judge(
     return _judgement(tally, joined, hours, known, limits)
 
 
-def _instruments(tables: Mapping[str, Path]) -> dict[int, Instrument]:
+def known_instruments(tables: Mapping[str, Path]) -> dict[int, Instrument]:
+    """Return the instruments of a partition's tables, by id; definitions count where there are."""
     symbols: dict[int, str] = {}
     for name, path in tables.items():
         if name not in (SEED, "definition"):

@@ -125,6 +125,8 @@ def partition_plan(workspace: Workspace, product: str, session: date) -> StalePa
         (file.path, file.sha256, file.delivery) for file in sources_of(workspace, product, session)
     ]
     state = [deliveries, _chain_config(workspace, product)]
+    if not set(assets) & set(BOOKS):  # only then is it the rolls that say what has changed
+        state.append([backtests.inputs_of(workspace, product, session, each) for each in assets])
     return StalePartition(product, session, assets, digest(state))
 
 
@@ -146,12 +148,11 @@ def _stale_assets(workspace: Workspace, product: str, session: date) -> tuple[st
     first = _first_stale(workspace, product, session)
     if first is not None:
         return (*BOOKS[BOOKS.index(first) :], *groups)
-    inputs = backtests.inputs_of(workspace, product, session)
-    if inputs is None:
-        return ()  # blocked upstream: there is nothing to make them from
+    inputs = {asset: backtests.inputs_of(workspace, product, session, asset) for asset in groups}
     wanted = {
-        asset: input_key(asset, inputs, backtests.config_of(workspace, product, asset))
-        for asset in groups
+        asset: input_key(asset, found, backtests.config_of(workspace, product, asset))
+        for asset, found in inputs.items()
+        if found is not None  # blocked upstream: there is nothing to make them from
     }
     return tuple(
         asset

@@ -6,13 +6,15 @@ the same inputs give it again. What a deadline or a crash ended is none, and is 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from strategy_lab_core.data.roll_rules import RollRule
+from strategy_lab_core.data.rolls import Choice
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.errors import EngineError, PipelineError
@@ -22,6 +24,7 @@ from strategy_lab_pipeline.stages.engine import Progress, engine
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
 from strategy_lab_pipeline.stages.raw import SEED
+from strategy_lab_pipeline.stages.rolls import choice, choice_inputs
 from strategy_lab_pipeline.stages.worker import TABLES, Pass, table_path
 from strategy_lab_pipeline.stages.workspace import Workspace
 
@@ -35,16 +38,24 @@ __all__ = [
     "run_sets",
 ]
 
+CONTRACT_GUESSED = "contract_guessed"  # flag: nothing but the expiry spoke for the contract
 
-def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str] | None:
-    """Return what runs on a session are made from; None where ticks or books are not there."""
+
+def inputs_of(
+    workspace: Workspace, product: str, session: date, contracts: Iterable[RollRule | str]
+) -> dict[str, str] | None:
+    """Return what runs on a session are made from; None where ticks or books are not there.
+
+    `contracts` are those of the experiments: the choices of roll rules are inputs too.
+    """
     found = {
         asset: current_outcome(workspace, asset, product, str(session))
         for asset in ("validated_ticks", "order_books")
     }
     if any(outcome is None for outcome in found.values()):
         return None
-    return {asset: outcome.data_version for asset, outcome in found.items() if outcome}
+    versions = {asset: outcome.data_version for asset, outcome in found.items() if outcome}
+    return versions | choice_inputs(workspace, product, session, contracts)
 
 
 def build(
@@ -68,7 +79,7 @@ def build(
         f"run.{digest}",
         product,
         str(session),
-        inputs=require_inputs(workspace, product, session),
+        inputs=require_inputs(workspace, product, session, [experiment.contract]),
         config=digest,
         build=lambda draft: _write(workspace, draft, experiment, session, on_progress),
         run_id=run_id,
@@ -98,9 +109,11 @@ def require_tables(
     return found.path
 
 
-def require_inputs(workspace: Workspace, product: str, session: date) -> dict[str, str]:
+def require_inputs(
+    workspace: Workspace, product: str, session: date, contracts: Iterable[RollRule | str]
+) -> dict[str, str]:
     """Return `inputs_of`; refuse a session that has none."""
-    inputs = inputs_of(workspace, product, session)
+    inputs = inputs_of(workspace, product, session, contracts)
     if inputs is None:
         raise PipelineError(f"{product} {session}: no order books; materialise order_books first")
     return inputs
@@ -158,12 +171,15 @@ def run_sets(
     """
     first = experiments[0]
     validated = current_outcome(workspace, "validated_ticks", first.product, str(session))
+    chosen = choice(workspace, first.product, session, first.contract)
     wanted = Pass(
         strategy=first.reference,
         source=first.strategy.source,
         sets=tuple((each.strategy.parameters, each.config) for each in experiments),
         product=first.product,
         session=session,
+        contract=chosen.symbol,
+        choice=chosen.reason,
         **engine_tables(validated),
         folder=folder,
     )
@@ -174,7 +190,12 @@ def run_sets(
         many = f" ({len(experiments)} sets)" if len(experiments) > 1 else ""
         place = f"{first.product} {session}"
         raise EngineError(f"experiment {first.name}{many} on {place}: {error}") from error
-    return [dict(run) for run in found]
+    return [_flagged(run, chosen) for run in found]
+
+
+def _flagged(run: Mapping[str, Any], chosen: Choice) -> dict[str, Any]:
+    flags = [*run.get("flags", []), *([CONTRACT_GUESSED] if chosen.is_guess else [])]
+    return {**run, **({"flags": flags} if "flags" in run else {})}
 
 
 def engine_tables(ticks: Outcome | None) -> dict[str, Path | None]:

@@ -106,7 +106,7 @@ def sweep(
     """
     traded = experiments[0].product
     days = [
-        _Day(day, require_inputs(workspace, traded, day))
+        _Day(day, require_inputs(workspace, traded, day, [experiments[0].contract]))
         for day in sorted(set(sessions)) or _with_books(workspace, traded)
     ]
     if not days:
@@ -143,7 +143,7 @@ class _Day(NamedTuple):
 def _with_books(workspace: Workspace, traded: str) -> list[date]:
     places = (date.fromisoformat(day) for root, day in workspace.store.all_partitions()
               if root == traded)  # fmt: skip
-    return sorted(day for day in places if inputs_of(workspace, traded, day))
+    return sorted(day for day in places if inputs_of(workspace, traded, day, ()))
 
 
 def _trial(workspace: Workspace, experiment: Experiment, day: _Day) -> RunRow | None:

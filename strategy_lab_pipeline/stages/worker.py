@@ -48,6 +48,8 @@ class Pass:
         As the experiment names it; the digest that it had when the experiment was read.
     sets
         Parameters and configuration of each set.
+    contract, choice
+        Its symbol, None where the product has none; why it was chosen, "" where it was named.
     ticks, seed, status
         Parquet files of validated rows; None where there are none.
     folder
@@ -59,6 +61,8 @@ class Pass:
     sets: tuple[tuple[Mapping[str, float], BacktestConfig], ...]
     product: str
     session: date
+    contract: str | None
+    choice: str
     ticks: Path | None
     seed: Path | None
     status: Path | None
@@ -111,6 +115,8 @@ def _strategy(wanted: Pass) -> Strategy:
 def _run(wanted: Pass, strategy: Strategy, link: Connection) -> list[dict[str, Any]]:
     if wanted.ticks is None:
         raise DataError("the session has no ticks with a book: mbo, mbp-10, mbp-1 or tbbo")
+    if wanted.contract is None and wanted.choice:
+        raise DataError(f"{wanted.choice}; name one with the key `contract`")
     result = sweep(
         pl.scan_parquet(wanted.ticks).drop("file_hash", "row").collect(),
         strategy,
@@ -118,27 +124,31 @@ def _run(wanted: Pass, strategy: Strategy, link: Connection) -> list[dict[str, A
         keep_orders=wanted.folder is not None,
         on_progress=lambda done, total: link.send(("rows", (done, total))),
         session=session_of(wanted.product, wanted.session),
+        instrument=wanted.contract,
         seed=_table(wanted.seed),
         status=_table(wanted.status),
     )
-    return [_kept(k, run, wanted.folder) for k, run in enumerate(result.runs)]
+    return [_kept(k, run, wanted) for k, run in enumerate(result.runs)]
 
 
 def _table(path: Path | None) -> pl.DataFrame | None:
     return None if path is None else pl.read_parquet(path)
 
 
-def _kept(k: int, run: SweepRun, folder: Path | None) -> dict[str, Any]:
+def _kept(k: int, run: SweepRun, wanted: Pass) -> dict[str, Any]:
     """Write a set's tables, and return the rest of its result in plain types."""
     if run.result is None:
         return {"label": "failed", "error": str(run.error)}
     habit = _bad_habit(run.result.metrics)
     if habit:
         return {"label": "failed", "error": f"strategy {run.result.strategy!r} {habit}"}
-    if folder is not None:
+    if wanted.folder is not None:
         for name in TABLES:
-            getattr(run.result, name).write_ipc(table_path(folder, k, name))
-    return _described(run.result)
+            getattr(run.result, name).write_ipc(table_path(wanted.folder, k, name))
+    described = _described(run.result)
+    if wanted.choice:
+        described["assumptions"].append(f"The contract is {wanted.choice}.")
+    return described
 
 
 def _bad_habit(metrics: Mapping[str, float]) -> str:

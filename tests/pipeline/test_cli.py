@@ -178,3 +178,13 @@ def test_call__a_wrong_one_is_exit_code_2(arguments: tuple[str, ...], tmp_path: 
 def test_version__is_the_package_s() -> None:
     """`--version` needs no home folder."""
     assert run("--version").stdout.strip() == __version__
+
+
+def test_rolls__of_a_home_without_sessions_are_none(tmp_path: Path) -> None:
+    """An empty answer; a product or a rule that is not known is one line with the nearest."""
+    done = run("rolls", "MNQ", "--json", home=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    for arguments, said in ((("MNX",), "did you mean"), (("MNQ", "--rule", "x"), "volume-partial")):
+        done = run("rolls", *arguments, home=tmp_path)
+        assert done.returncode == 1
+        assert said in done.stderr

@@ -131,22 +131,21 @@ def traded_most(known: Table) -> str:
     return str(volume.sort("size")["symbol"][-1])
 
 
-@pytest.mark.parametrize("choose", [traded_most, None])
-def test_roll__decided_on_the_same_day_is_found(choose: object) -> None:
-    """Also where nobody chose: then it is the contract that traded most in the session."""
+def test_roll__decided_on_the_same_day_is_found() -> None:
+    """The contract that traded most in the session is known only after it."""
     found = find_lookahead(
-        two_contracts(), follower, QUICK, session=HOURS,
-        choose_instrument=choose,  # type: ignore[arg-type]
-    )  # fmt: skip
+        two_contracts(), follower, QUICK, session=HOURS, choose_instrument=traded_most
+    )
 
     assert found.verdict == "leak"
     contract = "contract: MNQM4 from all rows, MNQH4 from those known"
     assert any(contract in leak.inputs for leak in found.leaks)
 
 
-def test_roll__with_a_given_contract_is_none() -> None:
-    """What is named beforehand does not depend on the ticks."""
-    found = find_lookahead(two_contracts(), follower, QUICK, session=HOURS, instrument="MNQM4")
+@pytest.mark.parametrize("contract", ["MNQM4", None])
+def test_roll__known_beforehand_is_none(contract: str | None) -> None:
+    """What is named does not depend on the ticks; nor does, by default, what expires first."""
+    found = find_lookahead(two_contracts(), follower, QUICK, session=HOURS, instrument=contract)
 
     assert found.verdict == "no leak found"
 

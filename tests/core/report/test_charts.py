@@ -1,6 +1,7 @@
 """Charts keep what matters when they are thinned, and render without a browser."""
 
 import xml.etree.ElementTree as ET
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from strategy_lab_core.report.charts import (
     thinned,
     to_svg,
 )
+from strategy_lab_core.report.roll_chart import roll_chart
 from strategy_lab_core.report.tables import equity_curve
 from tests.core.report.samples import session
 
@@ -122,3 +124,19 @@ def test_sensitivity__draws_curves_with_and_without_numbers() -> None:
     assert bars["mark"]["type"] == "bar"
     named = chart.to_dict()["datasets"].values()
     assert [[row["profit"] for row in rows] for rows in named] == [[3.0, 1.0], [2.0, -1.0]]
+
+
+def test_roll_chart__has_a_bar_for_each_gap() -> None:
+    """The first contract has none; a roll with sessions missing is in a colour of its own."""
+    rows = {
+        "session": [date(2025, 3, 3), date(2025, 3, 17), date(2025, 6, 16)],
+        "from_symbol": [None, "MNQH5", "MNQM5"],
+        "to_symbol": ["MNQH5", "MNQM5", "MNQU5"],
+        "gap_ticks": [None, 801, -3],
+        "missing": [0, 0, 2],
+    }
+    chart = roll_chart(pl.DataFrame(rows))
+    assert [bar["known"] for bar in chart.to_dict()["data"]["values"]] == [
+        "known to the session", "sessions missing",
+    ]  # fmt: skip
+    ET.fromstring(to_svg(chart))

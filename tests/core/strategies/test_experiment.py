@@ -39,6 +39,20 @@ def test_experiment__takes_every_figure_exactly() -> None:
 
 
 @pytest.mark.parametrize(
+    ("contract", "text"),
+    [
+        ({}, "roll volume"),
+        ({"contract": "roll"}, "roll volume"),
+        ({"contract": {"roll": "expiry-5"}}, "roll expiry-5"),
+        ({"contract": "MNQH5"}, "MNQH5"),
+    ],
+)
+def test_experiment__says_which_contract_it_trades(contract: dict[str, Any], text: str) -> None:
+    """By a rule, by default that of volume, or by name; it is part of the experiment."""
+    assert experiment_from_dict(SMALL | contract).as_dict()["contract"] == text
+
+
+@pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"captial": 1}, "capital"),
@@ -51,6 +65,10 @@ def test_experiment__takes_every_figure_exactly() -> None:
         ({"latency": {"model": "feed", "entry_multiplier": -1}}, "entry_multiplier"),
         ({"latency": {"model": "recorded"}}, r"latency\.file must be the path"),
         ({"fees": {"takr": 1}}, "taker"),
+        ({"contract": "volume"}, r"contract must be roll, .* or a symbol of MNQ, got 'volume'"),
+        ({"contract": "NQH5"}, "a symbol of MNQ, got 'NQH5'"),
+        ({"contract": {"rol": "monday"}}, "did you mean 'roll'"),
+        ({"contract": {"roll": "mondays"}}, "roll rule must be one of volume, volume-partial"),
         ({"limits": {"max_positon": 1}}, "max_position"),
         ({"queue": {"modl": "log_1"}}, "model"),
         ({"queue": {"model": "log1"}}, "did you mean log_1"),

@@ -1,8 +1,8 @@
-"""Every column of the tables that books and engine write: name, type, unit, meaning, range.
+"""Every column of the tables that are made from ticks: name, type, unit, meaning, range.
 
-The tables themselves are made in `book.changes`, `book.trust` and `engine.results`; tests hold them
-to these columns. Money is in the product's money units, 1e-6 of the currency unless it says
-otherwise.
+The tables themselves are made in `data.bars`, `book.changes`, `book.trust`, `features.table` and
+`engine.results`; tests hold them to these columns. Money is in the product's money units, 1e-6 of
+the currency unless it says otherwise.
 """
 
 from collections.abc import Mapping
@@ -75,6 +75,34 @@ _INTERVALS = (
     ColumnSpec("rule", pl.String, "-", "the state rule, or why the book is not known"),
     _count("rows", "rows", "of the stretch"),
 )
+_CELL = (
+    ColumnSpec("session", pl.Date, "-", "key of the session"),
+    INSTRUMENT_ID,
+    ColumnSpec("symbol", pl.String, "-", "raw symbol"),
+    _time("start_ns", "first moment, by the matching engine's time"),
+    _time("end_ns", "first moment after it"),
+)
+_VISIBLE = _time(
+    "visible_ns", "capture clock when all before `end_ns` could have come: add your line to it"
+)
+_BARS = (
+    *_CELL,
+    *(
+        ColumnSpec(name, pl.Int64, "1e-9", f"{which} trade's price")
+        for name, which in (
+            ("open", "first"), ("high", "highest"), ("low", "lowest"), ("close", "last"),
+        )
+    ),
+    _count("volume", "lots", "traded"),
+    _count("auction_volume", "lots", "of it without an aggressor: auctions"),
+    _count("buy_volume", "lots", "of it bought by aggressors"),
+    _count("sell_volume", "lots", "of it sold by aggressors"),
+    _count("n_trades", "trades", "counted; 0 where an empty bar was filled in"),
+    ColumnSpec(
+        "notional", pl.Decimal(38, 9), "price x lots", "exact sum; by `volume` it is the VWAP"
+    ),
+    _VISIBLE,
+)  # fmt: skip
 _ORDERS = (
     _count("order_id", "-", "number of our order in the run"),
     ColumnSpec("side", LETTER, "-", "B buy, A sell", letters=_SIDE),
@@ -122,6 +150,7 @@ _EQUITY = (
 # By the name of the file in the lake, without the instrument's id or the experiment's name.
 RESULT_TABLES: Mapping[str, tuple[ColumnSpec, ...]] = MappingProxyType(
     {
+        "bars": _BARS,
         "bbo": _BBO,
         "levels": _LEVELS,
         "intervals": _INTERVALS,

@@ -103,6 +103,26 @@ _BARS = (
     ),
     _VISIBLE,
 )  # fmt: skip
+
+
+def _float(name: str, unit: str, meaning: str) -> ColumnSpec:
+    return ColumnSpec(name, pl.Float64, unit, f"{meaning}; null where not known", nullable=True)
+
+
+_FEATURES = (
+    *_CELL,
+    ColumnSpec("bid_px", pl.Int64, "1e-9", "best bid at the end, null where none", nullable=True),
+    ColumnSpec("ask_px", pl.Int64, "1e-9", "best ask at the end, null where none", nullable=True),
+    _count("n_events", "events", "of the cell"),
+    ColumnSpec("order_flow_imbalance", pl.Int64, "lots", "sum of e_n over the cell's events"),
+    _float("imbalance", "-", "bid size / (bid size + ask size) at the end"),
+    _float("weighted_mid", "points", "mid weighted by the other side's size"),
+    _float("micro_price", "points", "Stoikov's, fitted on the session before"),
+    _float("vpin", "-", "of the last buckets of equal volume"),
+    _float("volatility", "points / sqrt(s)", "of the mid, old changes fading"),
+    _float("realised_volatility", "points / sqrt(s)", "of the mid, in the cell"),
+    _VISIBLE,
+)
 _ORDERS = (
     _count("order_id", "-", "number of our order in the run"),
     ColumnSpec("side", LETTER, "-", "B buy, A sell", letters=_SIDE),
@@ -153,6 +173,7 @@ RESULT_TABLES: Mapping[str, tuple[ColumnSpec, ...]] = MappingProxyType(
         "bars": _BARS,
         "bbo": _BBO,
         "levels": _LEVELS,
+        "features": _FEATURES,
         "intervals": _INTERVALS,
         "orders": _ORDERS,
         "fills": _FILLS,

@@ -57,9 +57,9 @@ def _full(trades: Sequence[Row], ticks: int, volume: int, turnover: Fraction | N
     if ticks:
         return len(trades) >= ticks
     if volume:
-        return sum(trade["size"] for trade in trades) >= volume
-    money = sum(Fraction(abs(trade["price"]), 10**9) * trade["size"] for trade in trades)
-    return turnover is not None and bool(money >= turnover)
+        return bool(sum(trade["size"] for trade in trades) >= volume)
+    money = sum((Fraction(abs(t["price"]), 10**9) * t["size"] for t in trades), Fraction(0))
+    return turnover is not None and money >= turnover
 
 
 def _heard(

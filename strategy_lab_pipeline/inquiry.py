@@ -111,7 +111,7 @@ def _partition(
 
 
 def _assets(settings: Settings) -> list[str]:
-    return [*plan.BOOKS, *backtest_assets(settings)]
+    return [*plan.BOOKS, *plan.TABLES, *backtest_assets(settings)]
 
 
 def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list[str]:

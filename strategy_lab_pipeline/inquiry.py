@@ -3,15 +3,18 @@
 import os
 import shutil
 import sys
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from strategy_lab_core.types import NS_PER_SECOND, PRICE_SCALE
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
+from strategy_lab_pipeline.stages.bars import bars_of
 from strategy_lab_pipeline.stages.experiments import (
     backtest_assets,
     experiment_files,
@@ -20,7 +23,7 @@ from strategy_lab_pipeline.stages.experiments import (
 )
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
-__all__ = ["examine", "quality_rows", "show_status", "status_of"]
+__all__ = ["bar_rows", "examine", "quality_rows", "readable_bars", "show_status", "status_of"]
 
 MIN_FREE_BYTES = 5_000_000_000
 
@@ -63,6 +66,31 @@ def _result(applicable: bool, passed: bool) -> str:
     if not applicable:
         return "not applicable"
     return "passed" if passed else "failed"
+
+
+def bar_rows(settings: Settings, product: str, session: date, every: str) -> list[dict[str, Any]]:
+    """Return the bars of a session's outright contracts, as docs/vocabulary.md has them."""
+    return bars_of(open_workspace(settings), product, session, every).to_dicts()
+
+
+def readable_bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return bars for people: UTC time of day, prices in points, the volume-weighted price."""
+    return [
+        {
+            "symbol": row["symbol"],
+            "start": f"{datetime.fromtimestamp(row['start_ns'] // NS_PER_SECOND, UTC):%d %H:%M:%S}",
+            **{
+                name: f"{row[name] / PRICE_SCALE:,.2f}" for name in ("open", "high", "low", "close")
+            },
+            "volume": row["volume"],
+            "auction": row["auction_volume"],
+            "buy": row["buy_volume"],
+            "sell": row["sell_volume"],
+            "trades": row["n_trades"],
+            "vwap": f"{row['notional'] / row['volume']:,.2f}",
+        }
+        for row in rows
+    ]
 
 
 def status_of(settings: Settings) -> dict[str, Any]:

@@ -198,10 +198,14 @@ def _made(
     parts = [builder.feed(batch) for batch in read_batches(books.path / f"bbo-{id_}.parquet")]
     made = pl.concat([*parts, builder.finish()])
     before = _traded(past.bars, id_, rule) if past else None
-    if before is None or not (lots := int(before["volume"].sum())):
+    if before is None:
         return made
-    meter = VpinMeter(bucket_lots=max(lots / BUCKETS, 1.0), n_buckets=BUCKETS)
-    meter.feed(before["buy_volume"].to_numpy(), before["sell_volume"].to_numpy())
+    bought, sold = (before[name].to_numpy() for name in ("buy_volume", "sell_volume"))
+    lots = int(bought.sum() + sold.sum())
+    if lots < BUCKETS:
+        return made
+    meter = VpinMeter(bucket_lots=lots // BUCKETS, n_buckets=BUCKETS)
+    meter.feed(bought, sold)
     today = _traded(bars, id_, rule)
     return made if today is None else with_vpin(made, today, meter)
 

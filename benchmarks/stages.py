@@ -17,6 +17,8 @@ from strategy_lab_core._jit import kernel
 from strategy_lab_core.book.changes import BookWriter
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.validate import Validator
+from strategy_lab_core.data.bar_cells import bar_rule, session_cells
+from strategy_lab_core.data.bars import BarBuilder
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.checks import apply_row_rules
 from strategy_lab_core.data.columns import Table, table
@@ -181,6 +183,21 @@ def _stored(prepared: Prepared) -> Callable[[], None]:
     return work
 
 
+def _bars(prepared: Prepared) -> Callable[[], None]:
+    ticks = _ticks(prepared.columns)
+    hours, rule = session_of(prepared).session, bar_rule("1m")
+
+    def work() -> None:
+        builder = BarBuilder(
+            prepared.instruments[INSTRUMENT_ID], rule, session_cells([hours], rule)
+        )
+        for rows in _slices(len(ticks), BATCH):
+            builder.feed(ticks[rows])
+        builder.finish()
+
+    return work
+
+
 def session_of(prepared: Prepared, *, by_price: bool = False) -> SessionTape:
     """Return the tape as the engine takes it: open and trusted from its first row to its last."""
     first, last = int(prepared.columns["ts_event"][0]), int(prepared.columns["ts_event"][-1])
@@ -228,6 +245,7 @@ STAGES: dict[str, tuple[str, Callable[[Prepared], Callable[[], None]]]] = {
     "validate": ("row rules, Pandera, L3 book and state rules", _validate),
     "l3_book_tob": ("L3 book + best bid and offer after every record", _book(1)),
     "l3_book_mbp10": ("L3 book + ten levels after every record", _book(10)),
+    "bars_1m": ("one-minute bars of the trades among all rows", _bars),
     "l3_backtest": ("market-by-order backtest, a market maker on a 100 ms timer", _engine(1, 1)),
     "l3_sweep100": ("the same with 100 parameter sets, one thread", _engine(100, 1)),
     "l3_sweep100_2": ("the same, two threads", _engine(100, 2)),

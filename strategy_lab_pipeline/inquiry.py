@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from rich.console import Console
 from strategy_lab_core.data.exact_yaml import refuse_unknown
 from strategy_lab_core.data.instruments import products
 from strategy_lab_core.data.roll_rules import roll_rule
+from strategy_lab_core.types import NS_PER_SECOND, PRICE_SCALE
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
+from strategy_lab_pipeline.stages.bars import bars_of
 from strategy_lab_pipeline.stages.experiments import (
     backtest_assets,
     experiment_files,
@@ -25,7 +28,15 @@ from strategy_lab_pipeline.stages.experiments import (
 from strategy_lab_pipeline.stages.rolls import decisions
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
-__all__ = ["examine", "quality_rows", "roll_rows", "show_status", "status_of"]
+__all__ = [
+    "bar_rows",
+    "examine",
+    "quality_rows",
+    "readable_bars",
+    "roll_rows",
+    "show_status",
+    "status_of",
+]
 
 MIN_FREE_BYTES = 5_000_000_000
 
@@ -78,6 +89,31 @@ def roll_rows(settings: Settings, product: str, rule: str) -> list[dict[str, Any
     return found.with_columns(times).drop("rule").to_dicts()
 
 
+def bar_rows(settings: Settings, product: str, session: date, every: str) -> list[dict[str, Any]]:
+    """Return the bars of a session's outright contracts, as docs/vocabulary.md has them."""
+    return bars_of(open_workspace(settings), product, session, every).to_dicts()
+
+
+def readable_bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return bars for people: UTC time of day, prices in points, the volume-weighted price."""
+    return [
+        {
+            "symbol": row["symbol"],
+            "start": f"{datetime.fromtimestamp(row['start_ns'] // NS_PER_SECOND, UTC):%d %H:%M:%S}",
+            **{
+                name: f"{row[name] / PRICE_SCALE:,.2f}" for name in ("open", "high", "low", "close")
+            },
+            "volume": row["volume"],
+            "auction": row["auction_volume"],
+            "buy": row["buy_volume"],
+            "sell": row["sell_volume"],
+            "trades": row["n_trades"],
+            "vwap": f"{row['notional'] / row['volume']:,.2f}",
+        }
+        for row in rows
+    ]
+
+
 def status_of(settings: Settings) -> dict[str, Any]:
     """Return what is there, what is missing and what to do next."""
     workspace = open_workspace(settings)
@@ -124,7 +160,7 @@ def _partition(
 
 
 def _assets(settings: Settings) -> list[str]:
-    return [*plan.BOOKS, *backtest_assets(settings)]
+    return [*plan.BOOKS, *plan.TABLES, *backtest_assets(settings)]
 
 
 def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list[str]:

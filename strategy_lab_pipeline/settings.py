@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from strategy_lab_core.data.bar_cells import bar_rule
 from strategy_lab_pipeline.errors import SettingsError, UnsafePathError
 
 __all__ = ["DEFAULT_PRODUCTS", "SETTINGS_FILE", "Settings"]
@@ -68,6 +69,9 @@ class Settings(BaseSettings):
         Share of a session's rows in quarantine above which downstream is blocked.
     max_unreliable_share
         Share of a session's open time without a reliable book above which downstream is blocked.
+    bars
+        Rules of the bars that are made of every session, such as 1m, 4h, 500ticks, 1000volume,
+        1000000dollar; features are made for those that are times.
     deadline_seconds
         Longest that one pass of the engine over one session may take before it is killed; reading
         the ticks and compiling come before and do not count.
@@ -92,6 +96,7 @@ class Settings(BaseSettings):
     first_session: date = date(2023, 1, 1)
     max_quarantined_share: Share = 0.01
     max_unreliable_share: Share = 0.05
+    bars: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)] = ("1m",)
     deadline_seconds: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1800.0
 
     def __init__(self, **values: Any) -> None:
@@ -131,20 +136,27 @@ class Settings(BaseSettings):
         home: Path = info.data["home"]
         return home / path.expanduser()
 
-    @field_validator("products", mode="before")
+    @field_validator("products", "bars", mode="before")
     @classmethod
-    def _split(cls, products: Any) -> Any:
-        if isinstance(products, str):  # from the environment: MNQ,ES
-            return tuple(name.strip() for name in products.split(","))
-        return products
+    def _split(cls, names: Any) -> Any:
+        if isinstance(names, str):  # from the environment: MNQ,ES
+            return tuple(name.strip() for name in names.split(","))
+        return names
 
-    @field_validator("products")
+    @field_validator("products", "bars")
     @classmethod
-    def _unique(cls, products: tuple[str, ...]) -> tuple[str, ...]:
-        twice = [name for name, count in Counter(products).items() if count > 1]
+    def _unique(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise ValueError(f"{', '.join(twice)} listed more than once")
-        return products
+        return names
+
+    @field_validator("bars")
+    @classmethod
+    def _known_rules(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            bar_rule(name)  # a ConfigError is a ValueError: it says which forms there are
+        return names
 
     @classmethod
     def settings_customise_sources(

@@ -192,30 +192,45 @@ def _catalogue(workspace: Workspace, paths: Iterable[Path], summary: Summary) ->
 def _run_sessions(
     workspace: Workspace, instance: Any, assets: Sequence[str], summary: Summary
 ) -> None:
-    stale = plan.stale_partitions(workspace)
+    work = _to_run(workspace, assets)
     blocked = plan.blocked_partitions(workspace)
     summary.blocked = [
         {"product": each.product, "session": str(each.session), "reason": "; ".join(each.reasons)}
         for each in blocked
     ]
-    work = [
-        (partition, [asset for asset in partition.assets if asset.partition(".")[0] in assets])
-        for partition in stale
-    ]
-    work = [(partition, chosen) for partition, chosen in work if chosen]
     summary.up_to_date = plan.count_partitions(workspace) - len(work) - len(blocked)
     title = "running sessions" if is_compiled() else "running sessions, compiling once (a minute)"
-    with steps(title, total=len(work)) as progress:
-        for partition, chosen in work:
-            run = launch.run_session(instance, partition.product, partition.session, chosen)
-            summary.ran.append(asdict(run))
-            progress.advance(f"{partition.product} {partition.session}")
+    done = set()
+    while work:
+        with steps(title, total=len(work)) as progress:
+            for partition, chosen in work:
+                run = launch.run_session(instance, partition.product, partition.session, chosen)
+                summary.ran.append(asdict(run))
+                progress.advance(f"{partition.product} {partition.session}")
+        # Features look back: those of the session after one that changed are out of date now.
+        done |= {(each.product, each.session) for each, _ in work}
+        work = [
+            (each, chosen)
+            for each, chosen in _to_run(workspace, assets)
+            if chosen == ["features"] and (each.product, each.session) not in done
+        ]
     told = {(run["product"], run["session"]) for run in summary.ran if run["failures"]}
     for product, session, label, reason in plan.without_result(workspace):
         if label == "not run":
             summary.notes.append(f"{product} {session}: {reason}")
         elif (product, session) not in told:
             summary.failed.append({"product": product, "session": session, "reason": reason})
+
+
+def _to_run(
+    workspace: Workspace, assets: Sequence[str]
+) -> list[tuple[plan.StalePartition, list[str]]]:
+    """Return the partitions with something to do among these kinds of assets, and what it is."""
+    found = [
+        (partition, [asset for asset in partition.assets if asset.partition(".")[0] in assets])
+        for partition in plan.stale_partitions(workspace)
+    ]
+    return [(partition, chosen) for partition, chosen in found if chosen]
 
 
 def _run_reports(workspace: Workspace, instance: Any, summary: Summary) -> None:

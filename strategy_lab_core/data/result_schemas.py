@@ -1,8 +1,8 @@
-"""Every column of the tables that books and engine write: name, type, unit, meaning, range.
+"""Every column of the tables that are made from ticks: name, type, unit, meaning, range.
 
-The tables themselves are made in `book.changes`, `book.trust` and `engine.results`; tests hold them
-to these columns. Money is in the product's money units, 1e-6 of the currency unless it says
-otherwise.
+The tables themselves are made in `data.bars`, `book.changes`, `book.trust`, `features.table` and
+`engine.results`; tests hold them to these columns. Money is in the product's money units, 1e-6 of
+the currency unless it says otherwise.
 """
 
 from collections.abc import Mapping
@@ -75,6 +75,54 @@ _INTERVALS = (
     ColumnSpec("rule", pl.String, "-", "the state rule, or why the book is not known"),
     _count("rows", "rows", "of the stretch"),
 )
+_CELL = (
+    ColumnSpec("session", pl.Date, "-", "key of the session"),
+    INSTRUMENT_ID,
+    ColumnSpec("symbol", pl.String, "-", "raw symbol"),
+    _time("start_ns", "first moment, by the matching engine's time"),
+    _time("end_ns", "first moment after it"),
+)
+_VISIBLE = _time(
+    "visible_ns", "capture clock when all before `end_ns` could have come: add your line to it"
+)
+_BARS = (
+    *_CELL,
+    *(
+        ColumnSpec(name, pl.Int64, "1e-9", f"{which} trade's price")
+        for name, which in (
+            ("open", "first"), ("high", "highest"), ("low", "lowest"), ("close", "last"),
+        )
+    ),
+    _count("volume", "lots", "traded"),
+    _count("auction_volume", "lots", "of it without an aggressor: auctions"),
+    _count("buy_volume", "lots", "of it bought by aggressors"),
+    _count("sell_volume", "lots", "of it sold by aggressors"),
+    _count("n_trades", "trades", "counted; 0 where an empty bar was filled in"),
+    ColumnSpec(
+        "notional", pl.Decimal(38, 9), "price x lots", "exact sum; by `volume` it is the VWAP"
+    ),
+    _VISIBLE,
+)  # fmt: skip
+
+
+def _float(name: str, unit: str, meaning: str) -> ColumnSpec:
+    return ColumnSpec(name, pl.Float64, unit, f"{meaning}; null where not known", nullable=True)
+
+
+_FEATURES = (
+    *_CELL,
+    ColumnSpec("bid_px", pl.Int64, "1e-9", "best bid at the end, null where none", nullable=True),
+    ColumnSpec("ask_px", pl.Int64, "1e-9", "best ask at the end, null where none", nullable=True),
+    _count("n_events", "events", "of the cell"),
+    ColumnSpec("order_flow_imbalance", pl.Int64, "lots", "sum of e_n over the cell's events"),
+    _float("imbalance", "-", "bid size / (bid size + ask size) at the end"),
+    _float("weighted_mid", "points", "mid weighted by the other side's size"),
+    _float("micro_price", "points", "Stoikov's, fitted on the session before"),
+    _float("vpin", "-", "of the last buckets of equal volume"),
+    _float("volatility", "points / sqrt(s)", "of the mid, old changes fading"),
+    _float("realised_volatility", "points / sqrt(s)", "of the mid, in the cell"),
+    _VISIBLE,
+)
 _ORDERS = (
     _count("order_id", "-", "number of our order in the run"),
     ColumnSpec("side", LETTER, "-", "B buy, A sell", letters=_SIDE),
@@ -122,8 +170,10 @@ _EQUITY = (
 # By the name of the file in the lake, without the instrument's id or the experiment's name.
 RESULT_TABLES: Mapping[str, tuple[ColumnSpec, ...]] = MappingProxyType(
     {
+        "bars": _BARS,
         "bbo": _BBO,
         "levels": _LEVELS,
+        "features": _FEATURES,
         "intervals": _INTERVALS,
         "orders": _ORDERS,
         "fills": _FILLS,

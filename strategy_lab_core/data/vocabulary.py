@@ -25,7 +25,8 @@ Written by `make vocabulary` from `schemas.py`, `result_schemas.py` and `roll_sc
 The words are Databento's. Times are int64 ns UTC, prices int64 in 1e-9 of the quoted unit, sizes
 whole lots. "letter" is a Polars Enum whose physical value is the ASCII code of a DBN record. Raw
 ticks may hold any value that fits the type; validated ticks hold those of the range. `bbo` and
-`levels` are the order books of the lake, `intervals` the stretches without a trusted book;
+`levels` are the order books of the lake, `intervals` the stretches without a trusted book; `bars`
+and `features` are made of trades and books, a row for each bar or cell of time;
 `orders`, `fills` and `equity` are what a backtest leaves, their "money" is 1e-6 of the product's
 currency. From `contract_sessions` on, the tables are those that [rolls](rolls.md) are decided from,
 and what is decided.

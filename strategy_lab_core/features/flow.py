@@ -3,6 +3,7 @@
 From best bids and offers (order flow imbalance) and from trades (VPIN). Sizes in lots.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from strategy_lab_core._jit import kernel
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import Float1D, Int1D, IntAny
 
-__all__ = ["Vpin", "bulk_bought", "flow_step", "order_flow_imbalance", "vpin"]
+__all__ = ["Vpin", "VpinMeter", "bulk_bought", "flow_step", "order_flow_imbalance", "vpin"]
 
 
 @kernel
@@ -67,6 +68,9 @@ def _flow_steps(bid: Int1D, bid_size: Int1D, ask: Int1D, ask_size: Int1D) -> Int
     return flow
 
 
+_FREE, _NET = 0, 1  # places in the memory of `_fill_buckets`
+
+
 class Vpin(NamedTuple):
     """Values in [0, 1], and for each the row with which its last bucket was full: known then."""
 
@@ -96,37 +100,66 @@ def vpin(bought: Float1D, sold: Float1D, *, bucket_lots: float, n_buckets: int) 
     -------
     A value for each full bucket from the n-th on; none where there are fewer.
     """
-    if bucket_lots <= 0:
-        raise ConfigError("bucket_lots", bucket_lots, "above 0")
-    if n_buckets < 1:
-        raise ConfigError("n_buckets", n_buckets, "at least 1")
-    bought, sold = np.asarray(bought, np.float64), np.asarray(sold, np.float64)
-    room = int((bought.sum() + sold.sum()) / bucket_lots) + 1
-    row, imbalance = _bucket_imbalances(bought, sold, float(bucket_lots), room)
-    sums = np.concatenate([[0.0], np.cumsum(imbalance)])
-    value = (sums[n_buckets:] - sums[:-n_buckets]) / (n_buckets * bucket_lots)
-    return Vpin(row[n_buckets - 1 :], value)
+    return VpinMeter(bucket_lots=bucket_lots, n_buckets=n_buckets).feed(bought, sold)
+
+
+class VpinMeter:
+    """`vpin` batch by batch: the same values wherever the rows are cut.
+
+    Parameters
+    ----------
+    bucket_lots, n_buckets
+        V and n, above 0.
+    """
+
+    def __init__(self, *, bucket_lots: float, n_buckets: int) -> None:
+        if bucket_lots <= 0:
+            raise ConfigError("bucket_lots", bucket_lots, "above 0")
+        if n_buckets < 1:
+            raise ConfigError("n_buckets", n_buckets, "at least 1")
+        self._bucket_lots = float(bucket_lots)
+        self._memory = np.array([self._bucket_lots, 0.0])
+        self._last = np.full(n_buckets, np.nan)
+        self.value = math.nan  # the latest, NaN before there is one
+
+    def feed(self, bought: Float1D, sold: Float1D) -> Vpin:
+        """Take further rows; return the values that they gave, by the rows of this batch."""
+        bought = np.ascontiguousarray(bought, np.float64)
+        sold = np.ascontiguousarray(sold, np.float64)
+        room = int((bought.sum() + sold.sum()) / self._bucket_lots) + 2
+        out = Vpin(np.empty(room, np.int64), np.empty(room))
+        n = _fill_buckets(bought, sold, self._bucket_lots, self._memory, self._last, out)
+        self.value = float(out.value[n - 1]) if n else self.value
+        return Vpin(out.row[:n], out.value[:n])
 
 
 @kernel
-def _bucket_imbalances(
-    bought: Float1D, sold: Float1D, bucket_lots: float, room: int
-) -> tuple[Int1D, Float1D]:
-    """Return for each full bucket its last row and |V_S - V_B|."""
-    rows, imbalances = np.zeros(room, np.int64), np.zeros(room)
-    n, free, net = 0, bucket_lots, 0.0
+def _fill_buckets(
+    bought: Float1D, sold: Float1D, bucket_lots: float, memory: Float1D, last: Float1D, out: Vpin
+) -> int:
+    """Write a value for each bucket that becomes full; return how many.
+
+    `memory` is the lots that the open bucket lacks and its net lots so far, `last` the |V_S - V_B|
+    of the last buckets, NaN where there were fewer.
+    """
+    n, n_buckets = 0, len(last)
     for i in range(len(bought)):
         lots = bought[i] + sold[i]
         left = lots
-        while left >= free and n < room:
-            net += (bought[i] - sold[i]) * free / lots
-            rows[n], imbalances[n] = i, abs(net)
-            left -= free
-            n, free, net = n + 1, bucket_lots, 0.0
+        while left >= memory[_FREE] and n < len(out.row):
+            memory[_NET] += (bought[i] - sold[i]) * memory[_FREE] / lots
+            for k in range(n_buckets - 1):
+                last[k] = last[k + 1]
+            last[n_buckets - 1] = abs(memory[_NET])
+            left -= memory[_FREE]
+            memory[_FREE], memory[_NET] = bucket_lots, 0.0
+            if last[0] >= 0:  # NaN is not
+                out.row[n], out.value[n] = i, last.sum() / (n_buckets * bucket_lots)
+                n += 1
         if left > 0:
-            net += (bought[i] - sold[i]) * left / lots
-            free -= left
-    return rows[:n], imbalances[:n]
+            memory[_NET] += (bought[i] - sold[i]) * left / lots
+            memory[_FREE] -= left
+    return n
 
 
 def bulk_bought(price_change: Float1D, lots: Float1D) -> Float1D:

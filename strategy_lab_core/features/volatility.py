@@ -9,11 +9,21 @@ from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.features.decay import faded
 from strategy_lab_core.types import NS_PER_SECOND, Float1D, Int1D
 
-__all__ = ["UNKNOWN", "bounce_spread", "realised_volatility", "roll_spread", "watch_volatility"]
+__all__ = [
+    "UNKNOWN",
+    "bounce_spread",
+    "realised_so_far",
+    "realised_volatility",
+    "roll_spread",
+    "watch_realised",
+    "watch_volatility",
+]
 
 UNKNOWN = -1.0  # volatility while too little has been seen
 _LAST_NS, _SINCE_NS, _LAST_MID_TWICE = 0, 1, 2  # places in the integers of `watch_volatility`
 _SQUARES, _SECONDS = 0, 1  # and in its floats
+_GRID_NS, _STEPS = 0, 1  # the integers of `watch_realised`: the next point, steps in the sum
+_AT_GRID, _LATEST, _SUM = 0, 1, 2  # its floats: price at the last point and now, squares
 
 
 def realised_volatility(ts_ns: Int1D, price: Float1D, *, sample_ns: int = NS_PER_SECOND) -> float:
@@ -35,10 +45,58 @@ def realised_volatility(ts_ns: Int1D, price: Float1D, *, sample_ns: int = NS_PER
     """
     if len(ts_ns) == 0 or not 0 < sample_ns <= ts_ns[-1] - ts_ns[0]:
         raise ConfigError("sample_ns", sample_ns, "above 0 and within the time that the rows span")
-    grid = np.arange(ts_ns[0], ts_ns[-1] + 1, sample_ns)
-    known = np.asarray(price, np.float64)[np.searchsorted(ts_ns, grid, side="right") - 1]
-    seconds = (grid[-1] - grid[0]) / NS_PER_SECOND
-    return float(np.sqrt(np.sum(np.diff(known) ** 2) / seconds))
+    ints, floats = np.zeros(2, np.int64), np.zeros(3)
+    columns = np.ascontiguousarray(ts_ns, np.int64), np.ascontiguousarray(price, np.float64)
+    return _realised(ints, floats, *columns, sample_ns)
+
+
+@kernel
+def _realised(ints: Int1D, floats: Float1D, ts_ns: Int1D, price: Float1D, sample_ns: int) -> float:
+    for n in range(len(ts_ns)):
+        watch_realised(ints, floats, ts_ns[n], price[n], sample_ns)
+    return realised_so_far(ints, floats, ts_ns[-1], sample_ns)
+
+
+@kernel
+def watch_realised(ints: Int1D, floats: Float1D, now_ns: int, price: float, sample_ns: int) -> None:
+    """Take in the price that holds from `now_ns` on.
+
+    Parameters
+    ----------
+    ints, floats
+        Its memory: two integers and three floats, zero at the beginning. The grid counts from the
+        first price.
+    """
+    if ints[_GRID_NS] == 0:
+        ints[_GRID_NS], floats[_AT_GRID] = now_ns + sample_ns, price
+    else:
+        pass_grid(ints, floats, now_ns - 1, sample_ns)
+    floats[_LATEST] = price
+
+
+@kernel
+def pass_grid(ints: Int1D, floats: Float1D, now_ns: int, sample_ns: int) -> None:
+    """Take the points of the grid up to `now_ns`, included: the price has not changed since."""
+    if now_ns >= ints[_GRID_NS] > 0:
+        steps = (now_ns - ints[_GRID_NS]) // sample_ns + 1
+        floats[_SUM] += (floats[_LATEST] - floats[_AT_GRID]) ** 2
+        floats[_AT_GRID] = floats[_LATEST]
+        ints[_GRID_NS] += steps * sample_ns
+        ints[_STEPS] += steps
+
+
+@kernel
+def realised_so_far(ints: Int1D, floats: Float1D, now_ns: int, sample_ns: int) -> float:
+    """Return the realised volatility up to `now_ns` and begin a new sum; `UNKNOWN` without steps.
+
+    The unit is the price's per square root of a second.
+    """
+    pass_grid(ints, floats, now_ns, sample_ns)
+    if ints[_STEPS] == 0:
+        return UNKNOWN
+    found = math.sqrt(floats[_SUM] / (ints[_STEPS] * sample_ns / NS_PER_SECOND))
+    ints[_STEPS], floats[_SUM] = 0, 0.0
+    return found
 
 
 @kernel

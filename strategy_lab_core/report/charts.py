@@ -13,18 +13,27 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 __all__ = [
+    "BLUE",
+    "GREY",
+    "HEIGHT",
+    "LOW",
+    "ORANGE",
+    "WIDTH",
     "book_chart",
     "drawdown_chart",
     "equity_chart",
     "fills_chart",
+    "in_points",
+    "inline_values",
     "position_chart",
     "sensitivity_chart",
     "thinned",
+    "time_axis",
     "to_svg",
 ]
 
 BLUE, ORANGE, GREY = "#3b76c4", "#d9772b", "#8a8f98"  # apart for every kind of colour vision
-_WIDTH, _HEIGHT, _LOW = 860, 240, 130
+WIDTH, HEIGHT, LOW = 860, 240, 130
 _NS_PER_MS = 1_000_000
 _PRICE = 1e-9
 _FEW_LOTS = 8
@@ -55,7 +64,7 @@ def thinned(table: pl.DataFrame, low: str, high: str, points: int) -> pl.DataFra
     return table[places]
 
 
-def _values(table: pl.DataFrame, **columns: pl.Expr) -> alt.InlineData:
+def inline_values(table: pl.DataFrame, **columns: pl.Expr) -> alt.InlineData:
     """Return inline data: ``t`` in ms UTC and the given columns, rounded for people."""
     time = (pl.col("ts") / _NS_PER_MS).round(3).alias("t")
     named = [expression.alias(name) for name, expression in columns.items()]
@@ -67,11 +76,12 @@ def _money(column: str, scale: int) -> pl.Expr:
     return (pl.col(column) / scale).round(6)
 
 
-def _points(column: str) -> pl.Expr:
+def in_points(column: str) -> pl.Expr:
+    """Return a price column (1e-9) in points."""
     return (pl.col(column) * _PRICE).round(9)
 
 
-def _time(span: tuple[int, int] | None = None) -> alt.X:
+def time_axis(span: tuple[int, int] | None = None) -> alt.X:
     """Return a UTC time axis on a 24-hour clock, over `span` (ns, both ends) where given."""
     label = "utchours(datum.value) + utcminutes(datum.value) == 0 ? '%a %d %b' : '%H:%M'"
     axis = alt.Axis(
@@ -98,14 +108,14 @@ def equity_chart(
     """Draw ``equity`` (money, after fees, marked at mid) over ``ts`` (ns UTC)."""
     table = thinned(equity, "equity", "equity", points)
     chart: alt.Chart = (
-        alt.Chart(_values(table, equity=_money("equity", money_scale)))
+        alt.Chart(inline_values(table, equity=_money("equity", money_scale)))
         .mark_line(interpolate="step-after", color=BLUE, strokeWidth=1.3)
         .encode(
-            x=_time(),
+            x=time_axis(),
             y=alt.Y("equity:Q", title=f"equity, {currency}"),
             tooltip=_tip(("equity:Q", currency, ",.2f")),
         )
-        .properties(width=_WIDTH, height=_HEIGHT)
+        .properties(width=WIDTH, height=HEIGHT)
     )
     return chart
 
@@ -116,14 +126,14 @@ def drawdown_chart(
     """Draw ``drawdown`` (money below the highest equity so far) downwards over ``ts``."""
     table = thinned(curve, "drawdown", "drawdown", points)
     chart: alt.Chart = (
-        alt.Chart(_values(table, drawdown=-_money("drawdown", money_scale)))
+        alt.Chart(inline_values(table, drawdown=-_money("drawdown", money_scale)))
         .mark_area(interpolate="step-after", color=ORANGE, opacity=0.45, line={"color": ORANGE})
         .encode(
-            x=_time(),
+            x=time_axis(),
             y=alt.Y("drawdown:Q", title=f"drawdown, {currency}"),
             tooltip=_tip(("drawdown:Q", currency, ",.2f")),
         )
-        .properties(width=_WIDTH, height=_LOW)
+        .properties(width=WIDTH, height=LOW)
     )
     return chart
 
@@ -135,14 +145,14 @@ def position_chart(
     table = thinned(equity, "position", "position", points)
     ticks = _whole_lots(equity["position"])
     chart: alt.Chart = (
-        alt.Chart(_values(table, position=pl.col("position")))
+        alt.Chart(inline_values(table, position=pl.col("position")))
         .mark_area(interpolate="step-after", color=GREY, opacity=0.35, line={"color": GREY})
         .encode(
-            x=_time(span),
+            x=time_axis(span),
             y=alt.Y("position:Q", title="position, lots", axis=alt.Axis(values=ticks, format="d")),
             tooltip=_tip(("position:Q", "lots", "d")),
         )
-        .properties(width=_WIDTH, height=_LOW)
+        .properties(width=WIDTH, height=LOW)
     )
     return chart
 
@@ -168,29 +178,29 @@ def fills_chart(
     span
         Ends of the time axis in ns; those of the data where not given.
     """
-    quotes = _values(
+    quotes = inline_values(
         thinned(prices, "bid", "ask", points),
-        bid=_points("bid"),
-        ask=_points("ask"),
+        bid=in_points("bid"),
+        ask=in_points("ask"),
     )
     price = alt.Scale(zero=False, nice=False, padding=8)
     lines = [
         alt.Chart(quotes)
         .mark_line(interpolate="step-after", color=GREY, strokeWidth=1, opacity=opacity)
-        .encode(x=_time(span), y=alt.Y(f"{side}:Q", title="price", scale=price))
+        .encode(x=time_axis(span), y=alt.Y(f"{side}:Q", title="price", scale=price))
         for side, opacity in (("bid", 0.9), ("ask", 0.5))
     ]
     zoom = alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
     layers = alt.LayerChart(layer=[*lines, _marks(fills, points, span)])
-    return layers.properties(width=_WIDTH, height=300).add_params(zoom)
+    return layers.properties(width=WIDTH, height=300).add_params(zoom)
 
 
 def _marks(fills: pl.DataFrame, points: int, span: tuple[int, int] | None) -> alt.Chart:
     """Return our fills as triangles: buys point up, sells down."""
     every = max(-(-fills.height // points), 1)
-    data = _values(
+    data = inline_values(
         fills.gather_every(every).rename({"ts_exchange": "ts"}),
-        price=_points("price"),
+        price=in_points("price"),
         side=pl.when(pl.col("side") == "B").then(pl.lit("buy")).otherwise(pl.lit("sell")),
         size=pl.col("size"),
         liquidity=pl.col("liquidity").cast(pl.String).replace({"M": "maker", "T": "taker"}),
@@ -203,7 +213,7 @@ def _marks(fills: pl.DataFrame, points: int, span: tuple[int, int] | None) -> al
         alt.Chart(data)
         .mark_point(filled=True, size=46, opacity=0.85)
         .encode(
-            x=_time(span),
+            x=time_axis(span),
             y="price:Q",
             color=alt.Color("side:N", scale=colour, legend=legend),
             shape=alt.Shape("side:N", scale=shape, legend=legend),
@@ -281,7 +291,7 @@ def _curve(points: pl.DataFrame, curve: str, currency: str, money_scale: int) ->
     pair: alt.HConcatChart = alt.hconcat(
         *(
             drawn.encode(x=x, y=alt.Y(f"{name}:Q", title=title), tooltip=tip).properties(
-                width=_WIDTH // 2 - 60, height=_LOW
+                width=WIDTH // 2 - 60, height=LOW
             )
             for name, title in (("profit", f"net profit, {currency}"), ("n_fills", "fills"))
         )

@@ -32,14 +32,11 @@ def demo(
 
 @app.command()
 def ingest(files: FILES, as_json: JSON = False) -> None:
-    """Catalogue files and bring their sessions up to date, from raw ticks to order books."""
+    """Catalogue files and bring their sessions up to date, from raw ticks to bars and features."""
+    from strategy_lab_pipeline.stages.plan import BOOKS, TABLES
     from strategy_lab_pipeline.work import work_through
 
-    summary = work_through(
-        settings(),
-        data=files,
-        assets=("raw_ticks", "validated_ticks", "quarantined_ticks", "order_books"),
-    )
+    summary = work_through(settings(), data=files, assets=(*BOOKS, *TABLES))
     answer(summary.as_dict(), as_json, lambda _: summary.show(people))
     raise typer.Exit(0 if summary.success else 1)
 

@@ -1,12 +1,13 @@
 """Commands that only look: what is there, what is missing, how sound it is."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from strategy_lab_pipeline.cli.shared import FILES, JSON, answer, app, people, settings, table
 
-__all__ = ["book", "doctor", "quality", "rolls", "status"]
+__all__ = ["bars", "book", "doctor", "quality", "rolls", "status"]
 
 
 @app.command()
@@ -38,6 +39,23 @@ def book(files: FILES, as_json: JSON = False) -> None:
 
     rows = summarise(files)
     answer(rows, as_json, lambda found: people.print(table("order books", found)))
+
+
+@app.command()
+def bars(
+    product: Annotated[str, typer.Argument(help="The product, such as MNQ.")],
+    session: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The session.")],
+    every: Annotated[
+        str, typer.Option(help="1m to 1d, or 500ticks, 1000volume, 1000000dollar.")
+    ] = "1m",
+    as_json: JSON = False,
+) -> None:
+    """Show the bars of a session's contracts; those that the settings lack are made now."""
+    from strategy_lab_pipeline.inquiry import bar_rows, readable_bars
+
+    rows = bar_rows(settings(), product, session.date(), every)
+    title = f"{product} {session.date()}, {every}"
+    answer(rows, as_json, lambda found: people.print(table(title, readable_bars(found))))
 
 
 @app.command()

@@ -4,9 +4,9 @@ import dagster as dg
 
 from strategy_lab_pipeline.defs.describe import asset_key
 from strategy_lab_pipeline.defs.partitions import session_by_product
-from strategy_lab_pipeline.stages import backtests, books, validated
+from strategy_lab_pipeline.stages import backtests, bars, books, validated
 
-__all__ = ["backtest_check_specs", "book_check_specs", "validated_check_specs"]
+__all__ = ["backtest_check_specs", "bar_check_specs", "book_check_specs", "validated_check_specs"]
 
 
 def _specs(asset: str, rules: dict[str, str]) -> list[dg.AssetCheckSpec]:
@@ -26,6 +26,11 @@ def validated_check_specs() -> list[dg.AssetCheckSpec]:
 def book_check_specs() -> list[dg.AssetCheckSpec]:
     """Return the consistency figures of order books."""
     return _specs("order_books", books.RULES)
+
+
+def bar_check_specs() -> list[dg.AssetCheckSpec]:
+    """Return what bars must add up to."""
+    return _specs("bars", bars.RULES)
 
 
 def backtest_check_specs(asset: str) -> list[dg.AssetCheckSpec]:

@@ -7,7 +7,7 @@ from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue
 from strategy_lab_pipeline.stages.experiments import backtest_assets
-from strategy_lab_pipeline.stages.plan import BOOKS
+from strategy_lab_pipeline.stages.plan import BOOKS, TABLES
 
 __all__ = ["catalogue_landing", "session_chain", "write_reports"]
 
@@ -61,7 +61,7 @@ def catalogue_landing() -> None:
 
 session_chain = dg.define_asset_job(
     "session_chain",
-    selection=[asset_key(asset) for asset in (*BOOKS, *backtest_assets(Settings()))],
+    selection=[asset_key(asset) for asset in (*BOOKS, *TABLES, *backtest_assets(Settings()))],
     description="From raw ticks to backtest runs: one session of one product.",
     tags={"strategy_lab/kind": "session", "dagster/priority": "0"},
 )

@@ -5,7 +5,7 @@ One pair of tables an instrument: `bbo-<id>` and `levels-<id>`; `replay` of the 
 (`stages.contracts`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -33,8 +33,10 @@ __all__ = [
     "OrderBooks",
     "build",
     "config_of",
+    "feeds_of",
     "inputs_of",
     "quotes",
+    "rows_of",
 ]
 
 # The first of these that an instrument has rows in feeds its book; the others cross-check.
@@ -103,10 +105,10 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
     return OrderBooks(outcome, findings, _chart(outcome))
 
 
-def feeds_of(validated: Path) -> dict[int, TickSchema]:
-    """Return the primary schema of each instrument that has one, by instrument id."""
+def feeds_of(validated: Path, schemas: Sequence[TickSchema] = PRIMARY) -> dict[int, TickSchema]:
+    """Return the first of the schemas that each instrument has, by instrument id."""
     feeds: dict[int, TickSchema] = {}
-    for schema in PRIMARY:
+    for schema in schemas:
         path = validated / f"{schema}.parquet"
         if path.is_file():
             ids = pl.scan_parquet(path).select(pl.col("instrument_id").unique()).collect()

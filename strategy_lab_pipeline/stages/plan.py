@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from strategy_lab_pipeline.stages import backtests, books, raw, reports, validated
+from strategy_lab_pipeline.stages import backtests, bars, books, features, raw, reports, validated
 from strategy_lab_pipeline.stages.experiments import ASSET, backtest_assets
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome
@@ -16,6 +16,7 @@ from strategy_lab_pipeline.stages.workspace import Workspace
 __all__ = [
     "BOOKS",
     "CHAIN",
+    "TABLES",
     "BlockedPartition",
     "StalePartition",
     "blocked_partitions",
@@ -28,8 +29,10 @@ __all__ = [
 ]
 
 BOOKS = ("raw_ticks", "validated_ticks", "quarantined_ticks", "order_books")
-CHAIN = (*BOOKS, ASSET)
+TABLES = ("bars", "features")  # made of ticks and books, as backtest runs are, and not of those
+CHAIN = (*BOOKS, *TABLES, ASSET)
 _STAGES = {"raw_ticks": raw, "validated_ticks": validated, "order_books": books}
+_TABLE_STAGES = {"bars": bars, "features": features}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +127,20 @@ def partition_plan(workspace: Workspace, product: str, session: date) -> StalePa
     deliveries = [
         (file.path, file.sha256, file.delivery) for file in sources_of(workspace, product, session)
     ]
-    state = [deliveries, _chain_config(workspace, product)]
+    earlier = features.earlier_inputs(workspace, product, session)
+    state = [deliveries, _chain_config(workspace, product), earlier]
     if not set(assets) & set(BOOKS):  # only then is it the rolls that say what has changed
-        state.append([backtests.inputs_of(workspace, product, session, each) for each in assets])
+        groups = set(assets) & set(backtest_assets(workspace.settings))
+        state.append(
+            [backtests.inputs_of(workspace, product, session, each) for each in sorted(groups)]
+        )
     return StalePartition(product, session, assets, digest(state))
 
 
 def _chain_config(workspace: Workspace, product: str) -> list[object]:
     ticks = [
         input_key(asset, {}, stage.config_of(workspace, product))
-        for asset, stage in _STAGES.items()
+        for asset, stage in (_STAGES | _TABLE_STAGES).items()
     ]
     runs = [
         input_key(asset, {}, backtests.config_of(workspace, product, asset))
@@ -147,7 +154,25 @@ def _stale_assets(workspace: Workspace, product: str, session: date) -> tuple[st
     groups = backtest_assets(workspace.settings)
     first = _first_stale(workspace, product, session)
     if first is not None:
-        return (*BOOKS[BOOKS.index(first) :], *groups)
+        return (*BOOKS[BOOKS.index(first) :], *TABLES, *groups)
+    tables = _stale_tables(workspace, product, session)
+    return (*tables, *_stale_groups(workspace, product, session))
+
+
+def _stale_tables(workspace: Workspace, product: str, session: date) -> tuple[str, ...]:
+    """Return bars and features from the first that is out of date on."""
+    for number, (asset, stage) in enumerate(_TABLE_STAGES.items()):
+        inputs = stage.inputs_of(workspace, product, session)
+        if inputs is None:
+            return ()  # blocked upstream
+        version = input_key(asset, inputs, stage.config_of(workspace, product))
+        if _current(workspace, asset, product, session, version) is None:
+            return TABLES[number:]
+    return ()
+
+
+def _stale_groups(workspace: Workspace, product: str, session: date) -> tuple[str, ...]:
+    groups = backtest_assets(workspace.settings)
     inputs = {asset: backtests.inputs_of(workspace, product, session, asset) for asset in groups}
     wanted = {
         asset: input_key(asset, found, backtests.config_of(workspace, product, asset))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-__all__ = ["bulk_bought", "expected_move", "flow", "realised_volatility", "vpin"]
+__all__ = ["book_cells", "bulk_bought", "expected_move", "flow", "realised_volatility", "vpin"]
 
 Quote = tuple[int, int, int, int]  # bid, bid size, ask, ask size
 
@@ -88,3 +88,37 @@ def expected_move(
                     later[to, now] = later.get((to, now), 0.0) + here * probability
         chance = later
     return total
+
+
+def book_cells(
+    events: Sequence[tuple[int, bool, Quote]], cells: Sequence[tuple[int, int]]
+) -> list[tuple[int, int, int, Quote | None]]:
+    """Return (cell, events, flow, last book) from the first cell with an event to the last.
+
+    Events are (time, whether the book can be trusted, quote); the book is None where it can't.
+    """
+    placed: list[tuple[int, bool | None, Quote]] = []
+    now = 0
+    for time, trusted, quote in events:
+        if not cells[0][0] <= time < cells[-1][1]:
+            continue
+        now = next(k for k in range(now, len(cells)) if time < cells[k][1])
+        is_late = now > 0 and cells[now - 1][1] == cells[now][0]
+        if time >= cells[now][0] or is_late:
+            placed.append((now, trusted, quote))
+        else:
+            placed.append((now, None, quote))  # in a halt
+    found = []
+    book: Quote | None = None
+    for cell in range(placed[0][0] if placed else 0, placed[-1][0] + 1 if placed else 0):
+        if cell > 0 and cells[cell - 1][1] < cells[cell][0]:
+            book = None
+        mine = [(trusted, quote) for k, trusted, quote in placed if k == cell]
+        counted = [(trusted, quote) for trusted, quote in mine if trusted is not None]
+        total = 0
+        for trusted, quote in counted:
+            if book is not None and trusted:
+                total += flow(book, quote)
+            book = quote if trusted else None
+        found.append((cell, len(counted), total, book))
+    return found

@@ -17,8 +17,10 @@ from strategy_lab_pipeline.inquiry import status_of
 from strategy_lab_pipeline.settings import SETTINGS_FILE, Settings
 from strategy_lab_pipeline.stages import (
     backtests,
+    bars,
     books,
     catalogue,
+    features,
     plan,
     raw,
     reports,
@@ -26,7 +28,7 @@ from strategy_lab_pipeline.stages import (
 )
 from strategy_lab_pipeline.stages.experiments import experiments
 from strategy_lab_pipeline.stages.landing import search
-from strategy_lab_pipeline.stages.plan import CHAIN
+from strategy_lab_pipeline.stages.plan import BOOKS, TABLES
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 from strategy_lab_pipeline.work import work_through
 
@@ -66,6 +68,8 @@ def run_chain(opened: Workspace, product: str, session: date) -> list[bool]:
         raw.build(opened, product, session, run_id="test"),
         validated.build(opened, product, session, run_id="test").quarantined,
         books.build(opened, product, session, run_id="test").outcome,
+        bars.build(opened, product, session, run_id="test").outcome,
+        features.build(opened, product, session, run_id="test").outcome,
         backtests.build(opened, product, session, run_id="test").outcome,
     )
     return [outcome.built for outcome in stages]
@@ -128,7 +132,7 @@ def test_chain__a_second_time_builds_nothing(done: Workspace) -> None:
     """Inputs, code and configuration are the same: every version is there already."""
     assert plan.stale_partitions(done) == []
     assert plan.stale_reports(done) is None
-    assert run_chain(done, "MNQ", DAYS[0]) == [False] * 4
+    assert run_chain(done, "MNQ", DAYS[0]) == [False] * 6
 
 
 def test_chain__gives_the_same_bytes_in_another_home(
@@ -164,7 +168,9 @@ def test_work__a_blocked_session_is_said_every_time(landing: Path, tmp_path: Pat
     home.mkdir()
     (home / SETTINGS_FILE).write_text("max_quarantined_share: 0.0\n")
     settings = Settings(home=home)
-    first, again = (work_through(settings, data=[landing], assets=CHAIN[:4]) for _ in range(2))
+    first, again = (
+        work_through(settings, data=[landing], assets=(*BOOKS, *TABLES)) for _ in range(2)
+    )
 
     failed = [run["session"] for run in first.ran if not run["success"]]
     assert failed

@@ -91,6 +91,20 @@ def test_backtest__names_what_was_meant(tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "experiments" / "typo.yaml").exists()
 
 
+def test_bars__show_a_session(demo: tuple[Path, Any]) -> None:
+    """Those of the lake, and of a rule that no setting names; a person gets a table."""
+    home, _ = demo
+    minutes = answer("bars", "MNQ", "--session", "2025-01-14", home=home)
+    trades = answer("bars", "MNQ", "--session", "2025-01-14", "--every", "100ticks", home=home)
+    shown = run("bars", "MNQ", "--session", "2025-01-14", "--every", "4h", home=home)
+
+    assert sum(bar["volume"] for bar in minutes) == sum(bar["volume"] for bar in trades) > 0
+    assert {bar["n_trades"] for bar in trades[:-1]} == {100}
+    assert shown.returncode == 0
+    assert "vwap" in shown.stderr
+    assert run("bars", "MNQ", "--session", "2025-01-14", "--every", "9x", home=home).returncode == 1
+
+
 def test_quality__lists_every_rule_of_every_session(demo: tuple[Path, Any]) -> None:
     """Failed, passed and not applicable; narrowed on request."""
     home, _ = demo

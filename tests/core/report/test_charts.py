@@ -136,7 +136,8 @@ def test_roll_chart__has_a_bar_for_each_gap() -> None:
         "missing": [0, 0, 2],
     }
     chart = roll_chart(pl.DataFrame(rows))
-    assert [bar["known"] for bar in chart.to_dict()["data"]["values"]] == [
+    (bars,) = chart.to_dict()["datasets"].values()
+    assert [bar["known"] for bar in bars] == [
         "known to the session", "sessions missing",
     ]  # fmt: skip
     ET.fromstring(to_svg(chart))

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from strategy_lab_core._jit import prune_caches
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
@@ -173,6 +174,8 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
     rows.append(_row("dead runs", condition=True, found=f"{len(repaired.failed_runs)} repaired"))
     rows.append(_row("pool slots", condition=True, found=f"{len(repaired.freed_pools)} freed"))
     rows.append(_row("stale files", condition=True, found=f"{len(swept)} folders removed"))
+    pruned = prune_caches()
+    rows.append(_row("compile caches", condition=True, found=f"{len(pruned)} old ones removed"))
     rows.extend(_experiments(settings))
     return rows
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from strategy_lab_core._jit import is_compiled
+from strategy_lab_core._jit import is_compiled, prune_caches
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.progress import steps
@@ -102,6 +102,7 @@ def work_through(
         How far each partition goes; reports are written only after backtests.
     """
     workspace = open_workspace(settings)
+    prune_caches()
     summary = Summary()
     with launch.open_instance(settings) as instance:
         repaired = launch.repair(instance, daemon_lives=launch.is_up(settings))

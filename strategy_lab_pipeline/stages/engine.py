@@ -16,8 +16,9 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from strategy_lab_pipeline.errors import EngineError
+from strategy_lab_pipeline.errors import EngineError, OverrunError
 from strategy_lab_pipeline.stages import worker
+from strategy_lab_pipeline.stages.memory import memory_limit
 from strategy_lab_pipeline.stages.worker import Answer, Pass
 
 __all__ = ["Engine", "Progress", "engine"]
@@ -49,8 +50,10 @@ class Engine:
 
         Raises
         ------
+        OverrunError
+            The deadline passed, memory ran out, or the process died.
         EngineError
-            The deadline passed or the process died; it is gone, and the next pass gets a new one.
+            This or another reason; the process is gone, and the next pass gets a new one.
         """
         with self._one_at_a_time:
             try:
@@ -79,6 +82,12 @@ class Engine:
                 return list(value)
             if kind == "refused":
                 raise EngineError(f"{value}; run it again")
+            if kind == "starved":
+                raise OverrunError(
+                    f"out of memory ({value}; the limit here is {memory_limit() / 1e9:.1f} GB): "
+                    "run fewer sets or experiments at once, a session with fewer rows, or on a "
+                    "machine with more memory"
+                )
             if kind == "broke":
                 raise EngineError(f"the engine broke with {value}, which is a bug: report it")
             if not has_begun:
@@ -93,7 +102,7 @@ class Engine:
                     f"no row in {START_SECONDS:g} s, which is for reading ticks and compiling; is "
                     "the machine too busy?"
                 )
-            raise EngineError(
+            raise OverrunError(
                 "killed at its deadline: the strategy never ends or is too slow; correct it, or "
                 "raise deadline_seconds in the settings"
             )
@@ -101,7 +110,7 @@ class Engine:
             answer: Answer = link.recv()
         except (EOFError, OSError) as error:
             code = self._process.wait() if self._process else None
-            raise EngineError(
+            raise OverrunError(
                 f"the engine's process died with exit code {code}: -9 is a lack of memory mostly; "
                 "run fewer sets or sessions at once"
             ) from error

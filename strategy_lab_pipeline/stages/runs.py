@@ -143,6 +143,7 @@ def run_sets(
     *,
     folder: Path | None,
     on_progress: Progress,
+    deadline_seconds: float | None = None,
 ) -> list[dict[str, Any]]:
     """Run experiments that differ in parameters and configuration alone in one pass.
 
@@ -150,6 +151,8 @@ def run_sets(
     ----------
     folder
         Where the tables go; None keeps the figures alone.
+    deadline_seconds
+        Of the pass; by default that of the settings.
 
     Raises
     ------
@@ -167,13 +170,13 @@ def run_sets(
         **engine_tables(validated),
         folder=folder,
     )
-    deadline = workspace.settings.deadline_seconds
+    deadline = deadline_seconds or workspace.settings.deadline_seconds
     try:
         found = engine().run(wanted, deadline_seconds=deadline, on_progress=on_progress)
     except EngineError as error:
         many = f" ({len(experiments)} sets)" if len(experiments) > 1 else ""
         place = f"{first.product} {session}"
-        raise EngineError(f"experiment {first.name}{many} on {place}: {error}") from error
+        raise type(error)(f"experiment {first.name}{many} on {place}: {error}") from error
     return [dict(run) for run in found]
 
 

@@ -34,8 +34,8 @@ ORDERS_JUDGED = 20  # fewer are too few to call a habit
 _NONSENSE = ("invalid", "unsupported", "price_distance")
 _FLOOD = ("open_orders", "message_rate", "overflow")
 
-# ("rows", (done, total)), then ("ended", a mapping for each set), ("refused", why), ("broke", why)
-Answer: TypeAlias = tuple[Literal["rows", "ended", "refused", "broke"], Any]
+# ("rows", (done, total)), then ("ended", a mapping for each set) or why not
+Answer: TypeAlias = tuple[Literal["rows", "ended", "refused", "starved", "broke"], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,8 @@ def _answer(wanted: Pass, link: Connection) -> Answer:
         return "ended", [{"label": "not run", "error": str(error)} for _ in wanted.sets]
     except StrategyLabError as error:
         return "ended", [{"label": "failed", "error": str(error)} for _ in wanted.sets]
+    except MemoryError as error:
+        return "starved", str(error) or "an array could not be made"
     except Exception as error:  # the one who asks raises it, and goes on without us
         return "broke", repr(error)
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from strategy_lab_pipeline.errors import EngineError, OverrunError
 from strategy_lab_pipeline.stages import worker
+from strategy_lab_pipeline.stages.jobs import Answer, Job
 from strategy_lab_pipeline.stages.memory import memory_limit
-from strategy_lab_pipeline.stages.worker import Answer, Pass
 
 __all__ = ["Engine", "Progress", "engine"]
 
@@ -28,7 +28,7 @@ START_SECONDS = 1800.0  # to import, read the ticks, and compile on a busy machi
 
 
 class Engine:
-    """Runs passes in a process that is started when it is needed, and again after it is gone."""
+    """Runs jobs in a process that is started when it is needed, and again after it is gone."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,16 +37,16 @@ class Engine:
         atexit.register(self.stop)
 
     def run(
-        self, wanted: Pass, *, deadline_seconds: float, on_progress: Progress
+        self, wanted: Job, *, deadline_seconds: float, on_progress: Progress
     ) -> list[Mapping[str, Any]]:
-        """Run a pass and return a mapping for each set; its tables are in the pass's folder.
+        """Run a job and return a mapping for each set; its tables are in the pass's folder.
 
         Parameters
         ----------
         deadline_seconds
-            From the first row of the pass to its result.
+            From the first row of a pass to its result; of a probe, from step to step.
         on_progress
-            Called with rows done and rows in all, over all threads.
+            Called with rows or steps done, and in all.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Engine:
         self._process = self._link = None
 
     def _ask(
-        self, wanted: Pass, deadline_seconds: float, on_progress: Progress
+        self, wanted: Job, deadline_seconds: float, on_progress: Progress
     ) -> list[Mapping[str, Any]]:
         link = self._started()
         link.send(wanted)
@@ -90,7 +90,7 @@ class Engine:
                 )
             if kind == "broke":
                 raise EngineError(f"the engine broke with {value}, which is a bug: report it")
-            if not has_begun:
+            if not has_begun or wanted.is_stepwise:
                 has_begun, ends = True, time.monotonic() + deadline_seconds
             on_progress(*value)
 

@@ -19,10 +19,11 @@ from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.books import PRIMARY
 from strategy_lab_pipeline.stages.engine import Progress, engine
+from strategy_lab_pipeline.stages.jobs import Pass
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
 from strategy_lab_pipeline.stages.raw import SEED
-from strategy_lab_pipeline.stages.worker import TABLES, Pass, table_path
+from strategy_lab_pipeline.stages.worker import TABLES, table_path
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = [

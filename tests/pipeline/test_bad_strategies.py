@@ -30,8 +30,8 @@ from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import backtests, plan, worker
 from strategy_lab_pipeline.stages.engine import Engine
 from strategy_lab_pipeline.stages.experiments import experiments
+from strategy_lab_pipeline.stages.jobs import Pass
 from strategy_lab_pipeline.stages.memory import memory_limit
-from strategy_lab_pipeline.stages.worker import Pass
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 from tests.pipeline.bad_strategies import write_experiment, write_strategy
 

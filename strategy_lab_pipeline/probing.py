@@ -189,6 +189,7 @@ class _Place:
     ) -> None:
         workspace = open_workspace(settings)
         self._deadline_seconds, self._contract = settings.deadline_seconds, contract
+        self._products = workspace.products
         self._experiment = _experiment(settings, experiment)
         product = self._experiment.product
         self._session = session or _newest(workspace, product, asset)
@@ -206,6 +207,7 @@ class _Place:
         wanted = Probe(
             kind=kind, strategy=one.reference, source=one.strategy.source,
             sets=((one.strategy.parameters, one.config),), product=one.product,
+            products=dict(self._products),
             session=date.fromisoformat(self._session), **self._tables, folder=None,
             contract=self._contract, options=options,
         )  # fmt: skip

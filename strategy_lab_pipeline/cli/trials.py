@@ -71,11 +71,11 @@ def _show(found: "Sweep") -> None:
 
 def _readable(row: dict[str, Any], varied: tuple[str, ...]) -> dict[str, Any]:
     won = f"{row['won'] / row['sessions']:.0%}" if row["sessions"] else ""
-    failed = f", {row['failed']} failed" if row["failed"] else ""
+    wanted = f" of {row['sessions'] + row['failed']}" if row["failed"] else ""
     return {
         "set": row["set"],
         **{name: _short(row[name]) for name in varied},
-        "sessions": f"{row['sessions']}{failed}",
+        "sessions": f"{row['sessions']}{wanted}",
         "fills": f"{row['n_fills']:,}",
         "net profit": f"{row['net_profit_e6'] / 1e6:,.2f}",
         "won": won,

@@ -74,7 +74,7 @@ def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, st
 
 def config_of(workspace: Workspace, product: str) -> dict[str, Any]:
     """Return the settings that decide what comes out."""
-    return {"product": product, "depth": DEPTH}
+    return {"product": product, "depth": DEPTH, **workspace.own_product(product)}
 
 
 def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> OrderBooks:
@@ -85,7 +85,7 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
             f"{product} {session}: no validated ticks; materialise validated_ticks first, and see "
             "its checks where it is blocked"
         )
-    hours = session_of(product, session)
+    hours = session_of(workspace.products[product], session)
     outcome = publish(
         workspace,
         "order_books",
@@ -98,7 +98,7 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
     )
     findings = tuple(_findings(outcome.details["figures"]))
     workspace.store.record_quality("order_books", product, str(session), findings)
-    return OrderBooks(outcome, findings, _chart(outcome))
+    return OrderBooks(outcome, findings, _chart(workspace, outcome))
 
 
 def feeds_of(validated: Path) -> dict[int, TickSchema]:
@@ -187,7 +187,9 @@ def _findings(figures: Mapping[str, int]) -> Iterator[Finding]:
         )
 
 
-def quotes(outcome: Outcome, instrument_id: int | None = None) -> pl.DataFrame:
+def quotes(
+    workspace: Workspace, outcome: Outcome, instrument_id: int | None = None
+) -> pl.DataFrame:
     """Return a sample of best bid and offer over the session: ts, bid, ask.
 
     Of the instrument with the most events where none is named; event ends in the pre-open and
@@ -201,7 +203,8 @@ def quotes(outcome: Outcome, instrument_id: int | None = None) -> pl.DataFrame:
         return pl.DataFrame(schema={"ts": pl.Int64, "bid": pl.Int64, "ask": pl.Int64})
     path = max(sizes, key=lambda found: (sizes[found], found.name))
     every = max(1, sizes[path] // CHART_POINTS)
-    hours = session_of(outcome.product, date.fromisoformat(outcome.session))
+    product = workspace.products[outcome.product]
+    hours = session_of(product, date.fromisoformat(outcome.session))
     begin, end = (hours.pre_open_ns, hours.close_ns) if hours else (0, MAX_TS_NS)
     return (
         pl.scan_parquet(path)
@@ -216,8 +219,8 @@ def quotes(outcome: Outcome, instrument_id: int | None = None) -> pl.DataFrame:
     )
 
 
-def _chart(outcome: Outcome) -> str:
+def _chart(workspace: Workspace, outcome: Outcome) -> str:
     from strategy_lab_core.report.charts import fills_chart, to_svg
 
-    sample = quotes(outcome)
+    sample = quotes(workspace, outcome)
     return to_svg(fills_chart(sample, NO_FILLS)) if sample.height else ""

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.engine.config import BacktestConfig
 
 __all__ = ["Answer", "Import", "Job", "Pass", "Probe"]
@@ -32,6 +33,8 @@ class Pass:
         As the experiment names it; the digest that it had when the experiment was read.
     sets
         Parameters and configuration of each set.
+    products
+        All of them by root.
     ticks, seed, status
         Parquet files of validated rows; None where there are none.
     folder
@@ -44,6 +47,7 @@ class Pass:
     source: str
     sets: tuple[tuple[Mapping[str, float], BacktestConfig], ...]
     product: str
+    products: Mapping[str, Product]
     session: date
     ticks: Path | None
     seed: Path | None

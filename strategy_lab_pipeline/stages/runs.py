@@ -28,6 +28,7 @@ from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = [
     "build",
+    "config_of",
     "engine_tables",
     "inputs_of",
     "record",
@@ -70,7 +71,7 @@ def build(
         product,
         str(session),
         inputs=require_inputs(workspace, product, session),
-        config=digest,
+        config=config_of(workspace, experiment),
         build=lambda draft: _write(workspace, draft, experiment, session, on_progress),
         run_id=run_id,
     )
@@ -86,6 +87,12 @@ def build(
     }
     record(workspace, run, session, run_id=run_id)
     return run
+
+
+def config_of(workspace: Workspace, experiment: Experiment) -> Any:
+    """Return what a run's version rests on beside ticks and code."""
+    own = workspace.own_product(experiment.product)
+    return [experiment.digest(), own] if own else experiment.digest()
 
 
 def require_tables(
@@ -167,6 +174,7 @@ def run_sets(
         source=first.strategy.source,
         sets=tuple((each.strategy.parameters, each.config) for each in experiments),
         product=first.product,
+        products=dict(workspace.products),
         session=session,
         **engine_tables(validated),
         folder=folder,

@@ -20,7 +20,7 @@ from strategy_lab_pipeline.db.records import RunRow
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.progress import steps, tell_part
 from strategy_lab_pipeline.stages.halving import Halving, RunPass
-from strategy_lab_pipeline.stages.runs import inputs_of, record, require_inputs, run_sets
+from strategy_lab_pipeline.stages.runs import config_of, inputs_of, record, require_inputs, run_sets
 from strategy_lab_pipeline.stages.versions import input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
@@ -122,7 +122,7 @@ def sweep(
     """
     traded = experiments[0].product
     days = [
-        _Day(day, require_inputs(workspace, traded, day))
+        _Day(workspace, day, require_inputs(workspace, traded, day))
         for day in sorted(set(sessions)) or _with_books(workspace, traded)
     ]
     if not days:
@@ -166,13 +166,14 @@ def _varied(experiments: Sequence[Experiment]) -> tuple[str, ...]:
 class _Day(NamedTuple):
     """A session, and the data versions that runs on it are made from."""
 
+    workspace: Workspace
     session: date
     inputs: Mapping[str, str]
 
     def version(self, experiment: Experiment) -> str:
         """Return the version of an experiment's run on these ticks with this code."""
-        digest = experiment.digest()
-        return input_key(f"run.{digest}", self.inputs, digest)
+        config = config_of(self.workspace, experiment)
+        return input_key(f"run.{experiment.digest()}", self.inputs, config)
 
 
 def _with_books(workspace: Workspace, traded: str) -> list[date]:

@@ -104,7 +104,8 @@ def _run(wanted: Pass, strategy: Strategy, tell: Progress) -> list[dict[str, Any
     if "book_state" in ticks.columns:  # what the validation of raw ticks needs to name them
         ticks = ticks.drop("file_hash", "row")
     options: dict[str, Any] = {
-        "session": session_of(wanted.product, wanted.session),
+        "session": session_of(wanted.products[wanted.product], wanted.session),
+        "products": wanted.products,
         "seed": _table(wanted.seed),
         "status": _table(wanted.status),
         "on_progress": tell,

@@ -22,6 +22,7 @@ import polars as pl
 import psutil
 import pytest
 
+from strategy_lab_core.data.instruments import products
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_pipeline import launch
@@ -61,7 +62,8 @@ def wanted(opened: Workspace, strategy: Path, **changes: Any) -> Pass:
     folder = opened.lake.version_path("validated_ticks", "MNQ", str(DAY), found.version)
     made = load_strategy(str(strategy))
     values: dict[str, Any] = {
-        "strategy": str(strategy), "source": made.source, "product": "MNQ", "session": DAY,
+        "strategy": str(strategy), "source": made.source, "product": "MNQ",
+        "products": dict(products()), "session": DAY,
         "sets": ((made.parameters, BacktestConfig(allow_partial=True)),),
         "ticks": folder / "mbo.parquet", "seed": None, "status": None, "folder": None,
     }  # fmt: skip

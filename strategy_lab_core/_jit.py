@@ -4,8 +4,8 @@ Numba's disk cache looks only at the file a function is written in, so editing a
 callers in other files running the old code. Keying the cache folder by the package's source fixes
 this; strategies are left out, they bring a key of their own (`strategies.strategy`), so that an
 edited strategy does not recompile the engine. What strategies share is in: their own small kernels
-are cached by their own file alone. Set NUMBA_CACHE_DIR to choose a folder yourself,
-NUMBA_DISABLE_JIT=1 to debug in Python.
+are cached by their own file alone. Set NUMBA_CACHE_DIR to choose a folder yourself (it is never
+pruned then), NUMBA_DISABLE_JIT=1 to debug in Python.
 """
 
 import hashlib
@@ -17,6 +17,8 @@ from typing import Any, ParamSpec, TypeVar
 import numba
 from numba.core.registry import CPUDispatcher
 
+from strategy_lab_core._cache import hold, prune
+
 __all__ = [
     "CACHE_FOLDER",
     "JIT_DISABLED",
@@ -26,6 +28,7 @@ __all__ = [
     "is_compiled",
     "kernel",
     "part",
+    "prune_caches",
     "source_digest",
 ]
 
@@ -57,8 +60,11 @@ def source_digest(
     return digest.hexdigest()[:16]
 
 
+_IS_OURS = "NUMBA_CACHE_DIR" not in os.environ
+
+
 def _cache_folder() -> Path:
-    if "NUMBA_CACHE_DIR" in os.environ:
+    if not _IS_OURS:
         return Path(os.environ["NUMBA_CACHE_DIR"])
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     # No kernel of the books or the engine lives there.
@@ -70,6 +76,13 @@ def _cache_folder() -> Path:
 
 CACHE_FOLDER = _cache_folder()
 numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
+if _IS_OURS:
+    hold(CACHE_FOLDER)
+
+
+def prune_caches() -> list[Path]:
+    """Remove the caches of other sources that nobody has used for a month; return their folders."""
+    return prune(CACHE_FOLDER.parent) if _IS_OURS else []
 
 
 def is_compiled() -> bool:

@@ -4,7 +4,8 @@
   - SettingsError           strategy_lab.yaml or the environment is not as it should be
   - LakeError               a table or file can't be published
     . UnsafePathError       a name that could lead out of its folder (also a ValueError)
-  - EngineError             the engine's process was killed at its deadline, or died
+  - EngineError             the engine did not bring a pass to its end
+    . OverrunError          it was too much: time or memory ran out, or the process died
   - DatabaseError           the results database can't be used
     . MigrationError        its tables can't be brought to this version
 """
@@ -16,6 +17,7 @@ __all__ = [
     "EngineError",
     "LakeError",
     "MigrationError",
+    "OverrunError",
     "PipelineError",
     "SettingsError",
     "UnsafePathError",
@@ -54,6 +56,10 @@ class UnsafePathError(LakeError, ValueError):
 
 class EngineError(PipelineError):
     """The engine's process did not bring a pass to its end: nothing is known of its result."""
+
+
+class OverrunError(EngineError):
+    """A pass had no time or memory left, or its process died: fewer sets may come to their end."""
 
 
 class DatabaseError(PipelineError):

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
+from strategy_lab_core._jit import prune_caches
 from strategy_lab_core.data.exact_yaml import refuse_unknown
-from strategy_lab_core.data.instruments import products
 from strategy_lab_core.data.roll_rules import roll_rule
 from strategy_lab_core.types import NS_PER_SECOND, PRICE_SCALE
 from strategy_lab_pipeline import launch
@@ -83,8 +83,9 @@ def _result(applicable: bool, passed: bool) -> str:
 
 def roll_rows(settings: Settings, product: str, rule: str) -> list[dict[str, Any]]:
     """Return the audit of a product's rolls by a rule, older ones first."""
-    refuse_unknown("product", [product], tuple(products()))
-    found = decisions(open_workspace(settings), product, roll_rule(rule)).rolls
+    workspace = open_workspace(settings)
+    refuse_unknown("product", [product], tuple(workspace.products))
+    found = decisions(workspace, product, roll_rule(rule)).rolls
     times = pl.col("open_interest_ns", "gap_ns").cast(pl.Datetime("ns")).dt.to_string("iso")
     return found.with_columns(times).drop("rule").to_dicts()
 
@@ -222,6 +223,8 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
     rows.append(_row("dead runs", condition=True, found=f"{len(repaired.failed_runs)} repaired"))
     rows.append(_row("pool slots", condition=True, found=f"{len(repaired.freed_pools)} freed"))
     rows.append(_row("stale files", condition=True, found=f"{len(swept)} folders removed"))
+    pruned = prune_caches()
+    rows.append(_row("compile caches", condition=True, found=f"{len(pruned)} old ones removed"))
     rows.extend(_experiments(settings))
     return rows
 

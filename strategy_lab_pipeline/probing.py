@@ -1,35 +1,42 @@
 """What the probing commands do: a probe of one experiment on one session, or of the queue models.
 
-They read files or what ingestion has published, and publish nothing themselves.
+They read files or what ingestion has published, and publish nothing themselves. Whatever runs a
+user's strategy does so in the engine's process, with its deadline.
 """
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
-from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.book.seeds import SeedBuilder
+from strategy_lab_core.data.calendar import NO_SESSION, session_calendar, session_date
+from strategy_lab_core.data.columns import column
 from strategy_lab_core.data.exact_yaml import refuse_unknown
+from strategy_lab_core.data.instruments import product_of
+from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.data.ticks import read_ticks
-from strategy_lab_core.probes.lookahead import find_lookahead
+from strategy_lab_core.errors import ConfigError, DataError
 from strategy_lab_core.probes.queue_calibration import calibrate_queue
-from strategy_lab_core.probes.sensitivity import sensitivity
-from strategy_lab_core.probes.warmup import find_warmup
 from strategy_lab_core.strategies.experiment import Experiment
-from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_core.types import RecordFlag
+from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.progress import steps
 from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages.engine import engine
 from strategy_lab_pipeline.stages.experiments import experiments, read_experiment
-from strategy_lab_pipeline.stages.outcome import Outcome
+from strategy_lab_pipeline.stages.jobs import Probe
 from strategy_lab_pipeline.stages.publish import current_outcome
-from strategy_lab_pipeline.stages.raw import session_of
 from strategy_lab_pipeline.stages.rolls import choice
 from strategy_lab_pipeline.stages.runs import engine_tables
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
 __all__ = ["leaks_of", "queue_models_of", "readable_errors", "sensitivity_of", "warmup_of"]
+
+Kind = Literal["leaks", "warmup", "sensitivity"]
 
 
 def leaks_of(
@@ -42,13 +49,9 @@ def leaks_of(
     repair_is_known: bool,
 ) -> dict[str, Any]:
     """Look for lookahead in an experiment, from the raw ticks: validation is done anew too."""
-    probe = _Probe(settings, experiment, session, contract, asset="raw_ticks")
-    with steps("looking for leaks", total=2 * moments) as progress:
-        found = find_lookahead(
-            strategy=probe.experiment.strategy, moments=moments, repair_is_known=repair_is_known,
-            on_progress=lambda done, _: progress.advance(count=1), **probe.inputs,
-        )  # fmt: skip
-    return probe.answer(found.table().to_dicts(), verdict=found.verdict)
+    place = _Place(settings, experiment, session, contract, asset="raw_ticks")
+    options = {"moments": moments, "repair_is_known": repair_is_known}
+    return place.probe("leaks", "looking for leaks", options)
 
 
 def warmup_of(
@@ -60,13 +63,8 @@ def warmup_of(
     starts: int,
 ) -> dict[str, Any]:
     """Find the warm-up of an experiment's strategy."""
-    probe = _Probe(settings, experiment, session, contract, asset="validated_ticks")
-    with steps("starting later", total=starts) as progress:
-        found = find_warmup(
-            strategy=probe.experiment.strategy, starts=starts,
-            on_progress=lambda done, _: progress.advance(count=1), **probe.inputs,
-        )  # fmt: skip
-    return probe.answer(found.table().to_dicts(), verdict=found.verdict)
+    place = _Place(settings, experiment, session, contract, asset="validated_ticks")
+    return place.probe("warmup", "starting later", {"starts": starts})
 
 
 def sensitivity_of(
@@ -77,22 +75,21 @@ def sensitivity_of(
     chart: Path | None,
 ) -> dict[str, Any]:
     """Run an experiment under other assumptions; draw the curves where a file is named."""
-    probe = _Probe(settings, experiment, session, contract, asset="validated_ticks")
-    with steps("running passes", total=1) as progress:
-        found = sensitivity(strategy=probe.experiment.strategy, **probe.inputs)
-        progress.advance()
+    place = _Place(settings, experiment, session, contract, asset="validated_ticks")
+    found = place.probe("sensitivity", "running passes", {})
+    money_scale = found.pop("money_scale")
     if chart is not None:
         from strategy_lab_core.report.charts import sensitivity_chart, to_svg
 
-        drawn = sensitivity_chart(
-            found.table(), currency=found.currency, money_scale=found.money_scale
-        )
+        rows = pl.DataFrame(found["rows"], infer_schema_length=None)
+        drawn = sensitivity_chart(rows, currency=found["currency"], money_scale=money_scale)
         chart.write_text(to_svg(drawn), encoding="utf-8")
-    return probe.answer(found.table().to_dicts(), currency=found.currency, passes=found.passes)
+    return found
 
 
 def queue_models_of(
     files: list[Path] | None,
+    session: str | None,
     contract: str | None,
     *,
     every_ms: int,
@@ -102,10 +99,11 @@ def queue_models_of(
     chart: Path | None,
 ) -> dict[str, Any]:
     """Compare the queue models on files, or on a simulated session where none is named."""
+    ticks = read_ticks(files) if files else _simulated(seed, events)
     with steps("comparing queue models", total=1) as progress:
         found = calibrate_queue(
-            read_ticks(files) if files else _simulated(seed, events), instrument=contract,
-            every_ms=every_ms, hold_ms=hold_ms, random_seed=seed,
+            instrument=contract, every_ms=every_ms, hold_ms=hold_ms, random_seed=seed,
+            **_one_session(ticks, session, contract),
         )  # fmt: skip
         progress.advance()
     if chart is not None:
@@ -151,13 +149,34 @@ def _rounded(value: float | None, times: int) -> str:
     return "" if value is None else f"{value * times:.2f}"
 
 
+def _one_session(ticks: pl.DataFrame, session: str | None, contract: str | None) -> dict[str, Any]:
+    """Return the rows of the session that is meant, its hours, and the orders from before it."""
+    symbol = contract or ticks["symbol"].drop_nulls().mode().sort()[0]
+    calendar = session_calendar(product_of(symbol).calendar)
+    keys = calendar.session_keys(index_times(ticks))
+    # A file's snapshot comes before its first session: it is none's rows.
+    is_told = (column(ticks, "flags") & RecordFlag.SNAPSHOT) == 0
+    days = [str(session_date(int(key))) for key in np.unique(keys[is_told]) if key != NO_SESSION]
+    if not days:
+        raise DataError("the files hold no row of a session")
+    if len(days) > 1 and session is None:
+        raise ConfigError("--session", session, f"one of those in the files: {', '.join(days)}")
+    if session is not None:
+        refuse_unknown("--session", [session], days)
+    hours = calendar.session(date.fromisoformat(session or days[0]))
+    mine = np.flatnonzero(keys == calendar.session_keys(np.array([hours.open_ns])))
+    before = SeedBuilder(hours.previous_close_ns)
+    before.feed(ticks[: mine[0]])
+    return {"ticks": ticks[mine], "session": hours, "seed": before.table()}
+
+
 def _simulated(seed: int, events: int) -> pl.DataFrame:
     day = date(2025, 1, 14)
     sessions = session_calendar("CME Globex Equity").sessions(day, day)
     return simulate(sessions, seed=seed, events_per_session=events, faults=False).table()
 
 
-class _Probe:
+class _Place:
     """One experiment on one session, as the backtest stage would run it."""
 
     def __init__(
@@ -170,47 +189,47 @@ class _Probe:
         asset: str,
     ) -> None:
         workspace = open_workspace(settings)
-        self.experiment = _experiment(settings, experiment)
-        self.session = session or _newest(workspace, self.experiment.product, asset)
-        product = self.experiment.product
-        ticks = current_outcome(workspace, asset, product, self.session)
+        self._deadline_seconds, self._contract = settings.deadline_seconds, contract
+        self._workspace, self._products = workspace, workspace.products
+        self._experiment = _experiment(settings, experiment)
+        product = self._experiment.product
+        self._session = session or _newest(workspace, product, asset)
+        ticks = current_outcome(workspace, asset, product, self._session)
         if ticks is None:
             raise PipelineError(
-                f"{product} {self.session}: no {asset}; `strategy-lab status` shows what is there, "
-                "`strategy-lab ingest FILES` makes it"
+                f"{product} {self._session}: no {asset}; `strategy-lab status` shows what is "
+                "there, `strategy-lab ingest FILES` makes it"
             )
-        self.inputs: dict[str, Any] = {
-            **_inputs(ticks, product, date.fromisoformat(self.session)),
-            "config": self.experiment.config,
-            "instrument": contract or self._choice(workspace),
-        }
+        self._tables = engine_tables(ticks)
 
-    def _choice(self, workspace: Workspace) -> str | None:
+    def probe(self, kind: Kind, title: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Run a probe in the engine's process, and return the answer of its command."""
+        one = self._experiment
+        wanted = Probe(
+            kind=kind, strategy=one.reference, source=one.strategy.source,
+            sets=((one.strategy.parameters, one.config),), product=one.product,
+            products=dict(self._products),
+            session=date.fromisoformat(self._session), **self._tables, folder=None,
+            contract=self._contract or self._choice(), choice="", options=options,
+        )  # fmt: skip
+        place = f"experiment {one.name} on {one.product} {self._session}"
+        with steps(title) as progress:
+            try:
+                (found,) = engine().run(
+                    wanted, deadline_seconds=self._deadline_seconds, on_progress=progress.reach
+                )
+            except EngineError as error:
+                raise type(error)(f"{place}: {error}") from error
+        if found["error"]:
+            raise PipelineError(f"{place}: {found['error']}")
+        facts = {name: value for name, value in found.items() if name not in ("error", "label")}
+        place_of = {"experiment": one.name, "product": one.product, "session": self._session}
+        return {**place_of, **facts}
+
+    def _choice(self) -> str | None:
         """Return the contract that the experiment trades in the session."""
-        experiment = self.experiment
-        day = date.fromisoformat(self.session)
-        return choice(workspace, experiment.product, day, experiment.contract).symbol
-
-    def answer(self, rows: list[dict[str, Any]], **facts: Any) -> dict[str, Any]:
-        """Return the answer of a command."""
-        return {
-            "experiment": self.experiment.name,
-            "product": self.experiment.product,
-            "session": self.session,
-            **facts,
-            "rows": rows,
-        }
-
-
-def _inputs(ticks: Outcome, product: str, session: date) -> dict[str, Any]:
-    """Return what the engine reads of a session; raw ticks it validates itself."""
-    paths = engine_tables(ticks)
-    if paths["ticks"] is None:
-        raise PipelineError(f"{product} {session}: no ticks with a book, which the engine needs")
-    tables = {name: pl.read_parquet(path) for name, path in paths.items() if path}
-    if "book_state" in tables["ticks"].columns:
-        tables["ticks"] = tables["ticks"].drop("file_hash", "row")
-    return {**tables, "session": session_of(product, session)}
+        one, day = self._experiment, date.fromisoformat(self._session)
+        return choice(self._workspace, one.product, day, one.contract).symbol
 
 
 def _experiment(settings: Settings, name: str) -> Experiment:

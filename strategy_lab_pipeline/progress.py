@@ -38,6 +38,10 @@ class Steps:
         self._progress.update(self._task, advance=count, label=label)
         self._progress.update(self._part, visible=False)
 
+    def reach(self, done: int, total: int) -> None:
+        """Mark so many of so many steps done, where their number is known only now."""
+        self._progress.update(self._task, completed=done, total=total)
+
     def part(self, label: str, done: int, total: int) -> None:
         """Show how far the step under way is, on a line of its own."""
         self._progress.update(
@@ -46,13 +50,15 @@ class Steps:
 
 
 @contextmanager
-def steps(title: str, *, total: int, console: Console | None = None) -> Iterator[Steps]:
+def steps(
+    title: str, *, total: int | None = None, console: Console | None = None
+) -> Iterator[Steps]:
     """Show a bar on standard error while the block runs, if that is a terminal.
 
     Parameters
     ----------
     total
-        Number of steps; with 0 there is nothing to show.
+        Number of steps; with 0 there is nothing to show, None is not known yet.
     """
     shown = console or Console(stderr=True)
     columns = (

@@ -57,6 +57,8 @@ class Settings(BaseSettings):
         Root folder of the published tables.
     experiments
         Folder of experiment files.
+    products_file
+        Products of your own, or in place of the package's, in the form of its `products.yaml`.
     dagster_yaml
         Dagster's instance settings, where not the ones of the checkout.
     database_url
@@ -85,6 +87,7 @@ class Settings(BaseSettings):
     landing: Path = _inside_home("landing")
     lake: Path = _inside_home("lake")
     experiments: Path = _inside_home("experiments")
+    products_file: Path = _inside_home("products.yaml")
     dagster_yaml: Path | None = None
     database_url: SecretStr = Field(
         default_factory=lambda data: SecretStr(f"sqlite:///{data['home']}/strategy_lab.db"),
@@ -128,7 +131,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
-    @field_validator("landing", "lake", "experiments", "dagster_yaml")
+    @field_validator("landing", "lake", "experiments", "products_file", "dagster_yaml")
     @classmethod
     def _relative_to_home(cls, path: Path | None, info: Any) -> Path | None:
         if path is None or "home" not in info.data:

@@ -3,7 +3,6 @@
 One path for all of them; they differ in the files that they begin with and in how far they go.
 """
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -13,13 +12,18 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from strategy_lab_core._jit import is_compiled
+from strategy_lab_core._jit import is_compiled, prune_caches
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.progress import steps
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, plan
-from strategy_lab_pipeline.stages.experiments import experiment_files, experiments
+from strategy_lab_pipeline.stages.experiments import (
+    experiment_files,
+    experiments,
+    moved_text,
+    read_experiment,
+)
 from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.plan import CHAIN
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
@@ -102,6 +106,7 @@ def work_through(
         How far each partition goes; reports are written only after backtests.
     """
     workspace = open_workspace(settings)
+    prune_caches()
     summary = Summary()
     with launch.open_instance(settings) as instance:
         repaired = launch.repair(instance, daemon_lives=launch.is_up(settings))
@@ -123,14 +128,14 @@ def work_through(
 
 
 def add_experiment(settings: Settings, path: Path) -> Path:
-    """Copy an experiment file into the home folder after checking it."""
-    from strategy_lab_pipeline.stages.experiments import read_experiment
-
+    """Copy an experiment file into the home folder after checking it; its paths become absolute."""
     read_experiment(path)
     target = settings.experiments / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.resolve() != target.resolve():
-        shutil.copyfile(path, target)
+        draft = target.with_suffix(".tmp")
+        draft.write_text(moved_text(path), encoding="utf-8")
+        draft.replace(target)
     return target
 
 

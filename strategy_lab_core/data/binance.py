@@ -7,7 +7,8 @@ side, a bookTicker two N rows, which leave the book alone and say what the venue
 * `ts_event` is the transaction time where there is one, else the event time, both in ms; messages
   without either (the spot market's bookTicker and snapshot) take `ts_recv`, flagged BAD_TS_RECV.
 * Sizes are integers of the decimals that the venue writes; of the spot market, which pads to eight,
-  of 1e-6. A finer size becomes null.
+  of 1e-6. A size that is finer, or more than 32 bits of such lots, refuses the file: a level
+  without its size would be a wrong book.
 * A snapshot is put before the first change that it does not have: its answer may come after some.
   Where those were read in an earlier block of lines, it leaves the book alone too.
 * `instrument_id` is the CRC-32 of market and symbol, `sequence` the message's line from 1,
@@ -34,6 +35,7 @@ _START = re.compile(rb"\d{19} \{")
 _BLOCK_BYTES = 1 << 22
 _NS_PER_MS = 1_000_000
 _SPOT_DECIMALS = 6
+_MOST_LOTS = 2**32 - 1
 _UNCLOCKED = int(RecordFlag.BAD_TS_RECV)
 _SNAPSHOT = int(RecordFlag.SNAPSHOT)
 _LAST = int(RecordFlag.LAST)
@@ -81,7 +83,7 @@ def open_binance(path: Path, *, compression: str | None) -> TickFile:
         found = ", ".join(sorted(symbol.decode() for symbol in symbols)) or "none"
         raise FormatError(path, f"holds the symbols {found}", "capture one instrument a file")
     market = "coin-m" if b'"ps":"' in start else "usd-m" if b'"pu":' in start else "spot"
-    symbol, decimals = symbols.pop().decode(), _decimals(start, market)
+    symbol, decimals = symbols.pop().decode(), _decimals(path, start, market)
     instrument_id = zlib.crc32(f"{market} {symbol}".encode())
 
     def decode(source: Source, batch_rows: int) -> Iterator[pl.DataFrame]:
@@ -92,17 +94,40 @@ def open_binance(path: Path, *, compression: str | None) -> TickFile:
         for lines, first in _blocks(stream):
             rows = _rows(path, lines, first, newest)
             newest = max(newest, _newest(rows))
-            yield _table(rows, instrument_id, symbol, decimals)
+            table = _table(rows, instrument_id, symbol, decimals)
+            _refuse_lost(path, rows, table, decimals)
+            yield table
 
     dataset = f"BINANCE.{market.upper()}"
     return TickFile(path, "binance", TickSchema.DEPTH, dataset, {instrument_id: symbol}, decode)
 
 
-def _decimals(start: bytes, market: str) -> int:
-    if market == "spot":
-        return _SPOT_DECIMALS
+def _decimals(path: Path, start: bytes, market: str) -> int:
     size = re.search(rb'\["[0-9.]+","[0-9]+\.?([0-9]*)"\]', start)
-    return len(size[1]) if size else 0
+    if size is None or b'"depthUpdate"' not in start:
+        raise FormatError(
+            path,
+            f"has no change of depth in its first {_BLOCK_BYTES:,} bytes, which tells the market "
+            "and its lot",
+            "capture depth beside trades and quotes, from the beginning",
+        )
+    return _SPOT_DECIMALS if market == "spot" else len(size[1])
+
+
+def _refuse_lost(path: Path, rows: pl.DataFrame, table: pl.DataFrame, decimals: int) -> None:
+    """Refuse the first price or size that has no place in the columns."""
+    for name, lot in (("price", 9), ("size", decimals)):
+        lost = table[name].is_null()
+        if lost.any():
+            where = int(lost.arg_max() or 0)
+            line, value = rows["line"][where], rows[name][where]
+            rule = f"a whole number of 1e-{lot}"
+            most = f", at most {_MOST_LOTS / 10**lot:,.{lot}f}" if name == "size" else ""
+            raise FormatError(
+                path,
+                f"line {line} has the {name} {value!r}, which must be {rule}{most}",
+                "correct the line; a market with such sizes can't be read",
+            )
 
 
 def _blocks(stream: ByteStream) -> Iterator[tuple[list[str], int]]:

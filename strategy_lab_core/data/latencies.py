@@ -32,7 +32,8 @@ def read_latencies(path: Path | str) -> Table:
     try:
         read = pl.read_parquet(path) if path.suffix == ".parquet" else _cells(path)
     except OSError as error:
-        raise FileError(path, f"can't be read ({error.strerror})", "check the path") from error
+        reason = error.strerror or "no such file"
+        raise FileError(path, f"can't be read ({reason})", "check the path") from error
     except pl.exceptions.PolarsError as error:
         raise FormatError(path, f"can't be read: {error}", _REMEDY) from error
     return pl.DataFrame([_whole(path, read, name) for name in _COLUMNS])

@@ -3,6 +3,7 @@
 The tape keeps its later rows: a run that is stopped does what the whole run did until that moment.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -57,9 +58,19 @@ class Difference(NamedTuple):
 
 
 def run_until(
-    stage: Stage, strategy: RunnableStrategy, config: BacktestConfig, halt_ns: int
+    stage: Stage,
+    strategy: RunnableStrategy,
+    config: BacktestConfig,
+    halt_ns: int,
+    *,
+    on_rows: Callable[[int], None] | None = None,
 ) -> Sent:
     """Run a strategy until everything that happens at `halt_ns` has happened, on either clock.
+
+    Parameters
+    ----------
+    on_rows
+        As for `engine.run.run_pass`.
 
     Raises
     ------
@@ -68,7 +79,8 @@ def run_until(
     """
     parts = {field.name: getattr(stage.tape, field.name) for field in fields(SessionTape)}
     tape = _HaltedTape(**{**parts, "book": stage.tape.book.copy()}, halt_ns=halt_ns)
-    outcome = run_pass(tape, [strategy], [config], [costs_of(stage.instrument, config)])
+    costs = costs_of(stage.instrument, config)
+    outcome = run_pass(tape, [strategy], [config], [costs], on_rows=on_rows)
     if outcome.errors:
         raise outcome.errors[0]
     orders = orders_table(outcome.sets, 0, stage.tape.tick_size)

@@ -22,7 +22,7 @@ from strategy_lab_core.engine.selection import select
 from strategy_lab_core.errors import ConfigError, StrategyLabError
 from strategy_lab_core.probes.halted import NOTHING_SENT, Sent, first_difference, run_until
 from strategy_lab_core.probes.noise import with_noise
-from strategy_lab_core.probes.times import require_orders, row_times, with_repaired_clock
+from strategy_lab_core.probes.times import row_times, with_repaired_clock
 from strategy_lab_core.types import Int1D
 
 __all__ = ["Check", "LookaheadResult", "find_lookahead"]
@@ -130,7 +130,7 @@ def find_lookahead(
         True takes the repair of a capture clock that ran behind, a constant from the whole session,
         for known before it. By default it is computed anew and reported where it shows.
     on_progress
-        Called with checks done and checks in all.
+        Called with checks done and checks in all; with 0 when the first run begins.
 
     Notes
     -----
@@ -145,7 +145,6 @@ def find_lookahead(
         raise ConfigError("instrument", instrument, "left out where choose_instrument is given")
     if moments < 1:
         raise ConfigError("moments", moments, "at least 1")
-    require_orders(ticks)
     config = config or BacktestConfig()
     first = select(ticks, session=session, instrument=instrument, products=products)
     if repair_is_known:
@@ -185,9 +184,9 @@ class _Run(NamedTuple):
             **self.strategy.parameters,
         }
 
-    def sent(self, halt_ns: int) -> Sent:
+    def sent(self, halt_ns: int, on_rows: Callable[[int], None] | None = None) -> Sent:
         """Return what it had sent by `halt_ns`."""
-        return run_until(self.stage, self.strategy, self.config, halt_ns)
+        return run_until(self.stage, self.strategy, self.config, halt_ns, on_rows=on_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +232,8 @@ class _Finder:
     def run(self, moments: int, on_progress: Progress | None) -> LookaheadResult:
         """Do both tests at every moment."""
         checks: list[Check] = []
-        chosen = self._moments(moments)
+        begun = None if on_progress is None else lambda _: on_progress(0, 2 * moments)
+        chosen = self._moments(moments, begun)
         for moment in chosen:
             sent = self._whole.sent(moment)
             for test in (REMOVED, REPLACED):
@@ -242,10 +242,10 @@ class _Finder:
                     on_progress(len(checks), 2 * len(chosen))
         return LookaheadResult(tuple(checks))
 
-    def _moments(self, count: int) -> list[int]:
+    def _moments(self, count: int, begun: Callable[[int], None] | None) -> list[int]:
         """Return moments, ascending: half of them where orders were sent, as far as there are."""
         tape = self._whole.stage.tape
-        orders = self._whole.sent(tape.end_ns).orders
+        orders = self._whole.sent(tape.end_ns, begun).orders
         sent_ns = np.unique(np.array([order["ts_submit"] for order in orders], np.int64))
         at_orders: Int1D = self._rng.choice(
             sent_ns, min(-(-count // 2), len(sent_ns)), replace=False

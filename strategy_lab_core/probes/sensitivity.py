@@ -12,7 +12,7 @@ from typing import Any
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument, Product
-from strategy_lab_core.engine.backtest import costs_of
+from strategy_lab_core.engine.backtest import Progress, costs_of
 from strategy_lab_core.engine.config import (
     QUEUE_MODELS,
     BacktestConfig,
@@ -214,7 +214,7 @@ def sensitivity(
     cores
         As for `sweep`.
     on_progress
-        Called with passes done and passes in all.
+        Called with passes done and passes in all; with 0 when the first one begins.
 
     Raises
     ------
@@ -233,10 +233,11 @@ def sensitivity(
     runs: dict[str, SweepRun] = {}
     passes = _passes([point.config for _, point in points])
     for number, configs in enumerate(passes):
+        begun = _told(on_progress, number, len(passes))
         found = sweep(
             ticks, strategy, [ParameterSet({}, each) for each in configs], cores=cores,
-            keep_orders=False, session=chosen.session, instrument=chosen.instrument, seed=seed,
-            status=status, products=products,
+            keep_orders=False, on_progress=begun, session=chosen.session,
+            instrument=chosen.instrument, seed=seed, status=status, products=products,
         )  # fmt: skip
         runs |= {run.config.digest(): run for run in found.runs}
         if on_progress is not None:
@@ -248,6 +249,11 @@ def sensitivity(
         currency=product.currency,
         money_scale=product.money_scale,
     )
+
+
+def _told(tell: Progress | None, done: int, total: int) -> Progress | None:
+    """Return what tells, whenever a pass has got on, how many passes are done."""
+    return None if tell is None else lambda *_: tell(done, total)
 
 
 def _default_curves(config: BacktestConfig, instrument: Instrument) -> dict[str, Sequence[Point]]:

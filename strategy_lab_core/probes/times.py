@@ -1,36 +1,29 @@
 """When each row of a table happened, and when it could be known: what "before" means to a probe.
 
 Row by row the times of its event, as the engine's tape has them, for any number of instruments. A
-row that the row rules quarantine is in no event and goes by its own times.
+row that the row rules quarantine, or that leaves the book alone in a feed of differences, is in no
+event and goes by its own times.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from strategy_lab_core.book.l2 import is_differences
 from strategy_lab_core.book.replay import by_instrument
+from strategy_lab_core.book.validate import schema_of
 from strategy_lab_core.data.checks import apply_row_rules
 from strategy_lab_core.data.columns import Table, column, int64
 from strategy_lab_core.data.instruments import Instrument
 from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.engine.config import LatencyConfig
 from strategy_lab_core.engine.tape import clocks, event_ends
-from strategy_lab_core.errors import DataError
-from strategy_lab_core.types import Bool1D, Int1D, RecordFlag, TickSchema
+from strategy_lab_core.types import Action, Bool1D, Int1D, RecordFlag
 
-__all__ = ["RowTimes", "require_orders", "row_times", "with_repaired_clock"]
+__all__ = ["RowTimes", "row_times", "with_repaired_clock"]
 
 _UNCLOCKED = int(RecordFlag.SNAPSHOT) | int(RecordFlag.BAD_TS_RECV)
 _PLACE = "place_in_table"
-
-
-def require_orders(ticks: Table) -> None:
-    """Raise `DataError` where ticks are of a feed by price."""
-    if "order_id" not in ticks.columns:
-        raise DataError(
-            "this probe reads market-by-order rows (schema mbo): the table has no order_id; "
-            "sensitivity takes feeds by price too"
-        )
 
 
 class RowTimes(NamedTuple):
@@ -47,8 +40,8 @@ def row_times(ticks: Table, instrument: Instrument, latency: LatencyConfig) -> R
     Parameters
     ----------
     ticks
-        `mbo` rows in source order; raw ones are judged by the row rules, those of `instrument` by
-        its price grid too.
+        Rows of a schema with a book, in source order; raw ones are judged by the row rules, those
+        of `instrument` by its price grid too.
     instrument
         The one that is traded.
     latency
@@ -68,14 +61,17 @@ def row_times(ticks: Table, instrument: Instrument, latency: LatencyConfig) -> R
 
 
 def _well_formed(ticks: Table, instrument: Instrument) -> Bool1D:
-    good = np.ones(len(ticks), np.bool_)
+    good: Bool1D = np.ones(len(ticks), np.bool_)
+    if is_differences(ticks):  # what leaves the book alone is not on the engine's tape
+        good = column(ticks, "action", null=0) != Action.NONE
     if "book_state" in ticks.columns:
         return good
+    schema = schema_of(ticks)
     numbered = ticks.with_row_index(_PLACE)
     is_ours = column(ticks, "instrument_id") == instrument.instrument_id
     for rows, known in ((numbered.filter(is_ours), {instrument.instrument_id: instrument}),
                         (numbered.filter(~is_ours), {})):  # fmt: skip
-        _, bad = apply_row_rules(rows, TickSchema.MBO, known, {})
+        _, bad = apply_row_rules(rows, schema, known, {})
         if len(bad):
             good[column(bad, _PLACE)] = False
     return good

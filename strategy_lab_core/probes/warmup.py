@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from strategy_lab_core.book.seeds import SeedBuilder
+from strategy_lab_core.book.l2 import is_differences
 from strategy_lab_core.book.validate import validate
 from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.columns import Table, column, table
@@ -20,9 +20,10 @@ from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.run import RunnableStrategy
 from strategy_lab_core.engine.selection import select
 from strategy_lab_core.errors import ConfigError, DataError
+from strategy_lab_core.probes.begun import begun_at
 from strategy_lab_core.probes.halted import run_until
-from strategy_lab_core.probes.times import require_orders, row_times, with_repaired_clock
-from strategy_lab_core.types import NS_PER_SECOND, BookState, Int1D
+from strategy_lab_core.probes.times import row_times, with_repaired_clock
+from strategy_lab_core.types import NS_PER_SECOND, Action, BookState, Int1D
 
 __all__ = ["Start", "WarmupResult", "find_warmup"]
 
@@ -111,7 +112,7 @@ def find_warmup(
         Moments in ns UTC, or how many, spread over the first part of the session. A moment at which
         the book was not to be trusted moves on to the next event at which it was.
     on_progress
-        Called with starts done and starts in all.
+        Called with starts done and starts in all; with 0 when the first run begins.
 
     Notes
     -----
@@ -120,7 +121,6 @@ def find_warmup(
     session flat is not compared. A warm-up that is longer than the rest of the session is "never"
     here; that is all that one session can tell.
     """
-    require_orders(ticks)
     config = config or BacktestConfig()
     chosen = select(ticks, session=session, instrument=instrument, products=products)
     rows, hours = chosen.ticks, chosen.session
@@ -128,9 +128,13 @@ def find_warmup(
         known = {chosen.instrument.instrument_id: chosen.instrument}
         phases = phase_intervals(hours, status, instrument_id=chosen.instrument.instrument_id)
         rows = validate(rows, instruments=known, phases=phases, seed=seed).valid
+    if is_differences(rows):  # what leaves the book alone is not on the engine's tape
+        rows = rows.filter(column(rows, "action") != Action.NONE)
     # The repair comes from the whole session: a later start must not see another clock.
     rows = with_repaired_clock(rows, row_times(rows, chosen.instrument, config.latency))
-    later = _Later(rows, chosen.instrument, hours, strategy, config, seed, status)
+    count = starts if isinstance(starts, int) else len(starts)
+    begun = None if on_progress is None else lambda _: on_progress(0, count)
+    later = _Later(rows, chosen.instrument, hours, strategy, config, seed, status, begun)
     found = []
     moments = later.moments(starts)
     for number, moment in enumerate(moments):
@@ -152,6 +156,7 @@ class _Later:
         config: BacktestConfig,
         seed: Table | None,
         status: Table | None,
+        begun: Callable[[int], None] | None,
     ) -> None:
         self._rows, self._seed, self._strategy = rows, seed, strategy
         self._config = replace(config, allow_partial=True)
@@ -162,7 +167,8 @@ class _Later:
         whole = prepare(rows, config, seed=seed, **self._options)
         self._end_ns = whole.tape.end_ns
         self._flatten_ns = session.close_ns - config.flatten_seconds * NS_PER_SECOND
-        self._orders = self._compared(run_until(whole, strategy, config, self._end_ns).orders)
+        sent = run_until(whole, strategy, config, self._end_ns, on_rows=begun)
+        self._orders = self._compared(sent.orders)
 
     def moments(self, starts: int | Sequence[int]) -> list[int]:
         """Return when to start: always right before an event, after a trusted one."""
@@ -188,11 +194,8 @@ class _Later:
     def start(self, moment: int) -> Start:
         """Run from `moment` on, and compare."""
         first = int(np.searchsorted(self._event_ns, moment))
-        builder = SeedBuilder(moment)
-        if self._seed is not None:
-            builder.feed(self._seed)
-        builder.feed(self._rows[:first])
-        stage = prepare(self._rows[first:], self._config, seed=builder.table(), **self._options)
+        rows, seed = begun_at(self._rows, first, moment, self._seed)
+        stage = prepare(rows, self._config, seed=seed, **self._options)
         sent = run_until(stage, self._strategy, self._config, self._end_ns)
         orders = self._compared(sent.orders)
         expected = [order for order in self._orders if order["ts_submit"] >= moment]

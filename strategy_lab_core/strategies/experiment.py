@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from strategy_lab_core.data.exact_yaml import refuse_unknown, scaled
@@ -34,7 +35,7 @@ from strategy_lab_core.errors import ConfigError, DataError, FileError, Instrume
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
 
-__all__ = ["Experiment", "experiment_from_dict"]
+__all__ = ["Experiment", "experiment_from_dict", "placed"]
 
 _TEXTS = ("name", "product", "strategy", "description")
 _PARTS = ("latency", "fees", "limits", "queue", "market_orders")
@@ -105,11 +106,18 @@ MAX_LOSS_E6 = 10**15
 _LABELS = ("name", "description")
 
 
-def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
+def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = None) -> Experiment:
     """Return the experiment that a mapping describes; `ConfigError` names the key that is wrong.
 
-    Decimals are expected as `Decimal` or text (`data.exact_yaml.read_yaml` gives them so).
+    Parameters
+    ----------
+    content
+        Decimals are expected as `Decimal` or text (`data.exact_yaml.read_yaml` gives them so).
+    folder
+        What the paths of `strategy` and `latency.file` are relative to; None for the working
+        folder.
     """
+    folder = folder or Path()
     refuse_unknown("key", content, _KEYS)
     for key in _REQUIRED:
         if key not in content:
@@ -120,17 +128,29 @@ def experiment_from_dict(content: Mapping[str, Any]) -> Experiment:
     capital_e6 = scaled("capital", content["capital"], MONEY_SCALE)
     if capital_e6 <= 0:
         raise ConfigError("capital", content["capital"], "larger than 0")
-    strategy = load_strategy(texts["strategy"])
+    reference = placed(texts["strategy"], folder)
+    strategy = load_strategy(reference)
     return Experiment(
         name=texts["name"],
         product=texts["product"],
         strategy=strategy(**_parameters(strategy, _mapping("parameters", content))),
-        reference=texts["strategy"],
+        reference=reference,
         capital_e6=capital_e6,
-        config=_config(content),
+        config=_config(content, folder),
         contract=_contract(content.get("contract", "roll"), texts["product"]),
         description=texts.get("description", ""),
     )
+
+
+def placed(reference: str, folder: Path) -> str:
+    """Return a reference with its path put into `folder`; a plain name stays as it is.
+
+    There is no guard against paths that lead elsewhere: whoever writes an experiment names the
+    code that runs.
+    """
+    path, colon, function = reference.partition(":")
+    is_path = path.endswith((".py", ".parquet", ".csv"))
+    return f"{folder / Path(path).expanduser()}{colon}{function}" if is_path else reference
 
 
 def _text(key: str, value: object) -> str:
@@ -180,7 +200,7 @@ def _market_orders(given: Mapping[str, Any]) -> MarketOrderConfig:
     return MarketOrderConfig(**given)
 
 
-def _latency(given: Mapping[str, Any]) -> LatencyConfig:
+def _latency(given: Mapping[str, Any], folder: Path) -> LatencyConfig:
     """Return the latency of a model; factors and sigmas are decimals, rows come from a file."""
     model = _text("latency.model", given.get("model", "constant"))
     refuse_unknown("latency.model", [model], tuple(_LATENCIES))
@@ -194,16 +214,16 @@ def _latency(given: Mapping[str, Any]) -> LatencyConfig:
     if "file" in fields_by_key and "file" not in given:
         raise ConfigError("latency.file", None, "the path of a .parquet or .csv file")
     values = {
-        field: _latency_value(key, field, given[key])
+        field: _latency_value(key, field, given[key], folder)
         for key, field in fields_by_key.items()
         if key in given
     }
     return kind(**values)
 
 
-def _latency_value(key: str, field: str, value: object) -> Any:
+def _latency_value(key: str, field: str, value: object, folder: Path) -> Any:
     if key == "file":
-        path = _text("latency.file", value)
+        path = placed(_text("latency.file", value), folder)
         read = read_latencies(path)
         try:
             return LatencyRows.of(read)
@@ -247,9 +267,9 @@ def _queue(given: Mapping[str, Any]) -> QueueConfig:
     return QueueConfig(**values)
 
 
-def _config(content: Mapping[str, Any]) -> BacktestConfig:
+def _config(content: Mapping[str, Any], folder: Path) -> BacktestConfig:
     return BacktestConfig(
-        latency=_latency(_mapping("latency", content)),
+        latency=_latency(_mapping("latency", content), folder),
         fees=_fees(_mapping("fees", content)),
         limits=_limits(_mapping("limits", content)),
         queue=_queue(_mapping("queue", content)),

@@ -6,6 +6,7 @@ the user's own.
 
 import importlib
 import importlib.util
+import re
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +16,9 @@ from strategy_lab_core.data.exact_yaml import refuse_unknown
 from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.strategies.strategy import Strategy
 
-__all__ = ["BUILT_IN", "load_strategy"]
+__all__ = ["BUILT_IN", "load_strategy", "strategy_file"]
 
+_FILE = re.compile(r"(.+\.py)(?::(.+))?")  # the folder's name may have a colon too
 BUILT_IN = ("avellaneda_stoikov", "bid_ask_bounce", "flow_momentum", "glft", "imbalance")
 
 
@@ -28,12 +30,23 @@ def load_strategy(name: str) -> Strategy:
     name
         One of `BUILT_IN`, a Python file with one strategy, or ``file.py:function``.
     """
-    path, _, function = name.partition(":")
-    if not path.endswith(".py"):
+    path = strategy_file(name)
+    if path is None:
         refuse_unknown("strategy", [name], BUILT_IN)
         module = importlib.import_module(f"strategy_lab_core.strategies.{name}")
         return _strategy_in(module, name)
-    return _strategy_in(_module_of(Path(path)), function or None)
+    return _strategy_in(_module_of(path), _function(name))
+
+
+def strategy_file(name: str) -> Path | None:
+    """Return the file that a name means, None where it is no file's."""
+    file = _FILE.fullmatch(name)
+    return Path(file[1]) if file else None
+
+
+def _function(name: str) -> str | None:
+    file = _FILE.fullmatch(name)
+    return file[2] if file else None
 
 
 def _module_of(path: Path) -> ModuleType:

@@ -71,7 +71,10 @@ def sensitivity(
 def queue_models(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="mbo files of one session; without: simulated."),
+        typer.Argument(help="mbo files; without: simulated."),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="The session, YYYY-MM-DD, where the files hold several.")
     ] = None,
     contract: CONTRACT = None,
     every_ms: Annotated[int, typer.Option(min=300, help="An order a side this often.")] = 10_000,
@@ -85,8 +88,9 @@ def queue_models(
     from strategy_lab_pipeline.probing import queue_models_of, readable_errors
 
     found = queue_models_of(
-        files, contract, every_ms=every_ms, hold_ms=hold_ms, seed=seed, events=events, chart=chart
-    )
+        files, session, contract, every_ms=every_ms, hold_ms=hold_ms, seed=seed, events=events,
+        chart=chart,
+    )  # fmt: skip
     title = f"{found['symbol']} {found['session']}, {found['orders']} orders: {found['verdict']}"
     shown = table(title, readable_errors(found["rows"]))
     answer(found, as_json, lambda _: people.print(shown))

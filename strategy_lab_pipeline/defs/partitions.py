@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.data.instruments import products
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages.scope import DAYS_AHEAD, TIMEZONE
+from strategy_lab_pipeline.stages.workspace import products_of
 
 __all__ = ["partition_key", "parts", "session_by_product"]
 
@@ -44,7 +44,8 @@ def session_by_product() -> dg.MultiPartitionsDefinition:
     """Return the partitions of every asset from raw ticks to backtest runs."""
     settings = Settings()
     first = settings.first_session
-    calendars = {products()[root].calendar for root in settings.products if root in products()}
+    known = products_of(settings)
+    calendars = {known[root].calendar for root in settings.products if root in known}
     horizon = date(first.year + 30, 12, 31)
     sessions = dg.DailyPartitionsDefinition(
         start_date=datetime.combine(first, time()),

@@ -52,7 +52,7 @@ class BacktestRuns:
 
 def config_of(workspace: Workspace, product: str, asset: str = ASSET) -> dict[str, Any]:
     """Return the experiments of the asset's group and the product by name."""
-    return _config(experiments_of(workspace.settings, product, asset))
+    return _config(workspace, product, experiments_of(workspace.settings, product, asset))
 
 
 def inputs_of(
@@ -66,8 +66,9 @@ def _contracts(workspace: Workspace, product: str, asset: str) -> list[RollRule 
     return [each.contract for each in experiments_of(workspace.settings, product, asset)]
 
 
-def _config(experiments: list[Experiment]) -> dict[str, Any]:
-    return {experiment.name: experiment.digest() for experiment in experiments}
+def _config(workspace: Workspace, product: str, experiments: list[Experiment]) -> dict[str, Any]:
+    digests = {experiment.name: experiment.digest() for experiment in experiments}
+    return digests | workspace.own_product(product)
 
 
 def build(
@@ -99,7 +100,7 @@ def build(
         product,
         str(session),
         inputs=inputs,
-        config=_config(ended),
+        config=_config(workspace, product, ended),
         build=lambda draft: _write(draft, runs),
         run_id=run_id,
     )

@@ -63,7 +63,9 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
         str(session),
         inputs={"validated_ticks": validated.data_version},
         config=config_of(workspace, product),
-        build=lambda draft: _write(draft, validated, session_of(product, session), rules),
+        build=lambda draft: _write(
+            draft, validated, session_of(workspace.products[product], session), rules
+        ),
         run_id=run_id,
     )
     finding = _conserved(outcome.details)
@@ -82,7 +84,10 @@ def bars_of(workspace: Workspace, product: str, session: date, text: str) -> pl.
     rule, found = bar_rule(text), current_outcome(workspace, "bars", product, str(session))
     if found is not None and (found.path / f"bars-{text}.parquet").is_file():
         return pl.read_parquet(found.path / f"bars-{text}.parquet")
-    validated, hours = _validated(workspace, product, session), session_of(product, session)
+    validated, hours = (
+        _validated(workspace, product, session),
+        session_of(workspace.products[product], session),
+    )
     tables = [
         table
         for contract, feed in _contracts(validated)

@@ -16,6 +16,7 @@ import polars as pl
 
 from strategy_lab_core.book.changes import BookWriter
 from strategy_lab_core.data.calendar import Session, phase_intervals
+from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.data.schemas import LETTER, MAX_TS_NS
 from strategy_lab_core.types import BookState, Phase, TickSchema
 from strategy_lab_pipeline.errors import PipelineError
@@ -78,7 +79,7 @@ def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, st
 
 def config_of(workspace: Workspace, product: str) -> dict[str, Any]:
     """Return the settings that decide what comes out."""
-    return {"product": product, "depth": DEPTH}
+    return {"product": product, "depth": DEPTH, **workspace.own_product(product)}
 
 
 def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> OrderBooks:
@@ -89,7 +90,7 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
             f"{product} {session}: no validated ticks; materialise validated_ticks first, and see "
             "its checks where it is blocked"
         )
-    hours = session_of(product, session)
+    hours = session_of(workspace.products[product], session)
     outcome = publish(
         workspace,
         "order_books",
@@ -97,12 +98,12 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
         str(session),
         inputs={"validated_ticks": validated.data_version},
         config=config_of(workspace, product),
-        build=lambda draft: _write(draft, validated, hours),
+        build=lambda draft: _write(draft, validated, hours, workspace.products),
         run_id=run_id,
     )
     findings = tuple(_findings(outcome.details["figures"]))
     workspace.store.record_quality("order_books", product, str(session), findings)
-    return OrderBooks(outcome, findings, _chart(outcome))
+    return OrderBooks(outcome, findings, _chart(workspace, outcome))
 
 
 def feeds_of(validated: Path, schemas: Sequence[TickSchema] = PRIMARY) -> dict[int, TickSchema]:
@@ -123,7 +124,9 @@ def rows_of(path: Path, instrument_id: int) -> Iterator[pl.DataFrame]:
         yield batch.filter(pl.col("instrument_id") == instrument_id)
 
 
-def _write(draft: Draft, validated: Outcome, session: Session | None) -> dict[str, Any]:
+def _write(
+    draft: Draft, validated: Outcome, session: Session | None, products: Mapping[str, Product]
+) -> dict[str, Any]:
     figures = {"events": 0, "unseeded": 0, "unreliable": 0, "open": 0, "crossed": 0, "one_sided": 0}
     feeds = feeds_of(validated.path)
     seed_path = validated.path / f"{SEED}.parquet"
@@ -143,7 +146,7 @@ def _write(draft: Draft, validated: Outcome, session: Session | None) -> dict[st
                     writer.write(table)
                 _count(figures, tables[0], session)
     if session is not None:
-        write_contracts(draft, validated, session, feeds)
+        write_contracts(draft, validated, session, feeds, products)
     return {"rows": figures["events"], "figures": figures, "instruments": len(feeds)}
 
 
@@ -193,7 +196,9 @@ def _findings(figures: Mapping[str, int]) -> Iterator[Finding]:
         )
 
 
-def quotes(outcome: Outcome, instrument_id: int | None = None) -> pl.DataFrame:
+def quotes(
+    workspace: Workspace, outcome: Outcome, instrument_id: int | None = None
+) -> pl.DataFrame:
     """Return a sample of best bid and offer over the session: ts, bid, ask.
 
     Of the instrument with the most events where none is named; event ends in the pre-open and
@@ -207,7 +212,8 @@ def quotes(outcome: Outcome, instrument_id: int | None = None) -> pl.DataFrame:
         return pl.DataFrame(schema={"ts": pl.Int64, "bid": pl.Int64, "ask": pl.Int64})
     path = max(sizes, key=lambda found: (sizes[found], found.name))
     every = max(1, sizes[path] // CHART_POINTS)
-    hours = session_of(outcome.product, date.fromisoformat(outcome.session))
+    product = workspace.products[outcome.product]
+    hours = session_of(product, date.fromisoformat(outcome.session))
     begin, end = (hours.pre_open_ns, hours.close_ns) if hours else (0, MAX_TS_NS)
     return (
         pl.scan_parquet(path)
@@ -222,8 +228,8 @@ def quotes(outcome: Outcome, instrument_id: int | None = None) -> pl.DataFrame:
     )
 
 
-def _chart(outcome: Outcome) -> str:
+def _chart(workspace: Workspace, outcome: Outcome) -> str:
     from strategy_lab_core.report.charts import fills_chart, to_svg
 
-    sample = quotes(outcome)
+    sample = quotes(workspace, outcome)
     return to_svg(fills_chart(sample, NO_FILLS)) if sample.height else ""

@@ -47,7 +47,7 @@ def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
         return workspace.store.record_broken_file(
             str(path), size=0, mtime_ns=0, reason=f"{path}: went away while it was to be read"
         )
-    tally = Tally()
+    tally = Tally(workspace.products)
     try:
         summary = inspect(path, on_batch=tally.add)
         tally.require_sessions(path)

@@ -13,7 +13,7 @@ import polars as pl
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.contract_sessions import contract_rows, pair_rows, two_sided
 from strategy_lab_core.data.contracts import Contract, contract_of
-from strategy_lab_core.data.instruments import Instrument
+from strategy_lab_core.data.instruments import Instrument, Product
 from strategy_lab_core.data.roll_schemas import roll_schema
 from strategy_lab_core.types import Action, TickSchema
 from strategy_lab_pipeline.lake import Draft
@@ -28,7 +28,11 @@ FILES = tuple(f"{name}.parquet" for name in NAMES)
 
 
 def write_contracts(
-    draft: Draft, validated: Outcome, session: Session, feeds: Mapping[int, TickSchema]
+    draft: Draft,
+    validated: Outcome,
+    session: Session,
+    feeds: Mapping[int, TickSchema],
+    products: Mapping[str, Product],
 ) -> None:
     """Write both tables of a partition, once its books are in the draft.
 
@@ -37,7 +41,7 @@ def write_contracts(
     feeds
         The schema of each instrument that has a book; the others' trades count where there are any.
     """
-    contracts = _contracts(validated, session)
+    contracts = _contracts(validated, session, products)
     bbo = {id_: draft.path(f"bbo-{id_}.parquet") for id_ in contracts if id_ in feeds}
     quotes = {contracts[id_]: two_sided(pl.scan_parquet(path), session)
               for id_, path in bbo.items()} if len(bbo) > 1 else {}  # fmt: skip
@@ -48,9 +52,13 @@ def write_contracts(
         write_table(draft, name, rows)
 
 
-def _contracts(validated: Outcome, session: Session) -> dict[int, Contract]:
+def _contracts(
+    validated: Outcome, session: Session, products: Mapping[str, Product]
+) -> dict[int, Contract]:
     tables = {path.stem: path for path in sorted(validated.path.glob("*.parquet"))}
-    known = known_instruments({name: tables[name] for name in tables if name in set(TickSchema)})
+    known = known_instruments(
+        {name: tables[name] for name in tables if name in set(TickSchema)}, products
+    )
     return {id_: _contract(one, session) for id_, one in known.items() if _is_contract(one)}
 
 

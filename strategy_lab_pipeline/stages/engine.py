@@ -16,9 +16,10 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from strategy_lab_pipeline.errors import EngineError
+from strategy_lab_pipeline.errors import EngineError, OverrunError
 from strategy_lab_pipeline.stages import worker
-from strategy_lab_pipeline.stages.worker import Answer, Pass
+from strategy_lab_pipeline.stages.jobs import Answer, Job
+from strategy_lab_pipeline.stages.memory import memory_limit
 
 __all__ = ["Engine", "Progress", "engine"]
 
@@ -27,7 +28,7 @@ START_SECONDS = 1800.0  # to import, read the ticks, and compile on a busy machi
 
 
 class Engine:
-    """Runs passes in a process that is started when it is needed, and again after it is gone."""
+    """Runs jobs in a process that is started when it is needed, and again after it is gone."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -36,21 +37,23 @@ class Engine:
         atexit.register(self.stop)
 
     def run(
-        self, wanted: Pass, *, deadline_seconds: float, on_progress: Progress
+        self, wanted: Job, *, deadline_seconds: float, on_progress: Progress
     ) -> list[Mapping[str, Any]]:
-        """Run a pass and return a mapping for each set; its tables are in the pass's folder.
+        """Run a job and return a mapping for each set; its tables are in the pass's folder.
 
         Parameters
         ----------
         deadline_seconds
-            From the first row of the pass to its result.
+            From the first row of a pass to its result; of a probe, from step to step.
         on_progress
-            Called with rows done and rows in all, over all threads.
+            Called with rows or steps done, and in all.
 
         Raises
         ------
+        OverrunError
+            The deadline passed, memory ran out, or the process died.
         EngineError
-            The deadline passed or the process died; it is gone, and the next pass gets a new one.
+            This or another reason; the process is gone, and the next pass gets a new one.
         """
         with self._one_at_a_time:
             try:
@@ -68,7 +71,7 @@ class Engine:
         self._process = self._link = None
 
     def _ask(
-        self, wanted: Pass, deadline_seconds: float, on_progress: Progress
+        self, wanted: Job, deadline_seconds: float, on_progress: Progress
     ) -> list[Mapping[str, Any]]:
         link = self._started()
         link.send(wanted)
@@ -79,9 +82,15 @@ class Engine:
                 return list(value)
             if kind == "refused":
                 raise EngineError(f"{value}; run it again")
+            if kind == "starved":
+                raise OverrunError(
+                    f"out of memory ({value}; the limit here is {memory_limit() / 1e9:.1f} GB): "
+                    "run fewer sets or experiments at once, a session with fewer rows, or on a "
+                    "machine with more memory"
+                )
             if kind == "broke":
                 raise EngineError(f"the engine broke with {value}, which is a bug: report it")
-            if not has_begun:
+            if not has_begun or wanted.is_stepwise:
                 has_begun, ends = True, time.monotonic() + deadline_seconds
             on_progress(*value)
 
@@ -93,7 +102,7 @@ class Engine:
                     f"no row in {START_SECONDS:g} s, which is for reading ticks and compiling; is "
                     "the machine too busy?"
                 )
-            raise EngineError(
+            raise OverrunError(
                 "killed at its deadline: the strategy never ends or is too slow; correct it, or "
                 "raise deadline_seconds in the settings"
             )
@@ -101,7 +110,7 @@ class Engine:
             answer: Answer = link.recv()
         except (EOFError, OSError) as error:
             code = self._process.wait() if self._process else None
-            raise EngineError(
+            raise OverrunError(
                 f"the engine's process died with exit code {code}: -9 is a lack of memory mostly; "
                 "run fewer sets or sessions at once"
             ) from error

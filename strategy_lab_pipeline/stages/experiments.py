@@ -1,18 +1,24 @@
 """Experiment files of the home folder: YAML, one experiment each, unknown keys refused.
 
+Paths in a file are relative to it.
+
 A folder inside the folder of experiments is a group with an asset of its own; the files beside it
 are the default group's. A file that can't be read is named and left out; the others go on without.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from strategy_lab_core.data.exact_yaml import read_yaml
 from strategy_lab_core.errors import ConfigError, FileError
-from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict
+from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict, placed
 from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages.vetting import vet
 
 __all__ = [
     "ASSET",
@@ -21,6 +27,7 @@ __all__ = [
     "experiment_files",
     "experiments",
     "experiments_of",
+    "moved_text",
     "read_experiment",
 ]
 
@@ -72,10 +79,37 @@ def read_experiment(path: Path) -> Experiment:
     loaded = read_yaml(path)
     if not isinstance(loaded, dict):
         raise ConfigError(str(path), loaded, "a mapping of keys such as `name:` and `strategy:`")
+    folder = path.absolute().parent
+    if isinstance(loaded.get("strategy"), str):
+        vet(placed(loaded["strategy"], folder))
     try:
-        return experiment_from_dict(loaded)
+        return experiment_from_dict(loaded, folder=folder)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.name}", error.value, error.expected) from error
+
+
+def moved_text(path: Path) -> str:
+    """Return an experiment file's text with absolute paths, to be put into another folder."""
+    text = path.read_text(encoding="utf-8")
+    found = [
+        node
+        for keys in (("strategy",), ("latency", "file"))
+        if (node := _node(yaml.compose(text, Loader=yaml.SafeLoader), keys)) is not None
+    ]
+    for node in sorted(found, key=lambda each: each.start_mark.index, reverse=True):
+        reference = placed(node.value, path.absolute().parent)
+        if reference != node.value:
+            first, last = node.start_mark.index, node.end_mark.index
+            text = f"{text[:first]}{json.dumps(reference)}{text[last:]}"
+    return text
+
+
+def _node(node: yaml.Node | None, keys: Sequence[str]) -> yaml.ScalarNode | None:
+    """Return the scalar below a row of keys."""
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for name, value in pairs if name.value == key), None)
+    return node if isinstance(node, yaml.ScalarNode) else None
 
 
 def experiments(settings: Settings) -> Experiments:

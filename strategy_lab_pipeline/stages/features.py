@@ -91,7 +91,9 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
         str(session),
         inputs=inputs,
         config=config_of(workspace, product),
-        build=lambda draft: _write(draft, *upstream, session_of(product, session), past, rules),
+        build=lambda draft: _write(
+            draft, *upstream, session_of(workspace.products[product], session), past, rules
+        ),
         run_id=run_id,
     )
     return Features(outcome, _chart(outcome, rules))
@@ -111,7 +113,7 @@ def _past(workspace: Workspace, product: str, session: date) -> _Past | None:
     days = [day for root, day in workspace.store.all_partitions() if root == product]
     for day in sorted((day for day in days if day < str(session)), reverse=True):
         found = _upstream(workspace, product, date.fromisoformat(day))
-        hours = session_of(product, date.fromisoformat(day))
+        hours = session_of(workspace.products[product], date.fromisoformat(day))
         if found is not None and hours is not None:
             return _Past(hours, *found)
     return None

@@ -16,7 +16,7 @@ from strategy_lab_core.book.rules import UNRELIABLE_RULES, StateRule
 from strategy_lab_core.book.validate import Validator
 from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.checks import not_applicable, quarantine_schema, row_rules
-from strategy_lab_core.data.instruments import Instrument, instruments
+from strategy_lab_core.data.instruments import Instrument, Product, instruments
 from strategy_lab_core.types import NS_PER_SECOND, RecordFlag, TickSchema
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
@@ -132,12 +132,13 @@ _SHOWN = ("file_hash", "row", "ts_event", "ts_recv", "symbol", "action", "side",
 
 def judge(
     raw: Outcome,
-    product: str,
+    product: Product,
     session: date,
     good: Draft,
     bad: Draft,
     *,
     limits: tuple[float, float],
+    products: Mapping[str, Product],
 ) -> Judgement:
     """Judge every raw row of a partition, writing both sides of the split into their drafts.
 
@@ -145,11 +146,13 @@ def judge(
     ----------
     limits
         Largest share of quarantined rows, and of open time without a trusted book.
+    products
+        All of them by root.
     """
     tables = {path.stem: path for path in sorted(raw.path.glob("*.parquet"))}
     schemas = [TickSchema(name) for name in tables if name != SEED]
     hours = session_of(product, session)
-    known = known_instruments(tables)
+    known = known_instruments(tables, products)
     tally = _Tally()
     intervals: list[pl.DataFrame] = []
     for schema in schemas:
@@ -176,7 +179,9 @@ def judge(
     return _judgement(tally, joined, hours, known, limits)
 
 
-def known_instruments(tables: Mapping[str, Path]) -> dict[int, Instrument]:
+def known_instruments(
+    tables: Mapping[str, Path], products: Mapping[str, Product]
+) -> dict[int, Instrument]:
     """Return the instruments of a partition's tables, by id; definitions count where there are."""
     symbols: dict[int, str] = {}
     for name, path in tables.items():
@@ -184,7 +189,7 @@ def known_instruments(tables: Mapping[str, Path]) -> dict[int, Instrument]:
             pairs = pl.scan_parquet(path).select("instrument_id", "symbol").unique().collect()
             symbols.update(pairs.drop_nulls().sort("instrument_id").iter_rows())
     definitions = pl.read_parquet(tables["definition"]) if "definition" in tables else None
-    return instruments(symbols, definitions)
+    return instruments(symbols, definitions, table=products)
 
 
 def _judgement(

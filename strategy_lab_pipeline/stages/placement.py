@@ -4,12 +4,12 @@ Cataloguing and reading use this one rule, so that every row is counted where it
 that lacks what it takes is put beside its neighbours, for validation to judge, and not left out.
 """
 
-from functools import cache
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
-from strategy_lab_core.data.instruments import product_of
+from strategy_lab_core.data.instruments import Product, product_of
 from strategy_lab_core.data.schemas import MAX_TS_NS
 from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.errors import DataError, InstrumentError
@@ -21,10 +21,18 @@ PRODUCT, TIME = "_product", "_time"
 
 
 class Placement:
-    """Places the rows of one file, batch by batch in its order."""
+    """Places the rows of one file, batch by batch in its order.
 
-    def __init__(self) -> None:
-        self._products: dict[int, str] = {}
+    Parameters
+    ----------
+    table
+        The products by root.
+    """
+
+    def __init__(self, table: Mapping[str, Product]) -> None:
+        self._table = table
+        self._roots: dict[str, str | None] = {}  # by symbol
+        self._products: dict[int, str] = {}  # by instrument
         self._time = 0
 
     def place(self, batch: pl.DataFrame) -> pl.DataFrame:
@@ -40,7 +48,7 @@ class Placement:
         """
         symbols = batch["symbol"].unique().drop_nulls().to_list()
         roots = pl.DataFrame(
-            {"symbol": symbols, PRODUCT: [_root(symbol) for symbol in symbols]},
+            {"symbol": symbols, PRODUCT: [self._root(symbol) for symbol in symbols]},
             schema={"symbol": pl.String, PRODUCT: pl.String},
         )
         placed = batch.join(roots, on="symbol", how="left", maintain_order="left")
@@ -54,6 +62,14 @@ class Placement:
                 pl.when(unnamed).then(known).otherwise(PRODUCT).alias(PRODUCT)
             )
         return placed.with_columns(pl.Series(TIME, self._times(batch)))
+
+    def _root(self, symbol: str) -> str | None:
+        if symbol not in self._roots:
+            try:
+                self._roots[symbol] = product_of(symbol, table=self._table).root
+            except InstrumentError:
+                self._roots[symbol] = None
+        return self._roots[symbol]
 
     def _learn(self, placed: pl.DataFrame) -> None:
         pairs = placed.select("instrument_id", PRODUCT).drop_nulls().unique("instrument_id")
@@ -72,11 +88,3 @@ class Placement:
         if len(times):
             self._time = int(times[-1])
         return times
-
-
-@cache
-def _root(symbol: str) -> str | None:
-    try:
-        return product_of(symbol).root
-    except InstrumentError:
-        return None

@@ -5,7 +5,7 @@ that lived at the cut are written beside it as a seed: derived, not counted amon
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from strategy_lab_core.book.seeds import SeedBuilder
 from strategy_lab_core.data.calendar import Session, session_calendar
 from strategy_lab_core.data.checks import Tainted, apply_row_rules
 from strategy_lab_core.data.files import open_ticks
-from strategy_lab_core.data.instruments import instruments, products
+from strategy_lab_core.data.instruments import Product, instruments
 from strategy_lab_core.data.schemas import polars_schema
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.db.store import FileRow
@@ -32,9 +32,9 @@ __all__ = ["build", "config_of", "inputs_of", "session_of"]
 SEED = "seed"
 
 
-def session_of(product: str, session: date) -> Session | None:
+def session_of(product: Product, session: date) -> Session | None:
     """Return the session of a product on that day; None where it does not trade."""
-    calendar = session_calendar(products()[product].calendar)
+    calendar = session_calendar(product.calendar)
     found = calendar.sessions(session, session)
     return found[0] if found else None
 
@@ -46,15 +46,15 @@ def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, st
     return named | {f"seed:{number:03d}": file.sha256 for number, file in enumerate(files.earlier)}
 
 
-def config_of(_: Workspace, product: str) -> dict[str, Any]:
+def config_of(workspace: Workspace, product: str) -> dict[str, Any]:
     """Return the settings that decide what comes out."""
-    return {"product": product}
+    return {"product": product, **workspace.own_product(product)}
 
 
 def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> Outcome:
     """Write the partition's raw ticks, one table a schema, and the seed where there is one."""
     files = sources_of(workspace, product, session)
-    hours = session_of(product, session)
+    hours = session_of(workspace.products[product], session)
     return publish(
         workspace,
         "raw_ticks",
@@ -75,7 +75,7 @@ def _write(
     if session is None or not files.session:
         draft.json("empty.json", {"reason": "no session" if session is None else "no files"})
         return details
-    seeds = _Seeds(session.previous_close_ns)
+    seeds = _Seeds(session.previous_close_ns, workspace.products)
     for file in files.earlier:
         for batch in _product_rows(workspace, file, product):
             seeds.feed(batch)
@@ -101,8 +101,9 @@ def _write(
 class _Seeds:
     """The orders that live when a session begins, from the well-formed rows before it."""
 
-    def __init__(self, begin_ns: int) -> None:
+    def __init__(self, begin_ns: int, products: Mapping[str, Product]) -> None:
         self._begin_ns, self._builder = begin_ns, SeedBuilder(begin_ns)
+        self._products = products
         self._symbols: dict[int, str] = {}
         self._tainted: Tainted = {}
 
@@ -113,7 +114,8 @@ class _Seeds:
             return
         named = rows.select("instrument_id", "symbol").drop_nulls().unique("instrument_id")
         self._symbols.update(named.iter_rows())
-        valid, _ = apply_row_rules(rows, TickSchema.MBO, instruments(self._symbols), self._tainted)
+        known = instruments(self._symbols, table=self._products)
+        valid, _ = apply_row_rules(rows, TickSchema.MBO, known, self._tainted)
         self._builder.feed(valid)
 
     def table(self) -> pl.DataFrame:
@@ -127,7 +129,7 @@ def _within(session: Session) -> pl.Expr:
 
 def _product_rows(workspace: Workspace, file: FileRow, product: str) -> Iterator[pl.DataFrame]:
     """Yield the file's rows of one product, with their place."""
-    placement = Placement()
+    placement = Placement(workspace.products)
     for batch in open_ticks(readable_path(workspace, file)).batches(file_hash=file.sha256):
         mine = placement.place(batch).filter(pl.col(PRODUCT) == product)
         if mine.height:

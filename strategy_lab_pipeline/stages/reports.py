@@ -136,7 +136,7 @@ def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> 
     folder = require_tables(workspace, outcome.product, day, run)
     tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     books = current_outcome(workspace, "order_books", outcome.product, outcome.session)
-    prices = quotes(books) if books else pl.DataFrame(schema={"ts": pl.Int64})
+    prices = quotes(workspace, books) if books else pl.DataFrame(schema={"ts": pl.Int64})
     return SessionReport(
         key=outcome.session,
         product=outcome.product,

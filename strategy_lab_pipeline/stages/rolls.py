@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.data.instruments import products
+from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.data.roll_rules import RollRule, roll_rule
 from strategy_lab_core.data.rolls import Choice, Rolls, choice_of, roll_decisions
 from strategy_lab_pipeline.errors import PipelineError
@@ -43,7 +43,7 @@ class RollTables:
 def products_with_books(workspace: Workspace) -> list[str]:
     """Return the products with contracts of which any session has books."""
     found = {row.product for row in workspace.store.materializations("order_books")}
-    return sorted(each for each in found if products()[each].dated)
+    return sorted(each for each in found if workspace.products[each].dated)
 
 
 def decisions(
@@ -53,12 +53,11 @@ def decisions(
     if rule.name == "open_interest":
         raise PipelineError(f"{NO_OPEN_INTEREST}: use volume, or `data.rolls` with your own table")
     folders = tuple(folder for _, folder, _ in _books(workspace, product))
-    return _decided(folders, product, rule, last)
+    return _decided(folders, workspace.products[product], rule, last)
 
 
 @lru_cache(maxsize=256)
-def _decided(folders: Sequence[Path], product: str, rule: RollRule, last: date | None) -> Rolls:
-    known = products()[product]
+def _decided(folders: Sequence[Path], known: Product, rule: RollRule, last: date | None) -> Rolls:
     sessions, pairs = read_contracts(folders)
     newest = max(sessions["session"].to_list(), default=None)
     return roll_decisions(
@@ -84,7 +83,7 @@ def choice(workspace: Workspace, product: str, session: date, contract: RollRule
     """Return the contract that an experiment trades in a session, decided before its open."""
     if isinstance(contract, str):
         return Choice(contract, "", False)
-    if not products()[product].dated:
+    if not workspace.products[product].dated:
         return UNDATED
     if contract.name == "open_interest":
         return Choice(None, NO_OPEN_INTEREST, False)

@@ -21,15 +21,17 @@ from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.books import PRIMARY
 from strategy_lab_pipeline.stages.engine import Progress, engine
+from strategy_lab_pipeline.stages.jobs import Pass
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
 from strategy_lab_pipeline.stages.raw import SEED
 from strategy_lab_pipeline.stages.rolls import choice, choice_inputs
-from strategy_lab_pipeline.stages.worker import TABLES, Pass, table_path
+from strategy_lab_pipeline.stages.worker import TABLES, table_path
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = [
     "build",
+    "config_of",
     "engine_tables",
     "inputs_of",
     "record",
@@ -80,7 +82,7 @@ def build(
         product,
         str(session),
         inputs=require_inputs(workspace, product, session, [experiment.contract]),
-        config=digest,
+        config=config_of(workspace, experiment),
         build=lambda draft: _write(workspace, draft, experiment, session, on_progress),
         run_id=run_id,
     )
@@ -96,6 +98,12 @@ def build(
     }
     record(workspace, run, session, run_id=run_id)
     return run
+
+
+def config_of(workspace: Workspace, experiment: Experiment) -> Any:
+    """Return what a run's version rests on beside ticks and code."""
+    own = workspace.own_product(experiment.product)
+    return [experiment.digest(), own] if own else experiment.digest()
 
 
 def require_tables(
@@ -156,6 +164,7 @@ def run_sets(
     *,
     folder: Path | None,
     on_progress: Progress,
+    deadline_seconds: float | None = None,
 ) -> list[dict[str, Any]]:
     """Run experiments that differ in parameters and configuration alone in one pass.
 
@@ -163,6 +172,8 @@ def run_sets(
     ----------
     folder
         Where the tables go; None keeps the figures alone.
+    deadline_seconds
+        Of the pass; by default that of the settings.
 
     Raises
     ------
@@ -177,19 +188,20 @@ def run_sets(
         source=first.strategy.source,
         sets=tuple((each.strategy.parameters, each.config) for each in experiments),
         product=first.product,
+        products=dict(workspace.products),
         session=session,
         contract=chosen.symbol,
         choice=chosen.reason,
         **engine_tables(validated),
         folder=folder,
     )
-    deadline = workspace.settings.deadline_seconds
+    deadline = deadline_seconds or workspace.settings.deadline_seconds
     try:
         found = engine().run(wanted, deadline_seconds=deadline, on_progress=on_progress)
     except EngineError as error:
         many = f" ({len(experiments)} sets)" if len(experiments) > 1 else ""
         place = f"{first.product} {session}"
-        raise EngineError(f"experiment {first.name}{many} on {place}: {error}") from error
+        raise type(error)(f"experiment {first.name}{many} on {place}: {error}") from error
     return [_flagged(run, chosen) for run in found]
 
 

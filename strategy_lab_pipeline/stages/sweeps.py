@@ -1,8 +1,9 @@
 """A grid of parameter sets over the sessions that have books: many sets a pass, every trial kept.
 
 A trial is a row of figures in the database under (digest of the set's experiment, session); with
-the same ticks and code it is never run again. What an interrupt leaves undone is what the next call
-does. Tables of orders and fills are not kept: a set worth looking at is an experiment.
+the same ticks and code it is never run again. What an interrupt leaves undone, or a set that never
+ended or wanted too much memory, is what the next call does. Tables of orders and fills are not
+kept: a set worth looking at is an experiment.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,8 @@ from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_pipeline.db.records import RunRow
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.progress import steps, tell_part
-from strategy_lab_pipeline.stages.runs import inputs_of, record, require_inputs, run_sets
+from strategy_lab_pipeline.stages.halving import Halving, RunPass
+from strategy_lab_pipeline.stages.runs import config_of, inputs_of, record, require_inputs, run_sets
 from strategy_lab_pipeline.stages.versions import input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
@@ -35,23 +37,32 @@ class Sweep:
 
     Attributes
     ----------
+    sessions
+        Those that were run, or were there.
+    skipped
+        A sentence for each session that no set can run on: a partial one, above all.
+    varied
+        The parameters that the axes name.
     rows
-        For each set its parameters and figures over all sessions, money in currency units of
-        1e-6; `failed` counts the sessions without a result, and `error` is the first reason.
+        For each set its number, parameters and figures over all sessions, money in currency units
+        of 1e-6; `won` counts the sessions with a profit, `failed` those without a result, and
+        `error` is the first reason.
     ran, kept
         Trials of this call, and those that were there.
     """
 
     experiment: str
     sessions: tuple[str, ...]
+    skipped: tuple[str, ...]
+    varied: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
     ran: int
     kept: int
 
     @property
     def success(self) -> bool:
-        """Whether every set has a result in every session."""
-        return all(row["failed"] == 0 for row in self.rows)
+        """Whether every set has a result in every session that was not skipped, and one at all."""
+        return all(row["failed"] == 0 and row["sessions"] for row in self.rows)
 
 
 def grid(experiment: Experiment, axes: Sequence[str]) -> list[Experiment]:
@@ -91,6 +102,9 @@ def sweep(
 ) -> Sweep:
     """Run every set on every session where its trial is not kept yet.
 
+    A set that never ends, or wants too much memory, is found by halving its pass (`Halving`) and
+    fails alone; the others have their results.
+
     Parameters
     ----------
     experiments
@@ -101,12 +115,14 @@ def sweep(
     Raises
     ------
     PipelineError
-        A session without books, or none at all. `EngineError` where a pass did not come to its
-        end; what was done before is kept.
+        A session without books, or none at all.
+    EngineError
+        The strategy's file was changed, the engine is broken, or no set ever ends; what was done
+        before is kept.
     """
     traded = experiments[0].product
     days = [
-        _Day(day, require_inputs(workspace, traded, day, [experiments[0].contract]))
+        _Day(workspace, day, require_inputs(workspace, traded, day, [experiments[0].contract]))
         for day in sorted(set(sessions)) or _with_books(workspace, traded)
     ]
     if not days:
@@ -114,30 +130,50 @@ def sweep(
     todo = [(day, [each for each in experiments if not _trial(workspace, each, day)])
             for day in days]  # fmt: skip
     passes = [(day, sets) for day, missing in todo for sets in _batches(missing)]
+    numbers = {each.digest(): number for number, each in enumerate(experiments)}
+    halving = Halving(numbers, workspace.settings.deadline_seconds)
     with steps(f"sweeping {len(experiments)} sets", total=len(passes)) as progress:
         for day, sets in passes:
-            _run(workspace, sets, day)
+            halving.run(_pass_on(workspace, day), sets)
             progress.advance(f"{traded} {day.session}")
     ran = sum(len(missing) for _, missing in todo)
+    trials = [[_trial(workspace, each, day) for day in days] for each in experiments]
+    skipped = dict(_skipped(trials, days))
     return Sweep(
-        experiments[0].name,
-        tuple(str(day.session) for day in days),
-        tuple(_row(workspace, experiment, days) for experiment in experiments),
-        ran,
-        len(days) * len(experiments) - ran,
+        experiment=experiments[0].name,
+        sessions=tuple(str(day.session) for day in days if day.session not in skipped),
+        skipped=tuple(f"{traded} {day}: {reason}" for day, reason in skipped.items()),
+        varied=_varied(experiments),
+        rows=tuple(
+            {"set": number, **_row(experiment, mine, halving.guilty)}
+            for number, (experiment, mine) in enumerate(zip(experiments, trials, strict=True))
+        ),
+        ran=ran,
+        kept=len(days) * len(experiments) - ran,
+    )
+
+
+def _varied(experiments: Sequence[Experiment]) -> tuple[str, ...]:
+    """Return the parameters in which the sets are not all alike."""
+    first = experiments[0].strategy.parameters
+    return tuple(
+        name
+        for name, value in first.items()
+        if any(each.strategy.parameters[name] != value for each in experiments)
     )
 
 
 class _Day(NamedTuple):
     """A session, and the data versions that runs on it are made from."""
 
+    workspace: Workspace
     session: date
     inputs: Mapping[str, str]
 
     def version(self, experiment: Experiment) -> str:
         """Return the version of an experiment's run on these ticks with this code."""
-        digest = experiment.digest()
-        return input_key(f"run.{digest}", self.inputs, digest)
+        config = config_of(self.workspace, experiment)
+        return input_key(f"run.{experiment.digest()}", self.inputs, config)
 
 
 def _with_books(workspace: Workspace, traded: str) -> list[date]:
@@ -159,30 +195,52 @@ def _batches(experiments: list[Experiment]) -> Iterator[list[Experiment]]:
         yield experiments[first : first + SETS_A_PASS]
 
 
-def _run(workspace: Workspace, experiments: list[Experiment], day: _Day) -> None:
-    """Run some sets in one pass, and keep their trials."""
-    runs = run_sets(
-        workspace,
-        experiments,
-        day.session,
-        folder=None,
-        on_progress=lambda done, total: tell_part(str(day.session), done, total),
-    )
-    for run, experiment in zip(runs, experiments, strict=True):
-        run |= {
-            "experiment": experiment.name,
-            "experiment_id": experiment.digest(),
-            "config": experiment.as_dict(),
-            "version": day.version(experiment),
-        }
-        record(workspace, run, day.session, run_id=RUN_ID)
+def _pass_on(workspace: Workspace, day: _Day) -> RunPass:
+    """Return what runs sets in one pass over a session and keeps their trials."""
+
+    def run_pass(experiments: list[Experiment], *, deadline_seconds: float) -> None:
+        """Run the sets, and record them."""
+        runs = run_sets(
+            workspace,
+            experiments,
+            day.session,
+            folder=None,
+            on_progress=lambda done, total: tell_part(str(day.session), done, total),
+            deadline_seconds=deadline_seconds,
+        )
+        for run, experiment in zip(runs, experiments, strict=True):
+            run |= {
+                "experiment": experiment.name,
+                "experiment_id": experiment.digest(),
+                "config": experiment.as_dict(),
+                "version": day.version(experiment),
+            }
+            record(workspace, run, day.session, run_id=RUN_ID)
+
+    return run_pass
 
 
-def _row(workspace: Workspace, experiment: Experiment, days: Sequence[_Day]) -> dict[str, Any]:
-    trials = [_trial(workspace, experiment, day) for day in days]
-    metrics = [trial.metrics for trial in trials if trial is not None]
-    done: list[Mapping[str, Any]] = [found for found in metrics if "error" not in found]
-    errors = [str(found["error"]) for found in metrics if "error" in found]
+def _skipped(
+    trials: Sequence[Sequence[RunRow | None]], days: Sequence[_Day]
+) -> Iterator[tuple[date, str]]:
+    """Yield the sessions that are not for these sets, and why."""
+    for day, found in zip(days, zip(*trials, strict=True), strict=True):
+        reasons = [str(trial.metrics["error"]) for trial in found
+                   if trial and trial.label == "not run"]  # fmt: skip
+        if reasons:
+            yield day.session, reasons[0]
+
+
+def _row(
+    experiment: Experiment, trials: Sequence[RunRow | None], guilty: Mapping[str, str]
+) -> dict[str, Any]:
+    mine = [trial for trial in trials if trial is None or trial.label != "not run"]
+    done: list[Mapping[str, Any]] = [
+        trial.metrics for trial in mine if trial and "error" not in trial.metrics
+    ]
+    errors = [str(trial.metrics["error"]) for trial in mine if trial and "error" in trial.metrics]
+    if None in mine:
+        errors.append(guilty[experiment.digest()])
     return {
         **experiment.strategy.parameters,
         "net_profit_e6": sum(found["net_profit_e6"] for found in done),
@@ -190,6 +248,7 @@ def _row(workspace: Workspace, experiment: Experiment, days: Sequence[_Day]) -> 
         "max_drawdown_e6": max((found["max_drawdown_e6"] for found in done), default=0),
         "n_fills": sum(found["n_fills"] for found in done),
         "sessions": len(done),
-        "failed": len(errors),
+        "won": sum(found["net_profit_e6"] > 0 for found in done),
+        "failed": len(mine) - len(done),
         "error": errors[0] if errors else None,
     }

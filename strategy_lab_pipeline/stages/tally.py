@@ -1,6 +1,7 @@
 """What one pass over a file adds up: rows by session, and from where to where its messages go."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from strategy_lab_core.data.calendar import NO_SESSION, session_calendar
-from strategy_lab_core.data.instruments import products
+from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.errors import FileError, InstrumentError
 from strategy_lab_core.types import Action, RecordFlag
 from strategy_lab_pipeline.db.store import FileRange
@@ -23,10 +24,17 @@ STREAM = ("publisher_id", "instrument_id", "channel_id")
 
 
 class Tally:
-    """Rows by product and session, and ranges by instrument and channel, batch by batch."""
+    """Rows by product and session, and ranges by instrument and channel, batch by batch.
 
-    def __init__(self) -> None:
-        self._placement = Placement()
+    Parameters
+    ----------
+    table
+        The products by root.
+    """
+
+    def __init__(self, table: Mapping[str, Product]) -> None:
+        self._table = table
+        self._placement = Placement(table)
         self._rows: Counter[tuple[str, int]] = Counter()
         self._unknown: Counter[str] = Counter()  # rows by symbol
         self._timeless: Counter[str] = Counter()  # rows outside the calendar by product
@@ -40,7 +48,7 @@ class Tally:
                 names = rows.select(pl.col("symbol").fill_null(nameless)).to_series()
                 self._unknown.update(dict(names.value_counts().iter_rows()))
                 continue
-            product = products()[str(root)]
+            product = self._table[str(root)]
             days = session_calendar(product.calendar).session_keys(rows[TIME].to_numpy())
             for day, count in zip(*np.unique(days, return_counts=True), strict=True):
                 if day == NO_SESSION:
@@ -79,7 +87,8 @@ class Tally:
             names = ", ".join(sorted(self._unknown)[:5])
             raise InstrumentError(
                 f"{path}: no product is known for its symbols ({names}); "
-                f"known are {', '.join(products())}: leave the file out"
+                f"known are {', '.join(self._table)}: add theirs to the home's products.yaml, or "
+                "leave the file out"
             )
 
     def remark(self, path: Path) -> str:

@@ -61,6 +61,7 @@ def config_of(workspace: Workspace, product: str) -> dict[str, Any]:
         "product": product,
         "max_quarantined_share": settings.max_quarantined_share,
         "max_unreliable_share": settings.max_unreliable_share,
+        **workspace.own_product(product),
     }
 
 
@@ -103,7 +104,10 @@ def _split(
     limits = (settings.max_quarantined_share, settings.max_unreliable_share)
     try:
         with workspace.lake.publish(VALID, product, str(session), version) as good:
-            judgement = judge(raw, product, session, good, bad, limits=limits)
+            known = workspace.products
+            judgement = judge(
+                raw, known[product], session, good, bad, limits=limits, products=known
+            )
             _stop_if_blocked(judgement)
     except _BlockedError as error:
         return error.judgement, None

@@ -1,4 +1,4 @@
-"""The engine's own process: takes passes from a connection, runs them, hands the results back.
+"""The engine's own process: takes jobs from a connection, runs them, hands the results back.
 
 A compiled loop hears no signal, so that it must run where it can be killed. Tables go through Arrow
 files in the folder that the pass names, figures through the connection, which speaks only after
@@ -10,63 +10,30 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import polars as pl
 
-from strategy_lab_core.engine.backtest import BacktestResult
-from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.backtest import BacktestResult, Progress
 from strategy_lab_core.engine.sweep import ParameterSet, SweepRun, sweep
 from strategy_lab_core.errors import ConfigError, DataError, StrategyLabError
+from strategy_lab_core.probes.lookahead import find_lookahead
+from strategy_lab_core.probes.sensitivity import sensitivity
+from strategy_lab_core.probes.warmup import find_warmup
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
+from strategy_lab_pipeline.stages.jobs import Answer, Import, Job, Pass, Probe
 from strategy_lab_pipeline.stages.raw import session_of
 
-__all__ = ["TABLES", "Answer", "Pass", "table_path"]
+__all__ = ["TABLES", "table_path"]
 
 TABLES = ("orders", "fills", "equity")
 ORDERS_JUDGED = 20  # fewer are too few to call a habit
 _NONSENSE = ("invalid", "unsupported", "price_distance")
 _FLOOD = ("open_orders", "message_rate", "overflow")
-
-# ("rows", (done, total)), then ("ended", a mapping for each set), ("refused", why), ("broke", why)
-Answer: TypeAlias = tuple[Literal["rows", "ended", "refused", "broke"], Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """One pass over one session, in plain types.
-
-    Attributes
-    ----------
-    strategy, source
-        As the experiment names it; the digest that it had when the experiment was read.
-    sets
-        Parameters and configuration of each set.
-    contract, choice
-        Its symbol, None where the product has none; why it was chosen, "" where it was named.
-    ticks, seed, status
-        Parquet files of validated rows; None where there are none.
-    folder
-        Where the tables of set k go, as ``<k>-<table>.arrow``; None keeps the figures alone.
-    """
-
-    strategy: str
-    source: str
-    sets: tuple[tuple[Mapping[str, float], BacktestConfig], ...]
-    product: str
-    session: date
-    contract: str | None
-    choice: str
-    ticks: Path | None
-    seed: Path | None
-    status: Path | None
-    folder: Path | None
 
 
 def table_path(folder: Path, k: int, table: str) -> Path:
@@ -75,34 +42,52 @@ def table_path(folder: Path, k: int, table: str) -> Path:
 
 
 def _serve(link: Connection) -> None:
-    passes: SimpleQueue[Pass] = SimpleQueue()
-    threading.Thread(target=_listen, args=(link, passes), daemon=True).start()
+    jobs: SimpleQueue[Job] = SimpleQueue()
+    threading.Thread(target=_listen, args=(link, jobs), daemon=True).start()
     while True:
-        link.send(_answer(passes.get(), link))
+        link.send(_answer(jobs.get(), link))
 
 
-def _listen(link: Connection, passes: "SimpleQueue[Pass]") -> None:
+def _listen(link: Connection, jobs: "SimpleQueue[Job]") -> None:
     """Queue what is asked for; with the one who asks this process ends, whatever it is doing."""
     try:
         while True:
-            passes.put(link.recv())
+            jobs.put(link.recv())
     except (EOFError, OSError):
         os._exit(1)
 
 
-def _answer(wanted: Pass, link: Connection) -> Answer:
+def _answer(wanted: Job, link: Connection) -> Answer:
     try:
+        if isinstance(wanted, Import):
+            link.send(("rows", (0, 1)))
+            load_strategy(wanted.strategy)
+            return "ended", []
         strategy = _strategy(wanted)
     except StrategyLabError as error:  # the next call may find another file
         return "refused", str(error)
     try:
-        return "ended", _run(wanted, strategy, link)
+        return "ended", _run(wanted, strategy, _Teller(link))
     except DataError as error:  # this session is not for these sets
         return "ended", [{"label": "not run", "error": str(error)} for _ in wanted.sets]
     except StrategyLabError as error:
         return "ended", [{"label": "failed", "error": str(error)} for _ in wanted.sets]
+    except MemoryError as error:
+        return "starved", str(error) or "an array could not be made"
     except Exception as error:  # the one who asks raises it, and goes on without us
         return "broke", repr(error)
+
+
+class _Teller:
+    """Tells how far a job is, each step once."""
+
+    def __init__(self, link: Connection) -> None:
+        self._link, self._told = link, -1
+
+    def __call__(self, done: int, total: int) -> None:
+        if done != self._told:
+            self._told = done
+            self._link.send(("rows", (done, total)))
 
 
 def _strategy(wanted: Pass) -> Strategy:
@@ -112,23 +97,43 @@ def _strategy(wanted: Pass) -> Strategy:
     return strategy
 
 
-def _run(wanted: Pass, strategy: Strategy, link: Connection) -> list[dict[str, Any]]:
+def _run(wanted: Pass, strategy: Strategy, tell: Progress) -> list[dict[str, Any]]:
     if wanted.ticks is None:
         raise DataError("the session has no ticks with a book: mbo, mbp-10, mbp-1 or tbbo")
     if wanted.contract is None and wanted.choice:
         raise DataError(f"{wanted.choice}; name one with the key `contract`")
-    result = sweep(
-        pl.scan_parquet(wanted.ticks).drop("file_hash", "row").collect(),
-        strategy,
-        [ParameterSet(parameters, config) for parameters, config in wanted.sets],
-        keep_orders=wanted.folder is not None,
-        on_progress=lambda done, total: link.send(("rows", (done, total))),
-        session=session_of(wanted.product, wanted.session),
-        instrument=wanted.contract,
-        seed=_table(wanted.seed),
-        status=_table(wanted.status),
-    )
+    ticks = pl.read_parquet(wanted.ticks)
+    if "book_state" in ticks.columns:  # what the validation of raw ticks needs to name them
+        ticks = ticks.drop("file_hash", "row")
+    options: dict[str, Any] = {
+        "session": session_of(wanted.products[wanted.product], wanted.session),
+        "products": wanted.products,
+        "instrument": wanted.contract,
+        "seed": _table(wanted.seed),
+        "status": _table(wanted.status),
+        "on_progress": tell,
+    }
+    if isinstance(wanted, Probe):
+        return [_probed(wanted, ticks, strategy, options)]
+    sets = [ParameterSet(parameters, config) for parameters, config in wanted.sets]
+    result = sweep(ticks, strategy, sets, keep_orders=wanted.folder is not None, **options)
     return [_kept(k, run, wanted) for k, run in enumerate(result.runs)]
+
+
+def _probed(
+    wanted: Probe, ticks: pl.DataFrame, strategy: Strategy, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the rows of a probe's table, and what it says of them."""
+    ((parameters, config),) = wanted.sets
+    options |= {"strategy": strategy(**parameters), "config": config}
+    options |= wanted.options
+    if wanted.kind == "sensitivity":
+        curves = sensitivity(ticks, **options)
+        facts = {name: getattr(curves, name) for name in ("currency", "money_scale", "passes")}
+        return {"error": None, "rows": curves.table().to_dicts(), **facts}
+    probe: Any = {"leaks": find_lookahead, "warmup": find_warmup}[wanted.kind]
+    found = probe(ticks, **options)
+    return {"error": None, "rows": found.table().to_dicts(), "verdict": found.verdict}
 
 
 def _table(path: Path | None) -> pl.DataFrame | None:

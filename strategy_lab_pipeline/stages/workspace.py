@@ -1,14 +1,18 @@
 """The workspace of one home folder: its settings, its lake and its database, opened together."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+from strategy_lab_core.data.instruments import Product, load_products, products
 from strategy_lab_pipeline.db.database import Database
 from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.lake import Lake
 from strategy_lab_pipeline.settings import Settings
 
-__all__ = ["Workspace", "open_workspace"]
+__all__ = ["Workspace", "open_workspace", "products_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,34 @@ class Workspace:
     settings: Settings
     lake: Lake
     store: Store
+
+    @property
+    def products(self) -> Mapping[str, Product]:
+        """The products by root, `products_of` the settings."""
+        return products_of(self.settings)
+
+    def own_product(self, product: str) -> dict[str, Any]:
+        """Return what of the products file decides what comes out for a product, for versions."""
+        mine = self.products.get(product)
+        is_own = mine is not None and mine != products().get(product)
+        return {"own_product": asdict(mine)} if mine and is_own else {}
+
+
+def products_of(settings: Settings) -> Mapping[str, Product]:
+    """Return the package's products, with those of the home's products file over them.
+
+    Raises
+    ------
+    ConfigError, FileError
+        The file is not as it should be; names it, the product, the key and the rule.
+    """
+    file = settings.products_file
+    return _read(file, file.stat().st_mtime_ns) if file.is_file() else products()
+
+
+@cache
+def _read(file: Path, _mtime_ns: int) -> Mapping[str, Product]:
+    return load_products(file)
 
 
 @cache

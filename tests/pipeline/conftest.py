@@ -75,6 +75,25 @@ def booked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def booked_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home like `booked`, with the first hour of the session after: to be copied."""
+    home = tmp_path_factory.mktemp("booked_twice") / "home"
+    opened = open_workspace(Settings(home=home))
+    days = (date(2025, 1, 13), date(2025, 1, 14))
+    sessions = session_calendar("CME Globex Equity").sessions(*days)
+    market = simulate(sessions, seed=3, events_per_session=500, faults=False)
+    for path in market.write(opened.settings.landing):
+        if "20250114" in path.name:
+            path.unlink()
+    for path in search([opened.settings.landing]).files:
+        catalogue.catalogue_file(opened, path)
+    for day in days:
+        for stage in (raw, validated, books):
+            stage.build(opened, "MNQ", day, run_id="test")
+    return home
+
+
 @pytest.fixture
 def store(database: Database) -> Store:
     """Return a store of each kind; its clock counts from 1."""

@@ -12,25 +12,29 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import date
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import dagster as dg
 import polars as pl
 import psutil
 import pytest
 
+from strategy_lab_core.data.instruments import products
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_pipeline import launch
-from strategy_lab_pipeline.errors import EngineError
+from strategy_lab_pipeline.errors import EngineError, OverrunError
 from strategy_lab_pipeline.settings import Settings
-from strategy_lab_pipeline.stages import backtests, plan
+from strategy_lab_pipeline.stages import backtests, plan, worker
 from strategy_lab_pipeline.stages.engine import Engine
 from strategy_lab_pipeline.stages.experiments import experiments
-from strategy_lab_pipeline.stages.worker import Pass
+from strategy_lab_pipeline.stages.jobs import Pass
+from strategy_lab_pipeline.stages.memory import memory_limit
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
-from tests.pipeline.bad_strategies import BAD, write_experiment, write_strategy
+from tests.pipeline.bad_strategies import write_experiment, write_strategy
 
 DAY = date(2025, 1, 13)
 DEADLINE_SECONDS = 10.0
@@ -58,7 +62,8 @@ def wanted(opened: Workspace, strategy: Path, **changes: Any) -> Pass:
     folder = opened.lake.version_path("validated_ticks", "MNQ", str(DAY), found.version)
     made = load_strategy(str(strategy))
     values: dict[str, Any] = {
-        "strategy": str(strategy), "source": made.source, "product": "MNQ", "session": DAY,
+        "strategy": str(strategy), "source": made.source, "product": "MNQ",
+        "products": dict(products()), "session": DAY,
         "sets": ((made.parameters, BacktestConfig(allow_partial=True)),),
         "ticks": folder / "mbo.parquet", "seed": None, "status": None, "folder": None,
     }  # fmt: skip
@@ -67,7 +72,7 @@ def wanted(opened: Workspace, strategy: Path, **changes: Any) -> Pass:
 
 def test_backtests__each_bad_strategy_fails_alone(opened: Workspace, tmp_path: Path) -> None:
     """Five experiments: one result, four sentences; only the endless is tried again."""
-    for name in BAD:
+    for name in ("raises", "nonsense", "floods", "endless", "good"):
         write_experiment(opened.settings.experiments, name, write_strategy(tmp_path, name))
 
     result = backtests.build(opened, "MNQ", DAY, run_id="test")
@@ -258,6 +263,45 @@ def test_engine__a_process_that_dies_is_replaced(
     (run,) = engine.run(good, deadline_seconds=60, on_progress=lambda *_: None)
 
     assert run["error"] is None
+
+
+def test_engine__tells_when_memory_ran_out(opened: Workspace, tmp_path: Path) -> None:
+    """What was wanted, what there is, and what to do: a bug of nobody's."""
+    asked = wanted(opened, write_strategy(tmp_path, "good"))
+    ours, theirs = Pipe()
+    starved = Engine()
+    starved._link = ours
+    with subprocess.Popen(["sleep", "60"]) as starved._process:
+        theirs.send(("starved", "Unable to allocate 9.00 TiB for an array"))
+        with pytest.raises(OverrunError, match=r"Unable to allocate 9.00 TiB .* limit here is \d"):
+            starved.run(asked, deadline_seconds=60, on_progress=lambda *_: None)
+
+
+def test_worker__calls_a_lack_of_memory_by_its_name(
+    opened: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other errors that are none of ours are bugs."""
+    asked = wanted(opened, write_strategy(tmp_path, "good"))
+    found = []
+    for error in (MemoryError(), MemoryError("Unable to allocate"), ZeroDivisionError("x")):
+        monkeypatch.setattr(worker, "sweep", Mock(side_effect=error))
+        found.append(worker._answer(asked, Mock()))
+
+    assert found == [
+        ("starved", "an array could not be made"),
+        ("starved", "Unable to allocate"),
+        ("broke", "ZeroDivisionError('x')"),
+    ]
+
+
+def test_memory_limit__is_the_smallest_there_is() -> None:
+    """A limit of the process's own counts; the machine's is the most."""
+    command = "from strategy_lab_pipeline.stages.memory import memory_limit; print(memory_limit())"
+    prlimit = ["prlimit", "--as=8000000000", sys.executable, "-c", command]
+    alone = subprocess.run(prlimit, capture_output=True, check=True, text=True)
+
+    assert int(alone.stdout) == min(8_000_000_000, memory_limit())
+    assert memory_limit() <= psutil.virtual_memory().total
 
 
 OWNER = """

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from strategy_lab_core.data.exact_yaml import read_yaml
-from strategy_lab_core.strategies.experiment import experiment_from_dict
 from strategy_lab_pipeline.scaffold import new_strategy
+from strategy_lab_pipeline.stages.experiments import read_experiment
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +19,7 @@ def _blocks(page: str, language: str) -> list[str]:
 
 def test_write_a_strategy__its_code_runs(tmp_path: Path) -> None:
     """From the files that `new` writes to a backtest, a sweep and an experiment."""
-    strategy, _ = new_strategy("my_idea", tmp_path)
+    new_strategy("my_idea", tmp_path)
     (code,) = _blocks("write-a-strategy.md", "python")
 
     done = subprocess.run(
@@ -34,8 +33,8 @@ def test_write_a_strategy__its_code_runs(tmp_path: Path) -> None:
 
     (yaml,) = _blocks("write-a-strategy.md", "yaml")
     file = tmp_path / "my_idea.yaml"
-    file.write_text(yaml.replace("/path/to/my_idea.py", str(strategy)), encoding="utf-8")
-    experiment = experiment_from_dict(read_yaml(file))
+    file.write_text(yaml, encoding="utf-8")
+    experiment = read_experiment(file)
     assert experiment.strategy.parameters["flow_lots"] == 20
     assert experiment.config.limits.max_loss_e6 == 500_000_000
 

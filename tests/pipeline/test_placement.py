@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategy_lab_core.data.columns import concat
+from strategy_lab_core.data.instruments import products
 from strategy_lab_core.data.schemas import MAX_TS_NS, polars_schema
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.types import TickSchema
@@ -26,7 +27,7 @@ def _ticks(*rows: Row) -> pl.DataFrame:
 
 
 def _place(*batches: pl.DataFrame) -> list[tuple[str | None, int]]:
-    placement = Placement()
+    placement = Placement(products())
     placed = [placement.place(batch).select(PRODUCT, TIME) for batch in batches]
     return concat(placed).rows()
 

@@ -12,12 +12,18 @@ from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_pipeline.cli import app
-from strategy_lab_pipeline.errors import PipelineError
-from strategy_lab_pipeline.probing import leaks_of, readable_errors, sensitivity_of
+from strategy_lab_pipeline.errors import OverrunError, PipelineError
+from strategy_lab_pipeline.probing import (
+    leaks_of,
+    queue_models_of,
+    readable_errors,
+    sensitivity_of,
+)
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, raw, validated
 from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.workspace import open_workspace
+from tests.pipeline.bad_strategies import write_experiment, write_strategy
 
 DAYS = (date(2025, 1, 14), date(2025, 1, 15))
 EXPERIMENT = """
@@ -100,6 +106,26 @@ def test_queue_models__answers_and_draws(settings: Settings, tmp_path: Path) -> 
     assert "filled" in readable_errors(found["rows"])[0]
 
 
+def test_queue_models__asks_which_session(settings: Settings) -> None:
+    """Files of several sessions: one has to be named, and is compared with its book from before."""
+    files = sorted(str(path) for path in (settings.home / "files").iterdir())
+    options = ["--every-ms", "120000", "--hold-ms", "60000"]
+    home = {"STRATEGY_LAB_HOME": str(settings.home)}
+    vague = CliRunner().invoke(app, ["queue-models", *files, *options], env=home)
+    _, found = answer(settings, "queue-models", *files, *options, "--session", "2025-01-15")
+
+    assert "--session must be one of those in the files: 2025-01-14, 2025-01-15" in str(
+        vague.exception
+    )
+    assert (found["session"], found["is_simulated"]) == ("2025-01-15", False)
+    assert found["orders"] > 0
+    with pytest.raises(ConfigError, match="--session must be one of 2025-01-14, 2025-01-15"):
+        queue_models_of(
+            [Path(file) for file in files], "2025-01-16", None, every_ms=120_000, hold_ms=60_000,
+            seed=0, events=800, chart=None,
+        )  # fmt: skip
+
+
 def test_probe__names_what_is_not_there(settings: Settings) -> None:
     """A misspelt experiment, a session without ticks."""
     options: dict[str, Any] = {"moments": 1, "repair_is_known": False}
@@ -109,3 +135,24 @@ def test_probe__names_what_is_not_there(settings: Settings) -> None:
         sensitivity_of(settings, "probed", "2025-01-15", None, None)
     with pytest.raises(PipelineError, match="MNQ 2024-01-15: no raw_ticks"):
         leaks_of(settings, "probed", "2024-01-15", None, **options)
+
+
+@pytest.mark.parametrize("probe", ["leaks", "warmup", "sensitivity"])
+def test_probe__a_strategy_that_never_ends_is_killed(
+    settings: Settings, tmp_path: Path, probe: str
+) -> None:
+    """At the deadline, by name; the command does not hang."""
+    file = write_experiment(tmp_path, "hangs", write_strategy(tmp_path, "endless"))
+    home = {"STRATEGY_LAB_HOME": str(settings.home), "STRATEGY_LAB_DEADLINE_SECONDS": "3"}
+    done = CliRunner().invoke(app, [probe, str(file), "--session", "2025-01-14"], env=home)
+
+    assert isinstance(done.exception, OverrunError)
+    said = str(done.exception)
+    assert "experiment hangs on MNQ 2025-01-14: killed at its deadline" in said
+
+
+def test_probe__a_strategy_that_raises_is_told(settings: Settings, tmp_path: Path) -> None:
+    """As in a backtest, with the experiment's name."""
+    file = write_experiment(tmp_path, "bad", write_strategy(tmp_path, "raises"))
+    with pytest.raises(PipelineError, match=r"experiment bad on .*: strategy 'bad' raised Value"):
+        leaks_of(settings, str(file), None, None, moments=1, repair_is_known=False)

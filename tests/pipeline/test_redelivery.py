@@ -8,6 +8,7 @@ import pytest
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.dbn_writer import write_dbn
 from strategy_lab_core.data.files import open_ticks
+from strategy_lab_core.data.instruments import products
 from strategy_lab_core.types import Action, RecordFlag
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.settings import Settings
@@ -236,7 +237,7 @@ def test_has_messages__tells_a_gap(opened: Workspace, part_is_there: bool) -> No
 
     def has(name: str, part: str) -> bool:
         """Return whether one file has the messages of another."""
-        tally = Tally()
+        tally = Tally(products())
         for batch in open_ticks(paths[part]).batches():
             tally.add(batch)
         other = open_ticks(paths[part]) if part_is_there else None

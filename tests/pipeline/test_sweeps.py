@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,20 @@ from strategy_lab_pipeline.stages.sweeps import grid, sweep
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 from tests.pipeline.bad_strategies import write_experiment, write_strategy
 
-DAY = date(2025, 1, 13)
+DAY, NEXT_DAY = date(2025, 1, 13), date(2025, 1, 14)
 
 
 @pytest.fixture
 def opened(booked: Path, tmp_path: Path) -> Workspace:
     """Return a workspace with the books of one session."""
     shutil.copytree(booked, tmp_path / "home")
+    return open_workspace(Settings(home=tmp_path / "home"))
+
+
+@pytest.fixture
+def two_days(booked_twice: Path, tmp_path: Path) -> Workspace:
+    """Return a workspace with the books of a session, and of the first hour of another."""
+    shutil.copytree(booked_twice, tmp_path / "home")
     return open_workspace(Settings(home=tmp_path / "home"))
 
 
@@ -102,6 +110,42 @@ def test_sweep__tells_which_set_failed(opened: Workspace, tmp_path: Path) -> Non
     assert again.ran == 0
 
 
+def test_sweep__an_endless_set_fails_alone(booked: Path, tmp_path: Path) -> None:
+    """It is named; the others have the figures that they have without it; it is tried again."""
+    shutil.copytree(booked, tmp_path / "home")
+    opened = open_workspace(Settings(home=tmp_path / "home", deadline_seconds=4.0))
+    path = write_strategy(tmp_path, "endless_at_3")
+    sets = grid(read_experiment(write_experiment(tmp_path, "some", path)), ["size=1,2,3,4,5"])
+
+    found = sweep(opened, sets)
+
+    assert [(row["set"], row["sessions"], row["failed"]) for row in found.rows] == [
+        (0, 1, 0), (1, 1, 0), (2, 0, 1), (3, 1, 0), (4, 1, 0),
+    ]  # fmt: skip
+    assert "killed at its deadline" in found.rows[2]["error"]
+    assert not found.success
+    assert not opened.store.runs(experiment_id=sets[2].digest())
+
+
+def test_sweep__leaves_out_partial_sessions(two_days: Workspace, tmp_path: Path) -> None:
+    """They are said, and no failure; an experiment that allows them runs on them."""
+    experiment = good(tmp_path)
+    whole = replace(experiment, config=replace(experiment.config, allow_partial=False))
+
+    found, allowed = sweep(two_days, grid(whole, ["size=1,2"])), sweep(two_days, [experiment])
+    alone = sweep(two_days, [whole], [NEXT_DAY])
+
+    assert found.success
+    assert found.sessions == (str(DAY),)
+    (said,) = found.skipped
+    assert said.startswith("MNQ 2025-01-14: the session 2025-01-14 is partial")
+    assert [(row["sessions"], row["failed"], row["error"]) for row in found.rows] == [
+        (1, 0, None)
+    ] * 2
+    assert (allowed.sessions, allowed.skipped) == ((str(DAY), str(NEXT_DAY)), ())
+    assert not alone.success
+
+
 SLOW = """
 import signal
 import sys
@@ -146,11 +190,9 @@ def test_command__answers_with_a_row_for_each_set(opened: Workspace, tmp_path: P
     """One JSON document; a table for people; exit code 1 for a name that is no parameter."""
     good(tmp_path)
 
-    command = [sys.executable, "-m", "strategy_lab_pipeline.cli"]
-    command += ["--home", str(opened.settings.home), "sweep", str(tmp_path / "good.yaml")]
-
     def call(*arguments: str) -> Any:
-        return subprocess.run([*command, *arguments], capture_output=True, check=False, text=True)
+        words = command(opened, str(tmp_path / "good.yaml"), *arguments)
+        return subprocess.run(words, capture_output=True, check=False, text=True)
 
     done = call("--set", "size=1,2", "--session", "2025-01-13", "--json")
     shown = call("--set", "size=1,2")
@@ -162,3 +204,56 @@ def test_command__answers_with_a_row_for_each_set(opened: Workspace, tmp_path: P
     assert "0 trials run, 2 were there" in shown.stderr
     assert (done.returncode, shown.returncode, wrong.returncode) == (0, 0, 1)
     assert "did you mean 'size'" in wrong.stderr
+
+
+def command(opened: Workspace, *arguments: str) -> list[str]:
+    """Return the command line of a sweep in this home."""
+    home = str(opened.settings.home)
+    return [sys.executable, "-m", "strategy_lab_pipeline.cli", "--home", home, "sweep", *arguments]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_command__keeps_the_sessions_that_were_done(
+    two_days: Workspace, tmp_path: Path, number: int
+) -> None:
+    """Interrupted in the second session's pass: the first one's trials are not run again."""
+    path = write_experiment(tmp_path, "late", write_strategy(tmp_path, "endless_later"))
+    call = command(two_days, str(path), "--set", "size=1,2,3")
+    process = subprocess.Popen(
+        call, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    while len(two_days.store.runs("late")) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate()
+    first_day = subprocess.run(
+        [*call, "--session", str(DAY), "--json"], capture_output=True, check=False, text=True
+    )
+
+    found = json.loads(first_day.stdout)
+    assert (found["ran"], found["kept"], found["success"]) == (0, 3, True)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same call goes on there" in said
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_command__fits_the_terminal(two_days: Workspace, tmp_path: Path, columns: int) -> None:
+    """Number, what varies, sessions, fills, profit, share won: no cell is cut or folded."""
+    write_experiment(tmp_path, "imbalance", "imbalance")
+    axes = ("threshold=0.6,0.7", "hold_ms=1000,30000", "passive=true,false")
+    options = [word for axis in axes for word in ("--set", axis)]
+    done = subprocess.run(
+        command(two_days, str(tmp_path / "imbalance.yaml"), *options), capture_output=True,
+        check=False, text=True, env={**os.environ, "COLUMNS": str(columns)},
+    )  # fmt: skip
+
+    lines = done.stderr.splitlines()
+    assert "imbalance: 16 trials run, 0 were there" in lines[0]
+    assert lines[2].strip("\u2503 ").split("\u2503")[0].strip() == "set"
+    rows = [line for line in lines if line.startswith("\u2502")]
+    assert len(rows) == 8
+    assert max(map(len, lines)) <= columns
+    assert rows[-1].split("\u2502")[1:5] == [" 7   ", " 0.7       ", " 30000   ", " False   "]

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from strategy_lab_core.data.columns import concat
+from strategy_lab_core.data.instruments import products
 from strategy_lab_core.errors import InstrumentError
 from strategy_lab_core.types import RecordFlag
 from strategy_lab_pipeline.stages.tally import Tally
@@ -15,7 +16,7 @@ TICKS = MARKET.table()
 
 
 def _tally(*batches: pl.DataFrame) -> Tally:
-    tally = Tally()
+    tally = Tally(products())
     for batch in batches:
         tally.add(batch)
     return tally

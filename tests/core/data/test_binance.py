@@ -48,6 +48,7 @@ TICKER = {
              "a": "61800.30", "A": "2.510", "T": EVENT_MS, "E": EVENT_MS},
 }  # fmt: skip
 SNAP = {"lastUpdateId": 15, "bids": [["61800.20", "2.909"]], "asks": [["61800.30", "1.000"]]}
+DIFF = line(diff(10, 14, 9, b=[["61800.20", "1.000"]]))
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -60,7 +61,7 @@ def test_capture__every_message_is_rows(tmp_path: Path) -> None:
     """Levels, trades and quotes with exact prices, sizes in steps of the written decimals."""
     path = write(
         tmp_path / "capture.gz",
-        line(diff(10, 12, 9, b=[["61800.20", "2.5"], ["61800.1", "0.000"]], a=[["61800.3", "1"]])),
+        line(diff(10, 12, 9, b=[["61800.20", "2.500"], ["61800.1", "0"]], a=[["61800.3", "1"]])),
         line(TRADE, after=1),
         line(TICKER, after=2),
         line(diff(13, 13, 12), after=3),
@@ -72,12 +73,12 @@ def test_capture__every_message_is_rows(tmp_path: Path) -> None:
     rows = found.select("action", "side", "price", "size", "flags", "update_id", "sequence").rows()
     bid, ask = 61_800_200_000_000, 61_800_300_000_000
     assert rows == [
-        ("M", "B", bid, 25, 0, 12, 1),
+        ("M", "B", bid, 2_500, 0, 12, 1),
         ("M", "B", bid - 100_000_000, 0, 0, 12, 1),
-        ("M", "A", ask, 10, 128, 12, 1),
-        ("T", "B", ask, None, 128, 7, 2),  # finer than the first size was written
-        ("N", "B", bid, None, 0, 20, 3),
-        ("N", "A", ask, None, 128, 20, 3),
+        ("M", "A", ask, 1_000, 128, 12, 1),
+        ("T", "B", ask, 6, 128, 7, 2),
+        ("N", "B", bid, 2_507, 0, 20, 3),
+        ("N", "A", ask, 2_510, 128, 20, 3),
         ("N", "N", EMPTY_PRICE, 0, 128, 13, 4),
     ]
     assert found["ts_recv"].to_list() == [NOW] * 3 + [NOW + 1, NOW + 2, NOW + 2, NOW + 3]
@@ -132,9 +133,9 @@ def test_capture__is_the_same_in_small_blocks(
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ([line(TRADE), f"{NOW} {{broken\n"], "line 2 is no message of depth, trade or bookTicker"),
-        ([line(TRADE), line({**TRADE, "data": 1})[:-3] + "\n"], "line 2 is no message"),
-        ([line(TRADE), line({"stream": "x@kline"})], "line 2 is no message"),
+        ([DIFF, f"{NOW} {{broken\n"], "line 2 is no message of depth, trade or bookTicker"),
+        ([DIFF, line({**TRADE, "data": 1})[:-3] + "\n"], "line 2 is no message"),
+        ([DIFF, line({"stream": "x@kline"})], "line 2 is no message"),
         ([line(TRADE).replace("BTCUSDT", "ETHUSDT"), line(TICKER)], "symbols BTCUSDT, ETHUSDT"),
     ],
     ids=["no json", "cut json", "other stream", "two instruments"],
@@ -148,9 +149,56 @@ def test_capture__names_the_line_that_is_broken(
         read_ticks(path)
 
 
+def spot(size: str) -> dict[str, object]:
+    """Return a message of spot depth: no id of the message before."""
+    data = {"e": "depthUpdate", "E": EVENT_MS, "s": "ETHUSDT", "U": 1, "u": 2, "a": []}
+    return {"stream": "ethusdt@depth", "data": {**data, "b": [["2400.10000000", size]]}}
+
+
+def test_capture__takes_spot_sizes_up_to_32_bits(tmp_path: Path) -> None:
+    """Of lots of 1e-6."""
+    path = write(tmp_path / "capture.gz", line(spot("4294.96729500")), line(spot("0.00000100")))
+
+    assert read_ticks(path)["size"].to_list() == [2**32 - 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (spot("4294.96729600"), "line 2 has the size '4294.96729600', which must be a whole number "
+         "of 1e-6, at most 4,294.967295"),
+        (spot("0.00000010"), "line 2 has the size '0.00000010'"),
+        (spot("many"), "line 2 has the size 'many'"),
+    ],
+    ids=["too large", "too fine", "no number"],
+)  # fmt: skip
+def test_capture__refuses_a_size_that_would_be_lost(
+    tmp_path: Path, bad: dict[str, object], says: str
+) -> None:
+    """By line and value: without it the book would be wrong from there on."""
+    path = write(tmp_path / "capture.gz", line(spot("1.00000000")), line(bad))
+    with pytest.raises(FormatError, match=says):
+        read_ticks(path)
+
+
+def test_capture__refuses_a_size_finer_than_the_first(tmp_path: Path) -> None:
+    """A futures market writes all sizes with the decimals of its lots."""
+    path = write(tmp_path / "capture.gz", line(diff(1, 1, 0, b=[["1.0", "2.5"]])), line(TRADE))
+    with pytest.raises(FormatError, match=r"line 2 has the size '0\.006', which must be a whole"):
+        read_ticks(path)
+
+
+@pytest.mark.parametrize("lines", [[line(TICKER), line(SNAP)], [line(diff(1, 1, 0))]])
+def test_capture__needs_a_change_to_know_market_and_lot(tmp_path: Path, lines: list[str]) -> None:
+    """Else a futures market would be taken for the spot market, its sizes for whole units."""
+    path = write(tmp_path / "capture.gz", *lines)
+    with pytest.raises(FormatError, match=r"no change of depth in its first .* capture depth"):
+        read_ticks(path)
+
+
 def test_capture__a_cut_line_is_an_error(tmp_path: Path) -> None:
     """A capture that was stopped in the middle of a line."""
-    path = write(tmp_path / "capture.gz", line(TRADE), line(TRADE)[:40])
+    path = write(tmp_path / "capture.gz", DIFF, line(TRADE)[:40])
     with pytest.raises(TruncatedFileError, match="ends in the middle of line 2"):
         read_ticks(path)
 

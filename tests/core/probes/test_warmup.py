@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 
 from strategy_lab_core.data.columns import Table, column
-from strategy_lab_core.errors import ConfigError, DataError
-from strategy_lab_core.probes.lookahead import find_lookahead
+from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.probes.warmup import find_warmup
 from tests.core.engine.scenes import QUICK
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, random_rows, session_until, to_table
-from tests.core.engine.test_levels_against_naive import feed_of
 from tests.core.probes.actors import bidder, follower
 
 HOURS = session_until(START_NS + 10**12)
@@ -88,11 +86,3 @@ def test_starts__outside_the_rows_are_refused() -> None:
             find_warmup(rows, follower, QUICK, starts=starts, session=HOURS, instrument=MNQ)
     with pytest.raises(ConfigError, match="starts must be at least 1, got 0"):
         find_warmup(rows, follower, QUICK, starts=0, session=HOURS, instrument=MNQ)
-
-
-def test_probes__refuse_feeds_by_price() -> None:
-    """Said in a sentence, before anything runs."""
-    levels = feed_of(random_rows(9, 60, wild=False), "mbp-10", 2)[0]
-    for probe in (find_warmup, find_lookahead):
-        with pytest.raises(DataError, match="sensitivity takes feeds by price too"):
-            probe(levels, follower, QUICK, session=HOURS, instrument=MNQ)

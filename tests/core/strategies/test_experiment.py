@@ -8,7 +8,7 @@ import pytest
 
 from strategy_lab_core.engine.latency_config import FeedLatencyConfig, LogNormalLatencyConfig
 from strategy_lab_core.errors import ConfigError, FileError
-from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict
+from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict, placed
 
 SMALL: dict[str, Any] = {
     "name": "one",
@@ -161,3 +161,34 @@ def test_digest__changes_with_what_decides_a_result(change: dict[str, Any]) -> N
 def test_digest__is_the_same_under_another_name() -> None:
     """A renamed experiment is the same trial."""
     assert _changed({"name": "two", "description": "!"}).digest() == _changed({}).digest()
+
+
+def test_experiment__paths_are_relative_to_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the program runs; the digest is that of the contents."""
+    rows = "request_ns,exchange_ns,response_ns\n1,2,3\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    monkeypatch.chdir("/")
+    latency = {"latency": {"model": "recorded", "file": "rows.csv"}}
+
+    found = experiment_from_dict(SMALL | latency, folder=tmp_path)
+    by_place = {"latency": {"model": "recorded", "file": str(tmp_path / "rows.csv")}}
+
+    assert found.digest() == experiment_from_dict(SMALL | by_place).digest()
+    with pytest.raises(FileError, match=r"rows\.csv: can't be read"):
+        experiment_from_dict(SMALL | latency)
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("imbalance", "imbalance"),
+        ("mine.py", "/there/mine.py"),
+        ("../mine.py:two", "/there/../mine.py:two"),
+        ("/else/mine.py:two", "/else/mine.py:two"),
+    ],
+)
+def test_placed__puts_paths_alone_into_the_folder(reference: str, expected: str) -> None:
+    """Names of built-in strategies are no paths."""
+    assert placed(reference, Path("/there")) == expected

@@ -125,3 +125,13 @@ def test_strategy__that_nothing_can_call_is_refused(numbers: dict[str, Any], sai
     """When it is written, not when it runs."""
     with pytest.raises(ConfigError, match=said):
         strategy(ImbalanceParams, **numbers)(lambda memory, view, p, requests: None)
+
+
+def test_load_strategy__takes_a_folder_with_a_colon(tmp_path: Path) -> None:
+    """Only what follows the file is the function's name."""
+    folder = tmp_path / "12:30"
+    folder.mkdir()
+    (folder / "mine.py").write_text(OWN.format(name="mine"))
+
+    assert load_strategy(f"{folder}/mine.py:mine").name == "mine"
+    assert load_strategy(f"{folder}/mine.py").name == "mine"

@@ -54,8 +54,8 @@ class Settings(BaseSettings):
         Folder in which tick files arrive.
     lake
         Root folder of the published tables.
-    experiments
-        Folder of experiment files.
+    experiments, searches
+        Folders of experiment files and of search files.
     dagster_yaml
         Dagster's instance settings, where not the ones of the checkout.
     database_url
@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     landing: Path = _inside_home("landing")
     lake: Path = _inside_home("lake")
     experiments: Path = _inside_home("experiments")
+    searches: Path = _inside_home("searches")
     dagster_yaml: Path | None = None
     database_url: SecretStr = Field(
         default_factory=lambda data: SecretStr(f"sqlite:///{data['home']}/strategy_lab.db"),
@@ -123,7 +124,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
-    @field_validator("landing", "lake", "experiments", "dagster_yaml")
+    @field_validator("landing", "lake", "experiments", "searches", "dagster_yaml")
     @classmethod
     def _relative_to_home(cls, path: Path | None, info: Any) -> Path | None:
         if path is None or "home" not in info.data:

@@ -3,13 +3,13 @@
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from strategy_lab_pipeline.cli.shared import JSON, answer, app, people, settings, table
 
-__all__ = ["sweep"]
+__all__ = ["search", "sweep", "walk_forward"]
 
 
 @app.command()
@@ -37,3 +37,46 @@ def sweep(
     value = {"success": found.success, **asdict(found)}
     answer(value, as_json, lambda value: people.print(table(title, list(value["rows"]))))
     raise typer.Exit(0 if found.success else 1)
+
+
+SEARCH = Annotated[str, typer.Argument(help="A search's name, or its file.")]
+
+
+@app.command()
+def search(reference: SEARCH, as_json: JSON = False) -> None:
+    """Search a strategy's parameters; go on where an interrupt ended it, keep every trial."""
+    from strategy_lab_pipeline.research import searched
+
+    found = searched(settings(), reference)
+    counts = ", ".join(f"{found[state]} {state}" for state in ("complete", "failed", "pruned"))
+    title = f"{found['search']}: {found['trials']} trials ({counts}), the best"
+    answer(found, as_json, lambda value: people.print(table(title, _short(value["best"]))))
+    raise typer.Exit(0 if found["complete"] else 1)
+
+
+@app.command("walk-forward")
+def walk_forward(reference: SEARCH, as_json: JSON = False) -> None:
+    """Choose on the sessions before, judge on the sessions after, window by window."""
+    from strategy_lab_pipeline.research import walked
+
+    found = walked(settings(), reference)
+    for failure in found["failures"]:
+        people.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+    value = found["out_of_sample"]
+    judged = "undefined" if value is None else f"{value:.4f}"
+    title = f"{found['search']}: {found['objective']} {judged} over {found['sessions']} sessions"
+    hidden = ("key", "net_profits")
+    rows = [{name: cell for name, cell in row.items() if name not in hidden}
+            for row in found["windows"]]  # fmt: skip
+    answer(found, as_json, lambda _: people.print(table(title, _short(rows))))
+    raise typer.Exit(1 if found["failures"] else 0)
+
+
+def _short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows for people: four digits, no column that says nothing."""
+    said = [name for name in rows[0] if any(row[name] is not None for row in rows)] if rows else []
+    return [{name: _digits(row[name]) for name in said} for row in rows]
+
+
+def _digits(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value

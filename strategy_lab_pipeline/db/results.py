@@ -126,7 +126,12 @@ class Results(Queries):
         transaction.add(RunTable(**rest, figures=figures))
 
     def figures(
-        self, product: str, experiment_ids: Collection[str], names: Collection[str]
+        self,
+        product: str,
+        experiment_ids: Collection[str],
+        names: Collection[str],
+        *,
+        session: str | None = None,
     ) -> dict[tuple[str, str, str], dict[str, int | float | str]]:
         """Return figures of current runs by experiment id, session and version.
 
@@ -136,6 +141,8 @@ class Results(Queries):
             Any number; a run without any of `names` is not there.
         names
             Of the figures.
+        session
+            One only; all of them by default.
         """
         found: dict[tuple[str, str, str], dict[str, int | float | str]] = {}
         with self._database.reading() as transaction:
@@ -150,6 +157,8 @@ class Results(Queries):
                         RunTable.experiment_id.in_(ids), MetricTable.name.in_(names),
                     )
                 )  # fmt: skip
+                if session is not None:
+                    query = query.where(RunTable.session == session)
                 for experiment_id, session, version, metric in transaction.execute(query):
                     place = found.setdefault((experiment_id, session, version), {})
                     place[metric.name] = _value(metric)

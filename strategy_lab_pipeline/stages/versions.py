@@ -19,14 +19,19 @@ __all__ = ["code_version", "digest", "input_key"]
 _CORE = Path(strategy_lab_core.__file__).parent
 _STAGES = Path(__file__).parent
 # The parts of core that a stage runs, by what it must not: later layers do not age earlier assets.
+_AFTER_RUNS = ("probes", "report", "search", "stats")
+_AFTER_BOOKS = ("features", "engine", "strategies", *_AFTER_RUNS)
 _WITHOUT = {
-    "raw_ticks": ("features", "engine", "strategies", "probes", "report"),
-    "validated_ticks": ("features", "engine", "strategies", "probes", "report"),
-    "quarantined_ticks": ("features", "engine", "strategies", "probes", "report"),
-    "order_books": ("features", "engine", "strategies", "probes", "report"),
-    "run": ("probes", "report"),
-    "backtest_runs": ("probes", "report"),
+    "raw_ticks": _AFTER_BOOKS,
+    "validated_ticks": _AFTER_BOOKS,
+    "quarantined_ticks": _AFTER_BOOKS,
+    "order_books": _AFTER_BOOKS,
+    "run": _AFTER_RUNS,
+    "backtest_runs": _AFTER_RUNS,
     "reports": (),
+    "searches": ("probes", "report"),
+    "walk_forwards": ("probes", "report"),
+    "evidence": ("probes",),
 }
 _STAGE_FILES = {
     "raw_ticks": ("raw.py", "placement.py"),
@@ -36,6 +41,9 @@ _STAGE_FILES = {
     "run": ("runs.py", "worker.py"),
     "backtest_runs": ("backtests.py", "runs.py", "worker.py"),
     "reports": ("reports.py",),
+    "searches": ("searches.py", "trials.py", "worker.py"),
+    "walk_forwards": ("walk_forwards.py", "searches.py", "trials.py", "worker.py"),
+    "evidence": ("evidence.py",),
 }
 
 

@@ -54,7 +54,8 @@ def walked(settings: Settings, reference: str) -> dict[str, Any]:
     A window that fails does not keep the others from running; it is among `failures`.
     """
     workspace, search = open_workspace(settings), search_file(settings, reference)
-    stale, failures = window_stage.stale_windows(workspace, search), []
+    stale = window_stage.stale_windows(workspace, search)
+    failures: list[str] = []
     if stale:
         title = _title(f"{search.name}: windows")
         with _instance(settings) as instance, steps(title, total=len(stale)) as progress:
@@ -73,8 +74,8 @@ def walked(settings: Settings, reference: str) -> dict[str, Any]:
 def weighed(settings: Settings, reference: str | None) -> list[dict[str, Any]]:
     """Bring the evidence on one search or on all of them up to date, and return it."""
     workspace = open_workspace(settings)
-    names = [search_file(settings, reference).name] if reference else list(
-        searches(settings).by_name
+    names = (
+        [search_file(settings, reference).name] if reference else list(searches(settings).by_name)
     )
     if not names:
         raise PipelineError(f"{settings.searches}: no search yet; `strategy-lab search FILE` first")

@@ -19,7 +19,7 @@ def progress_chart(best_so_far: Sequence[float], name: str) -> alt.Chart:
     """Draw the best value of an objective after each trial."""
     points = [{"trial": number + 1, "best": value} for number, value in enumerate(best_so_far)
               if not math.isnan(value)]  # fmt: skip
-    return (
+    chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=points), width=_WIDTH, height=_HEIGHT)
         .mark_line(interpolate="step-after", color=BLUE)
         .encode(
@@ -27,6 +27,7 @@ def progress_chart(best_so_far: Sequence[float], name: str) -> alt.Chart:
             y=alt.Y("best:Q", title=f"best {name}", scale=alt.Scale(zero=False)),
         )
     )
+    return chart
 
 
 def heat_map(trials: pl.DataFrame, x: str, y: str, name: str) -> alt.Chart:
@@ -39,7 +40,7 @@ def heat_map(trials: pl.DataFrame, x: str, y: str, name: str) -> alt.Chart:
     """
     shown = trials.select(x=pl.col(x).cast(pl.Float64), y=pl.col(y).cast(pl.Float64), value=name)
     shown = shown.drop_nulls()
-    return (
+    chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=shown.to_dicts()), width=_WIDTH, height=_HEIGHT)
         .mark_rect()
         .encode(
@@ -50,6 +51,7 @@ def heat_map(trials: pl.DataFrame, x: str, y: str, name: str) -> alt.Chart:
             ),
         )
     )
+    return chart
 
 
 def _cells(column: str, title: str, n_values: int) -> Any:
@@ -60,7 +62,7 @@ def _cells(column: str, title: str, n_values: int) -> Any:
     return kind(f"{column}:O", title=title, sort="ascending" if column == "x" else "descending")
 
 
-def window_chart(windows: pl.DataFrame, name: str) -> alt.LayerChart:
+def window_chart(windows: pl.DataFrame, name: str) -> alt.LayerChart | alt.FacetChart:
     """Draw the objective of each window, on its training and on its test.
 
     Parameters
@@ -86,9 +88,9 @@ def window_chart(windows: pl.DataFrame, name: str) -> alt.LayerChart:
 
 
 def logit_chart(logits: Sequence[float]) -> alt.Chart:
-    """Draw how the logits of the in-sample best are spread; at or below 0 the choice was overfit."""
+    """Draw the logits of the in-sample best; at or below 0 the choice was overfit."""
     points = [{"logit": float(value), "overfit": bool(value <= 0)} for value in logits]
-    return (
+    chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=points), width=_WIDTH, height=_HEIGHT)
         .mark_bar()
         .encode(
@@ -99,3 +101,4 @@ def logit_chart(logits: Sequence[float]) -> alt.Chart:
             ),
         )
     )
+    return chart

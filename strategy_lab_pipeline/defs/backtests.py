@@ -39,6 +39,7 @@ class Told:
         self._last = -LOG_SECONDS
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        """Tell that so much of it is done."""
         tell_part(what, done, total)
         if done == total or time.monotonic() - self._last >= LOG_SECONDS:
             self._last = time.monotonic()

@@ -44,9 +44,7 @@ def searches(
     """Every trial of one search over its sessions, failed and pruned ones included."""
     opened = workspace.open()
     search = find_search(opened.settings, context.partition_key)
-    found = search_stage.build(
-        opened, search, run_id=context.run.run_id, on_progress=Told(context)
-    )
+    found = search_stage.build(opened, search, run_id=context.run.run_id, on_progress=Told(context))
     metadata = outcome_metadata(found.outcome)
     metadata["best trials"] = records_table(found.rows)
     for name, svg in found.charts.items():

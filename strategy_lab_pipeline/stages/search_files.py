@@ -15,6 +15,7 @@ from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.search.config import SearchConfig, search_config
 from strategy_lab_core.search.space import Space, space_of
 from strategy_lab_core.strategies.experiment import Experiment
+from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages.experiments import experiments
 
@@ -83,14 +84,21 @@ def searches(settings: Settings) -> Searches:
 
 
 def find_search(settings: Settings, name: str) -> SearchFile:
-    """Return the search of this name; `ConfigError` names the nearest, or what is wrong with it."""
+    """Return the search of this name.
+
+    Raises
+    ------
+    PipelineError
+        Its file can't be used: with the reason.
+    ConfigError
+        There is none: with the nearest name.
+    """
     found = searches(settings)
-    if name not in found.by_name:
-        broken = [problem for problem in found.problems if name in problem]
-        known = tuple(found.by_name) or (f"none: {settings.searches} has no search yet",)
-        if broken:
-            raise ConfigError(f"search {name}", "; ".join(broken), "a file that can be read")
-        refuse_unknown("search", [name], known)
+    broken = [problem for problem in found.problems if f"/{name}.yaml" in problem]
+    if broken:
+        raise PipelineError(broken[0])
+    known = tuple(found.by_name) or ("the files in " + str(settings.searches),)
+    refuse_unknown("search", [name], known)
     return found.by_name[name]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from strategy_lab_core.data.instruments import products
-from strategy_lab_core.report.search_charts import heat_map, progress_chart
 from strategy_lab_core.report.charts import to_svg
+from strategy_lab_core.report.search_charts import heat_map, progress_chart
 from strategy_lab_core.search.evaluate import Evaluator
 from strategy_lab_core.search.objective import OBJECTIVES, Capital
 from strategy_lab_core.search.trials import SearchResult, Trial, run_search
@@ -219,7 +219,9 @@ def _profits(result: SearchResult) -> pl.DataFrame:
 def _best(search: SearchFile, trials: pl.DataFrame, most: int) -> list[dict[str, Any]]:
     """Return the best trials first, then those without a value."""
     objective = OBJECTIVES[search.config.objectives[0]]
-    table = trials.filter(pl.col("same_as").is_null()).drop("same_as", "batch")
+    varied = [axis.name for axis in search.space.axes]
+    table = trials.filter(pl.col("same_as").is_null())
+    table = table.select("trial", *varied, *search.config.objectives, "state", "error")
     ordered = table.sort(
         objective.name, descending=objective.is_maximised, nulls_last=True, maintain_order=True
     )
@@ -232,7 +234,9 @@ def _charts(result: SearchResult) -> dict[str, str]:
     axes = [axis.name for axis in result.space.axes]
     if len(axes) >= 2:
         table = result.table()
-        charts[f"{name} over {axes[0]} and {axes[1]}"] = to_svg(heat_map(table, *axes[:2], name))
+        charts[f"{name} over {axes[0]} and {axes[1]}"] = to_svg(
+            heat_map(table, axes[0], axes[1], name)
+        )
     return charts
 
 

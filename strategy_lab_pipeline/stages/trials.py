@@ -96,9 +96,7 @@ def net_profits(
     return [kept[experiment.digest()] for experiment in experiments]
 
 
-def _kept(
-    workspace: Workspace, wanted: Mapping[str, Experiment], day: Day
-) -> dict[str, int | str]:
+def _kept(workspace: Workspace, wanted: Mapping[str, Experiment], day: Day) -> dict[str, int | str]:
     found = workspace.store.figures(day.product, wanted.keys(), FIGURES, session=str(day.session))
     return {
         digest: _outcome(figures)

@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,9 @@ from strategy_lab_core.data.instruments import products
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.search.objective import OBJECTIVES
 from strategy_lab_core.search.splits import Window, walk_forward_windows
+from strategy_lab_core.search.trials import Trial
 from strategy_lab_core.search.walk_forward import WindowResult, judged
+from strategy_lab_core.types import Int1D
 from strategy_lab_pipeline.db.records import WindowRow
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
@@ -39,7 +40,15 @@ from strategy_lab_pipeline.stages.trials import Day, days_of, with_parameters
 from strategy_lab_pipeline.stages.versions import digest, input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["Walked", "build", "published", "search_of_window", "stale_windows", "summary", "windows_of"]
+__all__ = [
+    "Walked",
+    "build",
+    "published",
+    "search_of_window",
+    "stale_windows",
+    "summary",
+    "windows_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,9 @@ def build(
         *_place(search, key),
         inputs=inputs,
         config=config_of(search),
-        build=lambda draft: _write(draft, _run(workspace, search, window, days, run_id, on_progress)),
+        build=lambda draft: _write(
+            draft, _run(workspace, search, window, days, run_id, on_progress)
+        ),
         run_id=run_id,
     )
     result = json.loads((outcome.path / "window.json").read_text("utf-8"))
@@ -151,16 +162,15 @@ def _run(
     how: dict[str, Any] = {"run_id": run_id, "on_progress": on_progress}
     found = searched(workspace, search, days[: len(window.train)], **how)
     result = judged(found, window, evaluator(workspace, search, days, **how))
-    if result.error is not None:
+    if result.trial is None or result.profits is None:
         raise PipelineError(f"{search.name} {window.test[0]}: {result.error}")
-    return _plain(search, result)
+    return _plain(search, result, result.trial, result.profits)
 
 
-def _plain(search: SearchFile, result: WindowResult) -> dict[str, Any]:
+def _plain(
+    search: SearchFile, result: WindowResult, trial: Trial, profits: Int1D
+) -> dict[str, Any]:
     """Return a window's result in plain types."""
-    trial, profits = result.trial, result.profits
-    assert trial is not None  # noqa: S101 (a result without an error has both)
-    assert profits is not None  # noqa: S101
     return {
         "window": asdict(result.window),
         "n_trials": result.n_trials,
@@ -215,9 +225,7 @@ def stale_windows(workspace: Workspace, search: SearchFile) -> list[str]:
             if _current(workspace, search, key, window) is None]  # fmt: skip
 
 
-def _current(
-    workspace: Workspace, search: SearchFile, key: str, window: Window
-) -> Outcome | None:
+def _current(workspace: Workspace, search: SearchFile, key: str, window: Window) -> Outcome | None:
     asset, product, session = _place(search, key)
     try:
         inputs = inputs_of(_days(workspace, search, window))

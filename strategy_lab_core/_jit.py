@@ -62,8 +62,8 @@ def _cache_folder() -> Path:
         return Path(os.environ["NUMBA_CACHE_DIR"])
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     # No kernel of the books or the engine lives there.
-    without = ("strategies", "report", "data", "probes", "search", "stats")
-    without += ("__init__.py", "errors.py")
+    layers = ("strategies", "report", "data", "probes", "search", "stats")
+    without = (*layers, "__init__.py", "errors.py")
     key = source_digest(Path(__file__).parent, without=without, but=SHARED_BY_STRATEGIES)
     return home / "strategy_lab" / key
 

@@ -1,7 +1,7 @@
-"""The work of `search`, `walk-forward` and `evidence`: through Dagster, so that lineage is kept."""
+"""The work of `search`, `walk-forward`, `evidence`, `compare`: through Dagster, for its lineage."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from strategy_lab_pipeline.stages.search_files import (
 )
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
-__all__ = ["search_file", "searched", "walked", "weighed"]
+__all__ = ["compared", "search_file", "searched", "walked", "weighed"]
 
 
 def search_file(settings: Settings, reference: str) -> SearchFile:
@@ -84,6 +84,15 @@ def weighed(settings: Settings, reference: str | None) -> list[dict[str, Any]]:
             _weigh(workspace, instance, name)
             progress.advance(name)
     return [evidence_stage.published(workspace, find_search(settings, name)) for name in names]
+
+
+def compared(settings: Settings, references: Sequence[str]) -> dict[str, Any]:
+    """Return the strategies of searches, of all that there are by default, ranked."""
+    from strategy_lab_pipeline.stages.comparison import compare_searches
+
+    names = list(references) or list(searches(settings).by_name)
+    workspace = open_workspace(settings)
+    return compare_searches(workspace, [find_search(settings, name) for name in names]).as_dict()
 
 
 def _weigh(workspace: Workspace, instance: Any, name: str) -> None:

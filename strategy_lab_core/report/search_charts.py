@@ -9,7 +9,7 @@ import polars as pl
 
 from strategy_lab_core.report.charts import BLUE, GREY, ORANGE
 
-__all__ = ["heat_map", "logit_chart", "progress_chart", "window_chart"]
+__all__ = ["heat_map", "logit_chart", "luck_chart", "progress_chart", "window_chart"]
 
 _WIDTH, _HEIGHT = 520, 240
 _BINS = 12  # of an axis with more values than that
@@ -102,3 +102,27 @@ def logit_chart(logits: Sequence[float]) -> alt.Chart:
         )
     )
     return chart
+
+
+def luck_chart(best_by_luck: Sequence[float], seen: float) -> alt.LayerChart | alt.FacetChart:
+    """Draw what the best of the same trials shows without any edge, and what was seen.
+
+    Parameters
+    ----------
+    best_by_luck
+        The best trial's statistic in each resample without an edge.
+    seen
+        The chosen trial's, on the sessions as they were.
+    """
+    drawn = alt.InlineData(values=[{"statistic": value} for value in best_by_luck])
+    bars = (
+        alt.Chart(drawn)
+        .mark_bar(color=GREY)
+        .encode(
+            x=alt.X("statistic:Q", title="mean over its standard error", bin=alt.Bin(maxbins=40)),
+            y=alt.Y("count():Q", title="resamples without an edge"),
+        )
+    )
+    mark = alt.InlineData(values=[{"seen": seen}])
+    line = alt.Chart(mark).mark_rule(color=ORANGE, strokeWidth=3).encode(x="seen:Q")
+    return alt.layer(bars, line, width=_WIDTH, height=_HEIGHT)

@@ -14,6 +14,7 @@ __all__ = [
     "run_search",
     "session_chain",
     "walk_window",
+    "weigh_evidence",
     "write_reports",
 ]
 
@@ -91,4 +92,11 @@ walk_window = dg.define_asset_job(
     selection=["walk_forwards"],
     description="One window of a walk-forward: choose in-sample, judge out-of-sample.",
     tags={"strategy_lab/kind": "search", "dagster/priority": "-10"},
+)
+
+weigh_evidence = dg.define_asset_job(
+    "weigh_evidence",
+    selection=["evidence"],
+    description="What one search or walk-forward proves, and on how many trials it rests.",
+    tags={"strategy_lab/kind": "report", "dagster/priority": "-5"},
 )

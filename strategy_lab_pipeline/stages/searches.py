@@ -12,8 +12,10 @@ from typing import Any
 import polars as pl
 
 from strategy_lab_core.data.instruments import products
+from strategy_lab_core.errors import DataError
 from strategy_lab_core.report.charts import to_svg
 from strategy_lab_core.report.search_charts import heat_map, progress_chart
+from strategy_lab_core.search.choice import best
 from strategy_lab_core.search.evaluate import Evaluator
 from strategy_lab_core.search.objective import OBJECTIVES, Capital
 from strategy_lab_core.search.trials import SearchResult, Trial, run_search
@@ -200,7 +202,16 @@ def _write(draft: Draft, result: SearchResult) -> dict[str, Any]:
     write_table(draft, "profits", _profits(result))
     states = [trial.state for trial in result.trials]
     counts = {state: states.count(state) for state in ("complete", "failed", "pruned")}
-    return {"rows": len(result.trials), **counts, "ended": result.ended}
+    chosen = {"chosen": _chosen(result)}
+    return {"rows": len(result.trials), **counts, **chosen, "ended": result.ended}
+
+
+def _chosen(result: SearchResult) -> int | None:
+    """Return the number of the trial that the search stands for, None where none has a value."""
+    try:
+        return best(result).number
+    except DataError:
+        return None
 
 
 def _profits(result: SearchResult) -> pl.DataFrame:

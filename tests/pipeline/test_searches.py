@@ -32,11 +32,13 @@ def opened(booked_week: Path, tmp_path: Path) -> Workspace:
     return open_workspace(settings)
 
 
-def search_of(opened: Workspace, text: str = GRID, name: str = "sizes") -> SearchFile:
+def search_of(
+    opened: Workspace, text: str = GRID, name: str = "sizes", space: str = "{size: }"
+) -> SearchFile:
     """Return the search of a file of the home folder with these lines."""
     folder = opened.settings.searches
     folder.mkdir(exist_ok=True)
-    body = f"name: {name}\nexperiment: good\nspace: {{size: }}\n{text}"
+    body = f"name: {name}\nexperiment: good\nspace: {space}\n{text}"
     (folder / f"{name}.yaml").write_text(body)
     return find_search(opened.settings, name)
 

@@ -12,7 +12,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -32,7 +32,10 @@ from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import Float1D, Int1D, Int2D
 
-__all__ = ["Bounds", "Memory", "Strategy", "View", "strategy"]
+__all__ = ["Bounds", "Constraint", "Memory", "Strategy", "View", "strategy"]
+
+
+Constraint = Callable[[Any], bool]
 
 
 class Bounds(NamedTuple):
@@ -95,6 +98,8 @@ class Strategy:
         Where it was written.
     doc
         Its docstring.
+    constraints
+        Predicates over the parameters that every set which a search proposes has to pass.
     """
 
     name: str
@@ -109,6 +114,7 @@ class Strategy:
     source: str
     module: str
     doc: str
+    constraints: tuple[Constraint, ...] = ()
 
     def __call__(self, **parameters: float) -> "Strategy":
         """Return the same strategy with other parameter values; the rest keep theirs."""
@@ -233,6 +239,7 @@ def strategy(
     timer_ns: int = 0,
     ints: int = 8,
     floats: int = 8,
+    constraints: Sequence[Constraint] = (),
 ) -> Callable[[Callable[[Memory, View, Any, Int2D], None]], Strategy]:
     """Make a strategy of a function ``(memory, view, params, requests) -> None``.
 
@@ -249,6 +256,9 @@ def strategy(
         Call it at this spacing too, from the session's open; 0 for no timer.
     ints, floats
         Numbers it may keep from call to call.
+    constraints
+        Functions of `params` that are true for the sets which a search may propose, such as
+        ``fast < slow``. A single backtest may break them.
     """
 
     def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:
@@ -271,6 +281,7 @@ def strategy(
             source=digest,
             module=function.__module__,
             doc=inspect.getdoc(function) or "",
+            constraints=tuple(constraints),
         )
 
     return made

@@ -55,3 +55,16 @@ def test_probes__its_code_runs(tmp_path: Path) -> None:
     assert first == "no leak found"
     assert second.startswith("leak ")
     assert "slippage, ticks" in done.stdout
+
+
+def test_search__its_code_runs(tmp_path: Path) -> None:
+    """A search and a walk-forward over simulated sessions."""
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(_blocks("search.md", "python"))],
+        capture_output=True, check=False, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "(5, " in done.stdout
+    assert "share_worse" in done.stdout

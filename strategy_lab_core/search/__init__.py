@@ -1,0 +1,1 @@
+"""Searches of parameters and walk-forwards: what to try next, and what the trials are worth."""

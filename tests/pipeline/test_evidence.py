@@ -7,6 +7,7 @@ import pytest
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.stages import evidence, searches, walk_forwards
 from strategy_lab_pipeline.stages.comparison import compare_searches
+from strategy_lab_pipeline.stages.research import stale_research
 from strategy_lab_pipeline.stages.workspace import Workspace
 from tests.pipeline.test_searches import opened, search_of
 from tests.pipeline.test_walk_forwards import WINDOWS
@@ -79,3 +80,19 @@ def test_compare__needs_enough_in_common(opened: Workspace) -> None:
         searches.build(opened, each, run_id="a")
     with pytest.raises(PipelineError, match="7 sessions in common"):
         compare_searches(opened, [search, other])
+
+
+def test_stale_research__is_in_the_order_of_the_work(opened: Workspace) -> None:
+    """The search first, then its evidence, then nothing; a file that can't be used is named."""
+    search = search_of(opened)
+    (opened.settings.searches / "broken.yaml").write_text("name: [")
+    wanted = []
+    for build in (searches.build, evidence.build, None):
+        found = stale_research(opened)
+        wanted.append(found.stale)
+        assert "broken.yaml" in found.problems[0]
+        if build is not None:
+            build(opened, search, run_id="a")
+    assert wanted == [(("searches", "sizes"),), (("evidence", "sizes"),), ()]
+    search_of(opened, WINDOWS)
+    assert {asset for asset, _ in stale_research(opened).stale} == {"walk_forwards"}

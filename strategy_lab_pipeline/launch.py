@@ -32,6 +32,7 @@ __all__ = [
     "open_instance",
     "prepare_home",
     "repair",
+    "run_dynamic",
     "run_reports",
     "run_session",
     "up",
@@ -183,11 +184,19 @@ def run_reports(instance: dg.DagsterInstance) -> RunReport:
     return _report(_execute(instance, "write_reports", ["rolls", "reports"], None), "-", "-")
 
 
+def run_dynamic(instance: dg.DagsterInstance, job: str, asset: str, key: str) -> RunReport:
+    """Execute one asset's partition that the instance may not know yet, as a run of its own."""
+    from strategy_lab_pipeline.defs.searches import PARTITIONS
+
+    instance.add_dynamic_partitions(str(PARTITIONS[asset].name), [key])
+    return _report(_execute(instance, job, [asset], key), asset, key)
+
+
 def _execute(
     instance: dg.DagsterInstance,
     job: str,
     assets: Sequence[str],
-    partition: dg.MultiPartitionKey | None,
+    partition: dg.MultiPartitionKey | str | None,
 ) -> dg.ExecuteInProcessResult:
     from strategy_lab_pipeline.definitions import defs
     from strategy_lab_pipeline.defs.describe import asset_key

@@ -55,8 +55,8 @@ class Settings(BaseSettings):
         Folder in which tick files arrive.
     lake
         Root folder of the published tables.
-    experiments
-        Folder of experiment files.
+    experiments, searches
+        Folders of experiment files and of search files.
     products_file
         Products of your own, or in place of the package's, in the form of its `products.yaml`.
     dagster_yaml
@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     landing: Path = _inside_home("landing")
     lake: Path = _inside_home("lake")
     experiments: Path = _inside_home("experiments")
+    searches: Path = _inside_home("searches")
     products_file: Path = _inside_home("products.yaml")
     dagster_yaml: Path | None = None
     database_url: SecretStr = Field(
@@ -131,7 +132,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
-    @field_validator("landing", "lake", "experiments", "products_file", "dagster_yaml")
+    @field_validator("landing", "lake", "experiments", "searches", "products_file", "dagster_yaml")
     @classmethod
     def _relative_to_home(cls, path: Path | None, info: Any) -> Path | None:
         if path is None or "home" not in info.data:

@@ -8,10 +8,10 @@ error.
 import sys
 
 from strategy_lab_core.errors import StrategyLabError
-from strategy_lab_pipeline.cli import chain, look, new, probes, trials
+from strategy_lab_pipeline.cli import chain, look, new, probes, research, trials
 from strategy_lab_pipeline.cli.shared import app, people
 
-__all__ = ["app", "chain", "look", "main", "new", "probes", "trials"]
+__all__ = ["app", "chain", "look", "main", "new", "probes", "research", "trials"]
 
 
 def main() -> None:

@@ -31,8 +31,12 @@ __all__ = [
     "MetricTable",
     "QualityTable",
     "RunTable",
+    "SearchTable",
     "SessionTable",
     "Tables",
+    "TrialTable",
+    "VerdictTable",
+    "WindowTable",
 ]
 
 # SQLite counts up integer primary keys only.
@@ -230,3 +234,80 @@ class MetricTable(Tables):
     integer: Mapped[int | None]
     real: Mapped[float | None]
     text: Mapped[str | None] = mapped_column(Text)
+
+
+class SearchTable(Tables):
+    """One search of a strategy's parameters, named by the hash of all that decides its trials."""
+
+    __tablename__ = "searches"
+    __table_args__ = (Index(None, "product", "strategy"),)
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    product: Mapped[str]
+    strategy: Mapped[str]
+    first_session: Mapped[str]
+    last_session: Mapped[str]
+    config: Mapped[Json]
+    run_id: Mapped[str]
+    created_at_ns: Mapped[int]
+
+
+class TrialTable(Tables):
+    """One parameter set that a search tried, whatever became of it."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        CheckConstraint("state IN ('complete', 'failed', 'pruned')", name="state"),
+        Index(None, "experiment_id"),
+    )
+
+    search: Mapped[str] = mapped_column(
+        ForeignKey("searches.digest", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[str]  # whose runs hold its figures
+    parameters: Mapped[Json]
+    state: Mapped[str]
+    objectives: Mapped[Json]  # name to value, None where undefined
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class WindowTable(Tables):
+    """One window of a walk-forward: what was chosen on its training, what came of it after."""
+
+    __tablename__ = "windows"
+    __table_args__ = (Index(None, "name"),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)  # <experiment id>_<dates>
+    name: Mapped[str]
+    product: Mapped[str]
+    strategy: Mapped[str]
+    version: Mapped[str]  # of the materialization that holds its series
+    chosen: Mapped[str]  # experiment_id of the choice
+    parameters: Mapped[Json]
+    in_sample: Mapped[float | None]
+    out_of_sample: Mapped[float | None]
+    sessions: Mapped[Json]  # session to the data version of its ticks and books
+    run_id: Mapped[str]
+    created_at_ns: Mapped[int]
+
+
+class VerdictTable(Tables):
+    """What the evidence says of one search or walk-forward, and on how many trials it rests."""
+
+    __tablename__ = "verdicts"
+    __table_args__ = (
+        CheckConstraint("light IN ('green', 'red', 'can''t tell')", name="light"),
+        Index(None, "product", "strategy"),
+    )
+
+    subject: Mapped[str] = mapped_column(primary_key=True)  # name of the search
+    product: Mapped[str]
+    strategy: Mapped[str]
+    version: Mapped[str]
+    light: Mapped[str]
+    n_trials: Mapped[int]
+    figures: Mapped[Json]
+    run_id: Mapped[str]
+    created_at_ns: Mapped[int]

@@ -11,7 +11,11 @@ __all__ = [
     "Materialization",
     "QualityRow",
     "RunRow",
+    "SearchRow",
     "SessionRow",
+    "TrialRow",
+    "VerdictRow",
+    "WindowRow",
     "from_row",
 ]
 
@@ -237,3 +241,99 @@ class RunRow:
     run_id: str
     created_at_ns: int
     metrics: Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRow:
+    """One search of a strategy's parameters.
+
+    Parameters
+    ----------
+    digest
+        16 hex digits over all that decides its trials.
+    first_session, last_session
+        ISO dates, both inclusive.
+    """
+
+    digest: str
+    name: str
+    product: str
+    strategy: str
+    first_session: str
+    last_session: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRow:
+    """One parameter set that a search tried.
+
+    Parameters
+    ----------
+    number
+        0, 1, ... in the order in which the search asked for them.
+    experiment_id
+        Under which the runs hold its figures, session by session.
+    state
+        "complete", "failed" or "pruned".
+    objectives
+        Name to value, None where it is undefined.
+    reason
+        Why it failed or was pruned, else "".
+    """
+
+    number: int
+    experiment_id: str
+    parameters: Mapping[str, Any]
+    state: str
+    objectives: Mapping[str, float | None]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRow:
+    """One window of a walk-forward.
+
+    Parameters
+    ----------
+    key
+        Experiment id and the dates of training and test.
+    chosen
+        Experiment id of the parameter set that was chosen on the training sessions.
+    in_sample, out_of_sample
+        The objective on the training and on the test sessions, None where it is undefined.
+    sessions
+        Each session that was used, to the data version of what it was run on.
+    """
+
+    key: str
+    name: str
+    product: str
+    strategy: str
+    version: str
+    chosen: str
+    parameters: Mapping[str, Any]
+    in_sample: float | None
+    out_of_sample: float | None
+    sessions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow:
+    """What the evidence says of one search or walk-forward.
+
+    Parameters
+    ----------
+    light
+        "green", "red" or "can't tell".
+    n_trials
+        Every trial ever stored for the strategy, the product and overlapping sessions.
+    """
+
+    subject: str
+    product: str
+    strategy: str
+    version: str
+    light: str
+    n_trials: int
+    figures: Mapping[str, Any]

@@ -1,16 +1,19 @@
 """What came out: sessions and their labels, what the rules found, runs and their metrics."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from strategy_lab_pipeline.db.models import MetricTable, QualityTable, RunTable, SessionTable
 from strategy_lab_pipeline.db.queries import Queries
 from strategy_lab_pipeline.db.records import FindingLike, QualityRow, RunRow, SessionRow, from_row
 
 __all__ = ["Results"]
+
+MAX_IDS = 500  # in one query
 
 
 class Results(Queries):
@@ -93,25 +96,73 @@ class Results(Queries):
 
         Recorded again with the same version it is no new row.
         """
+        run = {
+            "experiment": experiment, "experiment_id": experiment_id, "product": product,
+            "session": session, "version": version, "label": label, "config": config,
+            "metrics": metrics, "run_id": run_id,
+        }  # fmt: skip
+        self.record_runs([run])
+
+    def record_runs(self, runs: Iterable[Mapping[str, Any]]) -> None:
+        """Record runs, each with the keywords of `record_run`: all of them or none."""
+        with self._database.writing() as transaction:
+            for run in runs:
+                self._record(transaction, run)
+
+    def _record(self, transaction: Session, run: Mapping[str, Any]) -> None:
         key = (
-            RunTable.experiment_id == experiment_id,
-            RunTable.product == product,
-            RunTable.session == session,
+            RunTable.experiment_id == run["experiment_id"],
+            RunTable.product == run["product"],
+            RunTable.session == run["session"],
             RunTable.current,
         )
-        with self._database.writing() as transaction:
-            there = transaction.scalars(select(RunTable).where(*key)).first()
-            if there is not None and there.version == version:
-                return
-            transaction.execute(update(RunTable).where(*key).values(current=False))
-            transaction.add(
-                RunTable(
-                    experiment=experiment, experiment_id=experiment_id, product=product,
-                    session=session, version=version, label=label, config=dict(config),
-                    figures=[_metric(name, value) for name, value in metrics.items()],
-                    run_id=run_id, current=True, created_at_ns=self._clock(),
-                )
-            )  # fmt: skip
+        there = transaction.scalars(select(RunTable).where(*key)).first()
+        if there is not None and there.version == run["version"]:
+            return
+        transaction.execute(update(RunTable).where(*key).values(current=False))
+        rest = {name: value for name, value in run.items() if name != "metrics"}
+        rest |= {"config": dict(run["config"]), "current": True, "created_at_ns": self._clock()}
+        figures = [_metric(name, value) for name, value in run["metrics"].items()]
+        transaction.add(RunTable(**rest, figures=figures))
+
+    def figures(
+        self,
+        product: str,
+        experiment_ids: Collection[str],
+        names: Collection[str],
+        *,
+        session: str | None = None,
+    ) -> dict[tuple[str, str, str], dict[str, int | float | str]]:
+        """Return figures of current runs by experiment id, session and version.
+
+        Parameters
+        ----------
+        experiment_ids
+            Any number; a run without any of `names` is not there.
+        names
+            Of the figures.
+        session
+            One only; all of them by default.
+        """
+        found: dict[tuple[str, str, str], dict[str, int | float | str]] = {}
+        with self._database.reading() as transaction:
+            wanted = sorted(experiment_ids)
+            for first in range(0, len(wanted), MAX_IDS):
+                ids = wanted[first : first + MAX_IDS]
+                query = (
+                    select(RunTable.experiment_id, RunTable.session, RunTable.version, MetricTable)
+                    .join(MetricTable, MetricTable.run == RunTable.id)
+                    .where(
+                        RunTable.current, RunTable.product == product,
+                        RunTable.experiment_id.in_(ids), MetricTable.name.in_(names),
+                    )
+                )  # fmt: skip
+                if session is not None:
+                    query = query.where(RunTable.session == session)
+                for experiment_id, session, version, metric in transaction.execute(query):
+                    place = found.setdefault((experiment_id, session, version), {})
+                    place[metric.name] = _value(metric)
+        return found
 
     def runs(
         self,

@@ -8,12 +8,29 @@ from strategy_lab_pipeline.db.records import (
     Materialization,
     QualityRow,
     RunRow,
+    SearchRow,
     SessionRow,
+    TrialRow,
+    VerdictRow,
+    WindowRow,
 )
 from strategy_lab_pipeline.db.results import Results
+from strategy_lab_pipeline.db.trials import Trials
 
-__all__ = ["FileRange", "FileRow", "Materialization", "QualityRow", "RunRow", "SessionRow", "Store"]
+__all__ = [
+    "FileRange",
+    "FileRow",
+    "Materialization",
+    "QualityRow",
+    "RunRow",
+    "SearchRow",
+    "SessionRow",
+    "Store",
+    "TrialRow",
+    "VerdictRow",
+    "WindowRow",
+]
 
 
-class Store(FileCatalogue, Lineage, Results):
+class Store(FileCatalogue, Lineage, Results, Trials):
     """What stages and commands ask and tell the database; every method is one transaction."""

@@ -26,23 +26,24 @@ from strategy_lab_pipeline.stages import backtests
 from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.versions import code_version
 
-__all__ = ["LOADED", "engines"]
+__all__ = ["LOADED", "Told", "engines"]
 
 LOG_SECONDS = 5.0  # between two lines about progress in a run's log
 
 
-class _Told:
-    """Tells how far experiments are: the bar at once, the run's log now and then."""
+class Told:
+    """Tells how far the work is: the bar at once, the run's log now and then."""
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
         self._context = context
         self._last = -LOG_SECONDS
 
-    def __call__(self, experiment: str, done: int, total: int) -> None:
-        tell_part(experiment, done, total)
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Tell that so much of it is done."""
+        tell_part(what, done, total)
         if done == total or time.monotonic() - self._last >= LOG_SECONDS:
             self._last = time.monotonic()
-            self._context.log.info("%s: %s of %s rows", experiment, f"{done:,}", f"{total:,}")
+            self._context.log.info("%s: %s of %s", what, f"{done:,}", f"{total:,}")
 
 
 def _engine(asset: str) -> dg.AssetsDefinition:
@@ -78,7 +79,7 @@ def _engine(asset: str) -> dg.AssetsDefinition:
             session,
             run_id=context.run.run_id,
             asset=asset,
-            on_progress=_Told(context),
+            on_progress=Told(context),
         )
         metadata = outcome_metadata(result.outcome)
         metadata["runs"] = records_table(result.runs)

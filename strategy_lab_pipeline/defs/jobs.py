@@ -1,4 +1,4 @@
-"""Jobs: cataloguing files, the chain of one session, the reports."""
+"""Jobs: cataloguing files, the chain of one session, the reports, searches and evidence."""
 
 import dagster as dg
 
@@ -9,7 +9,14 @@ from strategy_lab_pipeline.stages import catalogue
 from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.plan import BOOKS, TABLES
 
-__all__ = ["catalogue_landing", "session_chain", "write_reports"]
+__all__ = [
+    "catalogue_landing",
+    "run_search",
+    "session_chain",
+    "walk_window",
+    "weigh_evidence",
+    "write_reports",
+]
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 
@@ -71,4 +78,25 @@ write_reports = dg.define_asset_job(
     selection=["rolls", "reports"],
     description="The rolls, and every experiment's report, from the backtest runs that there are.",
     tags={"strategy_lab/kind": "report", "dagster/priority": "5"},
+)
+
+run_search = dg.define_asset_job(
+    "run_search",
+    selection=["searches"],
+    description="One search file's trials, from those that are kept on.",
+    tags={"strategy_lab/kind": "search", "dagster/priority": "-10"},
+)
+
+walk_window = dg.define_asset_job(
+    "walk_window",
+    selection=["walk_forwards"],
+    description="One window of a walk-forward: choose in-sample, judge out-of-sample.",
+    tags={"strategy_lab/kind": "search", "dagster/priority": "-10"},
+)
+
+weigh_evidence = dg.define_asset_job(
+    "weigh_evidence",
+    selection=["evidence"],
+    description="What one search or walk-forward proves, and on how many trials it rests.",
+    tags={"strategy_lab/kind": "report", "dagster/priority": "-5"},
 )

@@ -32,6 +32,9 @@ _WITHOUT = {
     "run": _AFTER_RUNS,
     "backtest_runs": _AFTER_RUNS,
     "reports": (),
+    "searches": ("probes", "report"),
+    "walk_forwards": ("probes", "report"),
+    "evidence": ("probes",),
 }
 _STAGE_FILES = {
     "raw_ticks": ("raw.py", "placement.py"),
@@ -44,6 +47,9 @@ _STAGE_FILES = {
     "run": ("runs.py", "worker.py"),
     "backtest_runs": ("backtests.py", "runs.py", "worker.py"),
     "reports": ("reports.py",),
+    "searches": ("searches.py", "trials.py", "worker.py"),
+    "walk_forwards": ("walk_forwards.py", "searches.py", "trials.py", "worker.py"),
+    "evidence": ("evidence.py",),
 }
 
 

@@ -62,16 +62,27 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def booked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a home folder with one small session, 2025-01-13, up to its books: to be copied."""
-    home = tmp_path_factory.mktemp("booked") / "home"
-    opened = open_workspace(Settings(home=home))
     day = date(2025, 1, 13)
-    sessions = session_calendar("CME Globex Equity").sessions(day, day)
+    return _with_books(tmp_path_factory.mktemp("booked") / "home", day, day)
+
+
+@pytest.fixture(scope="session")
+def booked_week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home folder with the seven sessions from 2025-01-13 to 01-21, up to their books."""
+    folder = tmp_path_factory.mktemp("booked_week") / "home"
+    return _with_books(folder, date(2025, 1, 13), date(2025, 1, 21))
+
+
+def _with_books(home: Path, first: date, last: date) -> Path:
+    opened = open_workspace(Settings(home=home))
+    sessions = session_calendar("CME Globex Equity").sessions(first, last)
     market = simulate(sessions, seed=3, events_per_session=500, faults=False)
     market.write(opened.settings.landing)
     for path in search([opened.settings.landing]).files:
         catalogue.catalogue_file(opened, path)
-    for stage in (raw, validated, books):
-        stage.build(opened, "MNQ", day, run_id="test")
+    for session in sessions:
+        for stage in (raw, validated, books):
+            stage.build(opened, "MNQ", session.key, run_id="test")
     return home
 
 

@@ -1,0 +1,128 @@
+"""The charts of searches, walk-forwards and evidence."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from strategy_lab_core.report.charts import BLUE, GREY, ORANGE
+
+__all__ = ["heat_map", "logit_chart", "luck_chart", "progress_chart", "window_chart"]
+
+_WIDTH, _HEIGHT = 520, 240
+_BINS = 12  # of an axis with more values than that
+
+
+def progress_chart(best_so_far: Sequence[float], name: str) -> alt.Chart:
+    """Draw the best value of an objective after each trial."""
+    points = [{"trial": number + 1, "best": value} for number, value in enumerate(best_so_far)
+              if not math.isnan(value)]  # fmt: skip
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=points), width=_WIDTH, height=_HEIGHT)
+        .mark_line(interpolate="step-after", color=BLUE)
+        .encode(
+            x=alt.X("trial:Q", title="trials"),
+            y=alt.Y("best:Q", title=f"best {name}", scale=alt.Scale(zero=False)),
+        )
+    )
+    return chart
+
+
+def heat_map(trials: pl.DataFrame, x: str, y: str, name: str) -> alt.Chart:
+    """Draw the mean objective over two parameters; trials without a value are left out.
+
+    Parameters
+    ----------
+    trials
+        A row for each trial, with the columns `x`, `y` and `name`.
+    """
+    shown = trials.select(x=pl.col(x).cast(pl.Float64), y=pl.col(y).cast(pl.Float64), value=name)
+    shown = shown.drop_nulls()
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=shown.to_dicts()), width=_WIDTH, height=_HEIGHT)
+        .mark_rect()
+        .encode(
+            x=_cells("x", x, shown["x"].n_unique()),
+            y=_cells("y", y, shown["y"].n_unique()),
+            color=alt.Color(
+                "mean(value):Q", title=name, scale=alt.Scale(scheme="blueorange", domainMid=0)
+            ),
+        )
+    )
+    return chart
+
+
+def _cells(column: str, title: str, n_values: int) -> Any:
+    """Return an axis of cells: one for each value where they are few, else bins."""
+    kind = alt.X if column == "x" else alt.Y
+    if n_values > _BINS:
+        return kind(f"{column}:Q", title=title, bin=alt.Bin(maxbins=_BINS))
+    return kind(f"{column}:O", title=title, sort="ascending" if column == "x" else "descending")
+
+
+def window_chart(windows: pl.DataFrame, name: str) -> alt.LayerChart | alt.FacetChart:
+    """Draw the objective of each window, on its training and on its test.
+
+    Parameters
+    ----------
+    windows
+        Columns ``test_from``, ``in_sample``, ``out_of_sample``; a row for each window.
+    """
+    shown = windows.select("test_from", "in_sample", "out_of_sample").unpivot(
+        index="test_from", variable_name="side"
+    )
+    base = alt.Chart(
+        alt.InlineData(values=shown.drop_nulls().to_dicts()), width=_WIDTH, height=_HEIGHT
+    ).encode(
+        x=alt.X("test_from:O", title="first session of the test"),
+        y=alt.Y("value:Q", title=name),
+        color=alt.Color(
+            "side:N",
+            title=None,
+            scale=alt.Scale(domain=["in_sample", "out_of_sample"], range=[GREY, ORANGE]),
+        ),
+    )
+    return alt.layer(base.mark_line(), base.mark_point(filled=True))
+
+
+def logit_chart(logits: Sequence[float]) -> alt.Chart:
+    """Draw the logits of the in-sample best; at or below 0 the choice was overfit."""
+    points = [{"logit": float(value), "overfit": bool(value <= 0)} for value in logits]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=points), width=_WIDTH, height=_HEIGHT)
+        .mark_bar()
+        .encode(
+            x=alt.X("logit:Q", title="logit of the out-of-sample rank", bin=alt.Bin(maxbins=40)),
+            y=alt.Y("count():Q", title="splits"),
+            color=alt.Color(
+                "overfit:N", title="at or below 0", scale=alt.Scale(range=[BLUE, ORANGE])
+            ),
+        )
+    )
+    return chart
+
+
+def luck_chart(best_by_luck: Sequence[float], seen: float) -> alt.LayerChart | alt.FacetChart:
+    """Draw what the best of the same trials shows without any edge, and what was seen.
+
+    Parameters
+    ----------
+    best_by_luck
+        The best trial's statistic in each resample without an edge.
+    seen
+        The chosen trial's, on the sessions as they were.
+    """
+    drawn = alt.InlineData(values=[{"statistic": value} for value in best_by_luck])
+    bars = (
+        alt.Chart(drawn)
+        .mark_bar(color=GREY)
+        .encode(
+            x=alt.X("statistic:Q", title="mean over its standard error", bin=alt.Bin(maxbins=40)),
+            y=alt.Y("count():Q", title="resamples without an edge"),
+        )
+    )
+    mark = alt.InlineData(values=[{"seen": seen}])
+    line = alt.Chart(mark).mark_rule(color=ORANGE, strokeWidth=3).encode(x="seen:Q")
+    return alt.layer(bars, line, width=_WIDTH, height=_HEIGHT)

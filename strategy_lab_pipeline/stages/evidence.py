@@ -1,0 +1,292 @@
+"""`evidence`: what a search or a walk-forward proves, and on how many trials it rests.
+
+A plain search is judged by its chosen trial among all trials, a walk-forward by its out-of-sample
+sessions. Counted is everything ever tried with the strategy on the product and overlapping
+sessions; one more trial anywhere makes the evidence out of date.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+from strategy_lab_core.stats.null import best_by_luck
+from strategy_lab_core.stats.reality import Reality, reality
+
+from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.report.charts import to_svg
+from strategy_lab_core.report.search_charts import logit_chart, luck_chart
+from strategy_lab_core.report.verdict_page import render_verdict
+from strategy_lab_core.search.objective import OBJECTIVES
+from strategy_lab_core.types import Float2D
+from strategy_lab_pipeline.db.records import VerdictRow
+from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages import searches, walk_forwards
+from strategy_lab_pipeline.stages.outcome import Outcome
+from strategy_lab_pipeline.stages.publish import current_outcome, publish
+from strategy_lab_pipeline.stages.search_files import SearchFile
+from strategy_lab_pipeline.stages.searches import Tell, capital_of
+from strategy_lab_pipeline.stages.trials import days_of
+from strategy_lab_pipeline.stages.versions import digest, input_key
+from strategy_lab_pipeline.stages.workspace import Workspace
+
+__all__ = ["Series", "Weighed", "build", "current", "published", "series_of"]
+
+NOWHERE = "-"
+RANDOM_TRIALS = 64  # beside an adaptive search, whose own trials understate their spread
+ADAPTIVE = ("tpe", "nsga2", "cmaes")
+LEAST_FOR_LUCK = 10  # sessions to draw from
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is judged.
+
+    Attributes
+    ----------
+    returns
+        Net profit per session over capital (shape: sessions x trials with a full series).
+    chosen
+        The column that is to be traded.
+    sessions
+        ISO dates in order.
+    tried
+        Experiment ids of everything that was tried.
+    n_pruned
+        Trials without a full series because they were dropped.
+    kind
+        "search", or "walk-forward" where the only column is out-of-sample.
+    """
+
+    returns: Float2D
+    chosen: int
+    sessions: tuple[str, ...]
+    tried: frozenset[str]
+    n_pruned: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Published evidence: verdict and figures, pictures by title."""
+
+    outcome: Outcome
+    evidence: Mapping[str, Any]
+    charts: Mapping[str, str]
+
+
+def build(
+    workspace: Workspace,
+    search: SearchFile,
+    *,
+    run_id: str,
+    on_progress: Tell = lambda *_: None,
+) -> Weighed:
+    """Judge a search or walk-forward that has run.
+
+    Raises
+    ------
+    PipelineError
+        It has not run, or has no trial with a result in every session.
+    """
+    random = _random_sharpes(workspace, search, run_id, on_progress)
+    series = series_of(workspace, search)
+    found = reality(
+        series.returns,
+        chosen=series.chosen,
+        n_trials=max(len(series.tried), series.returns.shape[1]),
+        random_sharpes=random,
+        n_pruned=series.n_pruned,
+        sessions_per_year=_sessions_a_year(search, series),
+    )
+    charts = _charts(found, series)
+    outcome = publish(
+        workspace,
+        *_place(search),
+        inputs=_inputs(workspace, search, series),
+        config=_config(search),
+        build=lambda draft: _write(draft, search, series, found, charts),
+        run_id=run_id,
+    )
+    evidence = json.loads((outcome.path / "evidence.json").read_text("utf-8"))
+    workspace.store.record_verdict(_row(search, outcome, evidence), run_id=run_id)
+    return Weighed(outcome, evidence, charts)
+
+
+def current(workspace: Workspace, search: SearchFile) -> Outcome | None:
+    """Return the published evidence if nothing was tried or delivered since."""
+    try:
+        series = series_of(workspace, search)
+    except PipelineError:
+        return None
+    place = _place(search)
+    version = input_key(place[0], _inputs(workspace, search, series), _config(search))
+    return current_outcome(workspace, *place, version)
+
+
+def published(workspace: Workspace, search: SearchFile) -> dict[str, Any]:
+    """Return the published evidence, and where its page is."""
+    outcome = current_outcome(workspace, *_place(search))
+    if outcome is None:
+        raise PipelineError(f"{search.name}: no evidence; `strategy-lab evidence {search.name}`")
+    evidence: dict[str, Any] = json.loads((outcome.path / "evidence.json").read_text("utf-8"))
+    return {**evidence, "page": str(outcome.path / "evidence.html")}
+
+
+def series_of(workspace: Workspace, search: SearchFile) -> Series:
+    """Return the series that a search or walk-forward is judged by.
+
+    Raises
+    ------
+    PipelineError
+        It has not run, a window is missing, or no trial is complete.
+    """
+    return (
+        _of_search(workspace, search) if search.windows is None else _of_windows(workspace, search)
+    )
+
+
+def _of_search(workspace: Workspace, search: SearchFile) -> Series:
+    outcome = searches.published(workspace, search)
+    trials = pl.read_parquet(outcome.path / "trials.parquet")
+    profits = pl.read_parquet(outcome.path / "profits.parquet")
+    objective = OBJECTIVES[search.config.objectives[0]]
+    ranked = trials.filter(pl.col("state") == "complete", pl.col("same_as").is_null())
+    ranked = ranked.drop_nulls(objective.name)
+    if ranked.is_empty():
+        raise PipelineError(
+            f"{search.name}: no trial has a {objective.name} over all sessions: nothing to judge"
+        )
+    number = outcome.details["chosen"]
+    wide = profits.pivot("trial", index="session", values="net_profit").sort("session")
+    columns = wide.columns[1:]
+    sessions = tuple(wide["session"].to_list())
+    return Series(
+        returns=wide.select(columns).to_numpy() / capital_of(search).money,
+        chosen=columns.index(str(number)),
+        sessions=sessions,
+        tried=_tried(workspace, search, sessions),
+        n_pruned=int(outcome.details["pruned"]),
+        kind="search",
+    )
+
+
+def _of_windows(workspace: Workspace, search: SearchFile) -> Series:
+    missing = walk_forwards.stale_windows(workspace, search)
+    if missing:
+        raise PipelineError(
+            f"{search.name}: {len(missing)} windows have not run, the first {missing[0]}; "
+            f"`strategy-lab walk-forward {search.name}`"
+        )
+    windows = walk_forwards.published(workspace, search)
+    sessions = tuple(windows["test"].explode().to_list())
+    profits = windows["net_profits"].explode().to_numpy()
+    return Series(
+        returns=(profits / capital_of(search).money).reshape(-1, 1),
+        chosen=0,
+        sessions=sessions,
+        tried=_tried(workspace, search, sessions),
+        n_pruned=0,
+        kind="walk-forward",
+    )
+
+
+def _tried(workspace: Workspace, search: SearchFile, sessions: tuple[str, ...]) -> frozenset[str]:
+    experiment = search.experiment
+    return frozenset(
+        workspace.store.tried(
+            experiment.product, experiment.strategy.name, sessions[0], sessions[-1]
+        )
+    )
+
+
+def _random_sharpes(
+    workspace: Workspace, search: SearchFile, run_id: str, on_progress: Tell
+) -> list[float] | None:
+    """Return the Sharpe ratios of random trials of an adaptive search's space; they count too."""
+    if search.windows is not None or search.config.method not in ADAPTIVE:
+        return None
+    config = replace(
+        search.config,
+        method="random", objectives=("sharpe_ratio",), n_trials=RANDOM_TRIALS, prune=False,
+        batch_size=RANDOM_TRIALS, max_seconds=None,
+    )  # fmt: skip
+    drawn = replace(search, name=f"{search.name}-random", config=config)
+    days = days_of(workspace, search.experiment, search.first, search.last)
+    found = searches.searched(workspace, drawn, days, run_id=run_id, on_progress=on_progress)
+    sharpes = [trial.values[0] for trial in found.distinct() if trial.state == "complete"]
+    known = [value for value in sharpes if np.isfinite(value)]
+    return known if len(known) >= 50 else None
+
+
+def _sessions_a_year(search: SearchFile, series: Series) -> float:
+    """Return how many sessions the calendar has in the year that ends with the series."""
+    last = date.fromisoformat(series.sessions[-1])
+    calendar = session_calendar(search.product.calendar)
+    return float(len(calendar.sessions(last - timedelta(days=364), last)))
+
+
+def _place(search: SearchFile) -> tuple[str, str, str]:
+    return f"evidence.{search.name}", search.experiment.product, NOWHERE
+
+
+def _inputs(workspace: Workspace, search: SearchFile, series: Series) -> dict[str, str]:
+    tried = {"tried": digest(sorted(series.tried))}
+    if series.kind == "search":
+        return {"searches": searches.published(workspace, search).data_version, **tried}
+    windows = workspace.store.windows(search.name)
+    return {**{f"walk_forwards:{each.key}": each.version for each in windows}, **tried}
+
+
+def _config(search: SearchFile) -> dict[str, Any]:
+    return searches.config_of(search)
+
+
+def _write(
+    draft: Draft,
+    search: SearchFile,
+    series: Series,
+    found: Reality,
+    charts: Mapping[str, str],
+) -> dict[str, Any]:
+    evidence = {
+        "search": search.name,
+        "kind": series.kind,
+        "product": search.experiment.product,
+        "strategy": search.experiment.strategy.name,
+        "sessions": [series.sessions[0], series.sessions[-1], len(series.sessions)],
+        **found.to_dict(),
+    }
+    draft.json("evidence.json", evidence)
+    draft.text("evidence.html", render_verdict(evidence, charts))
+    return {"rows": 1, "verdict": found.verdict.colour.value, "n_trials": found.verdict.n_trials}
+
+
+def _row(search: SearchFile, outcome: Outcome, evidence: Mapping[str, Any]) -> VerdictRow:
+    verdict = evidence["verdict"]
+    return VerdictRow(
+        subject=search.name,
+        product=search.experiment.product,
+        strategy=search.experiment.strategy.name,
+        version=outcome.version,
+        light=verdict["colour"],
+        n_trials=verdict["n_trials"],
+        figures={light["name"]: light["value"] for light in verdict["lights"]},
+    )
+
+
+def _charts(found: Reality, series: Series) -> dict[str, str]:
+    charts = {}
+    if found.evidence.overfitting is not None:
+        title = "how the in-sample best ranks out of sample"
+        charts[title] = to_svg(logit_chart(found.evidence.overfitting.logits.tolist()))
+    tested = found.evidence.superiority
+    if tested is not None and len(series.sessions) >= LEAST_FOR_LUCK:
+        luck = best_by_luck(series.returns)
+        seen = float(tested.statistics[series.chosen])
+        charts["what luck alone shows on these sessions"] = to_svg(luck_chart(luck.tolist(), seen))
+    return charts

@@ -1,0 +1,183 @@
+"""Search files of the home folder: YAML, one search each, unknown keys refused.
+
+A search names an experiment of the home folder, what of its strategy varies, how it is searched,
+and the sessions; with `walk_forward` it is repeated on windows of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from strategy_lab_core.data.exact_yaml import read_yaml, refuse_unknown
+from strategy_lab_core.data.instruments import Product
+from strategy_lab_core.errors import ConfigError, FileError
+from strategy_lab_core.search.config import SearchConfig, search_config
+from strategy_lab_core.search.space import Space, space_of
+from strategy_lab_core.strategies.experiment import Experiment
+from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages.experiments import experiments
+from strategy_lab_pipeline.stages.workspace import products_of
+
+__all__ = ["SearchFile", "Searches", "find_search", "read_search", "searches"]
+
+_SEARCH = tuple(each.name for each in fields(SearchConfig))
+_OWN = ("name", "description", "experiment", "space", "sessions", "walk_forward", "objective")
+_WINDOWS = ("train", "test", "step", "anchored", "purge", "embargo")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFile:
+    """One search.
+
+    Attributes
+    ----------
+    name, description
+        For people; the name is its partition.
+    experiment
+        What is not searched: strategy, costs, latency, limits, capital.
+    product
+        That it trades.
+    space, config
+        What varies, and how it is searched.
+    first, last
+        Sessions, both inclusive; None for all that there are.
+    skip
+        Sessions of the calendar that a walk-forward leaves out.
+    windows
+        Lengths of a walk-forward (`search.splits.walk_forward_windows`), None for a search over
+        all sessions at once.
+    """
+
+    name: str
+    experiment: Experiment
+    product: Product
+    space: Space
+    config: SearchConfig
+    first: date | None
+    last: date | None
+    skip: frozenset[date]
+    windows: Mapping[str, Any] | None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """What the search files say by name, and a sentence for each that can't be used."""
+
+    by_name: Mapping[str, SearchFile]
+    problems: tuple[str, ...]
+
+
+def searches(settings: Settings) -> Searches:
+    """Read the search files of the home folder, by file name."""
+    found: dict[str, SearchFile] = {}
+    problems = []
+    for path in sorted(settings.searches.glob("*.yaml")):
+        try:
+            search = read_search(settings, path)
+        except (ConfigError, FileError) as error:
+            problems.append(str(error))
+            continue
+        if search.name in found:
+            problems.append(f"{path}: name: {search.name!r} is taken by another file; rename it")
+        else:
+            found[search.name] = search
+    return Searches(found, tuple(problems))
+
+
+def find_search(settings: Settings, name: str) -> SearchFile:
+    """Return the search of this name.
+
+    Raises
+    ------
+    PipelineError
+        Its file can't be used: with the reason.
+    ConfigError
+        There is none: with the nearest name.
+    """
+    found = searches(settings)
+    broken = [problem for problem in found.problems if f"/{name}.yaml" in problem]
+    if broken:
+        raise PipelineError(broken[0])
+    known = tuple(found.by_name) or ("the files in " + str(settings.searches),)
+    refuse_unknown("search", [name], known)
+    return found.by_name[name]
+
+
+def read_search(settings: Settings, path: Path) -> SearchFile:
+    """Read and check one search file.
+
+    Raises
+    ------
+    ConfigError
+        Names the file, the key, the rule, the value found, and the key that was meant.
+    """
+    loaded = read_yaml(path)
+    if not isinstance(loaded, dict):
+        raise ConfigError(str(path), loaded, "a mapping of keys such as `name:` and `experiment:`")
+    try:
+        return _search(settings, loaded)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.name}", error.value, error.expected) from error
+
+
+def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
+    refuse_unknown("key", content, (*_OWN, *_SEARCH))
+    name = content.get("name")
+    if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
+        raise ConfigError("name", name, "letters, digits, _ and -")
+    known = {each.name: each for each in experiments(settings).usable}
+    reference = content.get("experiment")
+    if reference not in known:
+        refuse_unknown("experiment", [str(reference)], tuple(known) or ("none is there yet",))
+    experiment = known[str(reference)]
+    first, last, skip = _sessions(content.get("sessions"))
+    own = {key: value for key, value in content.items() if key in (*_SEARCH, "objective")}
+    return SearchFile(
+        name=name,
+        description=str(content.get("description", "")),
+        experiment=experiment,
+        product=products_of(settings)[experiment.product],
+        space=space_of(experiment.strategy, content.get("space")),
+        config=search_config(own),
+        first=first,
+        last=last,
+        skip=skip,
+        windows=_windows(content.get("walk_forward")),
+    )
+
+
+def _sessions(given: Any) -> tuple[date | None, date | None, frozenset[date]]:
+    if given is None:
+        return None, None, frozenset()
+    if not isinstance(given, Mapping):
+        raise ConfigError("sessions", given, "a mapping with `from`, `to` and `skip`")
+    refuse_unknown("sessions", given, ("from", "to", "skip"))
+    first, last = (_day(f"sessions.{key}", given.get(key)) for key in ("from", "to"))
+    skipped = given.get("skip") or []
+    if not isinstance(skipped, list):
+        raise ConfigError("sessions.skip", skipped, "a list of dates")
+    if first and last and first > last:
+        raise ConfigError("sessions.to", str(last), f"not before {first}")
+    return first, last, frozenset(day for each in skipped if (day := _day("sessions.skip", each)))
+
+
+def _day(name: str, value: Any) -> date | None:
+    if value is not None and type(value) is not date:
+        raise ConfigError(name, value, "a date, YYYY-MM-DD")
+    return value
+
+
+def _windows(given: Any) -> Mapping[str, Any] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise ConfigError("walk_forward", given, "a mapping with `train` and `test`, in sessions")
+    refuse_unknown("walk_forward", given, _WINDOWS)
+    for key in ("train", "test"):
+        if key not in given:
+            raise ConfigError(f"walk_forward.{key}", None, "given, in sessions")
+    return dict(given)

@@ -1,0 +1,98 @@
+"""Evidence: everything ever tried counts, what is missing is said, one more trial makes it old."""
+
+import json
+
+import pytest
+
+from strategy_lab_pipeline.errors import PipelineError
+from strategy_lab_pipeline.stages import evidence, searches, walk_forwards
+from strategy_lab_pipeline.stages.comparison import compare_searches
+from strategy_lab_pipeline.stages.research import stale_research
+from strategy_lab_pipeline.stages.workspace import Workspace
+from tests.pipeline.test_searches import opened, search_of
+from tests.pipeline.test_walk_forwards import WINDOWS
+
+__all__ = ["opened"]  # a fixture
+
+
+def test_build__counts_what_other_searches_tried(opened: Workspace) -> None:
+    """On too few sessions it can't tell, after so many trials; one more makes it out of date."""
+    text = "method: grid\nobjective: net_profit\nn_trials: 2\n"
+    small = search_of(opened, text, name="small", space="{size: [1, 2]}")
+    searches.build(opened, small, run_id="a")
+
+    found = evidence.build(opened, small, run_id="a").evidence
+
+    assert found["verdict"]["colour"] == "can't tell"
+    assert found["verdict"]["n_trials"] == 2
+    assert "fewer than 30 sessions" in found["verdict"]["summary"]
+    assert found["sessions"] == ["2025-01-13", "2025-01-21", 7]
+    assert evidence.current(opened, small) is not None
+
+    searches.build(opened, search_of(opened), run_id="a")
+    assert evidence.current(opened, small) is None
+    again = evidence.build(opened, small, run_id="b")
+    assert again.evidence["verdict"]["n_trials"] == 5
+    (row,) = opened.store.verdicts()
+    assert (row.subject, row.light, row.n_trials) == ("small", "can't tell", 5)
+    page = (again.outcome.path / "evidence.html").read_text()
+    assert "5 trials" in page
+    assert "<script" not in page
+    for sentence in again.evidence["verdict"]["not_tested"]:
+        assert sentence.split("'")[0] in page
+
+
+def test_build__judges_a_walk_forward_out_of_sample(opened: Workspace) -> None:
+    """Its windows have to be there; what is judged are their tests, one after the other."""
+    search = search_of(opened, WINDOWS)
+    with pytest.raises(PipelineError, match="4 windows have not run"):
+        evidence.build(opened, search, run_id="a")
+    for key in walk_forwards.windows_of(opened, search):
+        walk_forwards.build(opened, search, key, run_id="a")
+
+    found = evidence.build(opened, search, run_id="a")
+
+    assert found.evidence["kind"] == "walk-forward"
+    assert found.evidence["sessions"][2] == 4
+    assert found.evidence["verdict"]["n_trials"] == 5
+    series = evidence.series_of(opened, search)
+    earned = walk_forwards.published(opened, search)["net_profits"].explode().to_list()
+    assert (series.returns[:, 0] * 10_000e6).round().astype(int).tolist() == earned
+    json.dumps(found.evidence, allow_nan=False)
+
+
+def test_evidence__needs_trials(opened: Workspace) -> None:
+    """A search that has not run has none, and what to call is said."""
+    search = search_of(opened)
+    with pytest.raises(PipelineError, match="strategy-lab search sizes"):
+        evidence.build(opened, search, run_id="a")
+    with pytest.raises(PipelineError, match="strategy-lab evidence sizes"):
+        evidence.published(opened, search)
+
+
+def test_compare__needs_enough_in_common(opened: Workspace) -> None:
+    """Two at least, and ten sessions that both have."""
+    search = search_of(opened)
+    with pytest.raises(PipelineError, match="at least two"):
+        compare_searches(opened, [search])
+    other = search_of(opened, name="others")
+    for each in (search, other):
+        searches.build(opened, each, run_id="a")
+    with pytest.raises(PipelineError, match="7 sessions in common"):
+        compare_searches(opened, [search, other])
+
+
+def test_stale_research__is_in_the_order_of_the_work(opened: Workspace) -> None:
+    """The search first, then its evidence, then nothing; a file that can't be used is named."""
+    search = search_of(opened)
+    (opened.settings.searches / "broken.yaml").write_text("name: [")
+    wanted = []
+    for build in (searches.build, evidence.build, None):
+        found = stale_research(opened)
+        wanted.append(found.stale)
+        assert "broken.yaml" in found.problems[0]
+        if build is not None:
+            build(opened, search, run_id="a")
+    assert wanted == [(("searches", "sizes"),), (("evidence", "sizes"),), ()]
+    search_of(opened, WINDOWS)
+    assert {asset for asset, _ in stale_research(opened).stale} == {"walk_forwards"}

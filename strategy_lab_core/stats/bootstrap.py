@@ -70,8 +70,7 @@ def block_length(trials: ArrayLike, *, kind: Kind = "stationary") -> float:
         return 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         lengths = optimal_block_length(varying)[_known(kind)].to_numpy()
-    longest = float(np.nan_to_num(lengths, nan=1.0).max())
-    longest = min(max(longest, 1.0), len(values) / 3)
+    longest = max(float(np.nan_to_num(lengths, nan=1.0).max()), 1.0)
     return longest if kind == "stationary" else float(math.ceil(longest))
 
 

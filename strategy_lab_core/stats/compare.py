@@ -72,7 +72,7 @@ def compare(
     length = block_length(values) if length is None else length
     statistics, null = _null_statistics(values, length, samples, seed)
     alone = (1 + (null >= statistics).sum(axis=0)) / (samples + 1)
-    searched = -np.expm1(counts * np.log1p(-alone))
+    searched = np.where(counts > 1, 1 - (1 - alone) ** counts, alone)
     columns = (
         counts.tolist(), values.mean(axis=0).tolist(), [sharpe_ratio(each) for each in values.T],
         alone.tolist(), searched.tolist(), holm(searched).tolist(),

@@ -33,11 +33,11 @@ class Luck:
 
     n_trials: int  # all ever made
     n_series: int  # of them with a full series
-    effective: int  # independent ones, about
+    effective: float  # independent ones, about
     variance: float | None  # V of the deflated ratio; None: no two series and no random trials
     has_random_trials: bool  # V is at least that of random trials
     deflated_raw: float | None  # with all trials
-    deflated_effective: float | None
+    deflated_effective: float | None  # with `effective`, V at least a single ratio's own error
     best_by_luck: float  # Sharpe ratio per session of the best of `effective` trials without edge
     confidence_each: float  # what one trial needs for all to have the confidence together
     sessions_needed: float | None  # for that, at the seen ratio; None: it is not above zero

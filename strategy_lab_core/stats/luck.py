@@ -43,6 +43,8 @@ def count_luck(
     effective = effective_trials(trials, n_trials=n_trials)
     variance = trial_variance(trials, random_sharpes, n_trials)
     shape = {"skewness": figures.skewness, "kurtosis": figures.kurtosis}
+    # Independent trials spread by their own error at least; trials that are alike show less.
+    apart = None if variance is None else max(variance, 1 / (sessions - 1))
     each = family_confidence(confidence, effective)
     by_luck = expected_maximum(effective) / sqrt(sessions - 1)
     worthwhile = worthwhile_sharpe / sqrt(sessions_per_year)
@@ -61,7 +63,7 @@ def count_luck(
         variance=variance,
         has_random_trials=random_sharpes is not None,
         deflated_raw=_deflated(figures, sessions, n_trials, variance),
-        deflated_effective=_deflated(figures, sessions, effective, variance),
+        deflated_effective=_deflated(figures, sessions, effective, apart),
         best_by_luck=by_luck,
         confidence_each=each,
         sessions_needed=needed,
@@ -104,7 +106,7 @@ def ratio_or_zero(sample: Float1D) -> float:
 
 
 def _deflated(
-    figures: SharpeFigures, sessions: int, n_trials: int, variance: float | None
+    figures: SharpeFigures, sessions: int, n_trials: float, variance: float | None
 ) -> float | None:
     if variance is None:
         return None

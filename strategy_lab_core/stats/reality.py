@@ -7,13 +7,13 @@ every trial that was ever made, and the spread of random ones.
 from dataclasses import asdict, dataclass
 from enum import Enum
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from strategy_lab_core.errors import ConfigError
-from strategy_lab_core.stats.bootstrap import Interval, bootstrap_interval
+from strategy_lab_core.stats.bootstrap import Interval, block_length, bootstrap_interval
 from strategy_lab_core.stats.deflated import confidence_above
 from strategy_lab_core.stats.evidence import Evidence, SharpeFigures
 from strategy_lab_core.stats.luck import count_luck, ratio_or_zero
@@ -33,6 +33,14 @@ __all__ = ["Reality", "reality"]
 
 _LEAST_RESAMPLED = 10  # sessions
 _BINS = 40
+
+
+class _Draws(NamedTuple):
+    """Of all bootstraps: the same blocks for the trials together."""
+
+    length: float
+    samples: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +70,7 @@ def reality(
     n_pruned: int = 0,
     sessions_per_year: float = 252.0,
     worthwhile_sharpe: float = 1.0,
-    confidence: float = 0.95,
+    confidence: float = 0.98,
     blocks: int = 16,
     samples: int = 1000,
     seed: int = 0,
@@ -89,7 +97,8 @@ def reality(
     worthwhile_sharpe
         Annualised: where this much would show by now and only luck does, the verdict is red.
     confidence
-        Of the verdict; the chance of a green one on luck alone is below one minus it.
+        Of the verdict; the chance of a green one on luck alone is at most one minus it, nearly. The
+        default leaves room below one in twenty.
     blocks
         S of the PBO, even.
     samples, seed
@@ -113,8 +122,10 @@ def reality(
             "n_trials", n_trials, f"at least the {values.shape[1]} trials whose series are here"
         )
     missing: dict[str, str] = {}
+    length = block_length(values) if len(values) >= _LEAST_RESAMPLED else 1.0
+    draws = _Draws(length, samples, seed)
     column = values[:, chosen]
-    figures = _sharpe(column, confidence, samples, seed, missing)
+    figures = _sharpe(column, confidence, draws, missing)
     counted = None
     if figures is not None:
         counted = count_luck(
@@ -138,15 +149,15 @@ def reality(
         sharpe=figures,
         luck=counted,
         overfitting=_overfitting(values, blocks, n_pruned, missing),
-        superiority=_superiority(values, confidence, samples, seed, missing),
-        confidence_set=_confidence_set(values, samples, seed, missing),
+        superiority=_superiority(values, confidence, draws, missing),
+        confidence_set=_confidence_set(values, draws, missing),
         missing=missing,
     )
     return Reality(verdict=judge(evidence, n_trials=n_trials), evidence=evidence)
 
 
 def _sharpe(
-    column: Float1D, confidence: float, samples: int, seed: int, missing: dict[str, str]
+    column: Float1D, confidence: float, draws: _Draws, missing: dict[str, str]
 ) -> SharpeFigures | None:
     if is_constant(column):
         missing["sharpe"] = (
@@ -157,7 +168,7 @@ def _sharpe(
     interval: Interval | None = None
     if len(column) >= _LEAST_RESAMPLED:
         interval = bootstrap_interval(
-            column, ratio_or_zero, confidence=confidence, samples=samples, seed=seed
+            column, ratio_or_zero, confidence=confidence, **draws._asdict()
         )
     else:
         missing["interval"] = f"fewer than {_LEAST_RESAMPLED} sessions to draw from"
@@ -194,21 +205,19 @@ def _overfitting(
 
 
 def _superiority(
-    values: Float2D, confidence: float, samples: int, seed: int, missing: dict[str, str]
+    values: Float2D, confidence: float, draws: _Draws, missing: dict[str, str]
 ) -> Superiority | None:
     if len(values) < _LEAST_RESAMPLED:
         missing["superiority"] = f"fewer than {_LEAST_RESAMPLED} sessions to draw from"
         return None
-    return superior_predictive_ability(values, confidence=confidence, samples=samples, seed=seed)
+    return superior_predictive_ability(values, confidence=confidence, **draws._asdict())
 
 
-def _confidence_set(
-    values: Float2D, samples: int, seed: int, missing: dict[str, str]
-) -> Float1D | None:
+def _confidence_set(values: Float2D, draws: _Draws, missing: dict[str, str]) -> Float1D | None:
     if len(values) < _LEAST_RESAMPLED or len(np.unique(values, axis=1).T) < 2:
         missing["confidence set"] = "it needs ten sessions and two trials that differ"
         return None
-    return model_confidence_set(values, samples=samples, seed=seed)
+    return model_confidence_set(values, **draws._asdict())
 
 
 def _plain(value: Any) -> Any:

@@ -79,16 +79,19 @@ def superior_predictive_ability(
     scaled = studentised(values, length)
     test = _spa(scaled, length, samples, seed)
     test.compute()
-    p_lower, p_value, p_upper = ((test.pvalues.to_numpy() * samples + 1) / (samples + 1)).tolist()
+    statistics = scaled.mean(axis=0) * np.sqrt(len(values))
+    p_values = (test.pvalues.to_numpy() * samples + 1) / (samples + 1)
+    if statistics.max() <= 0:
+        p_values[:] = 1.0  # Hansen's statistic is at least zero; arch would call nothing superior
+    p_lower, p_value, p_upper = p_values.tolist()
     critical = float(test.critical_values(1 - confidence)["consistent"])
-    root = np.sqrt(len(values))
     return Superiority(
         p_lower=p_lower,
         p_value=p_value,
         p_upper=p_upper,
-        statistics=scaled.mean(axis=0) * root,
-        critical=critical * float(root),
-        superior=_step_down(test, scaled.shape[1], 1 - confidence),
+        statistics=statistics,
+        critical=max(critical, 0.0) * float(np.sqrt(len(values))),
+        superior=_step_down(test, scaled.shape[1], 1 - confidence) & (statistics > 0),
         length=length,
     )
 

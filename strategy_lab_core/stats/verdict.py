@@ -1,6 +1,6 @@
 """The verdict that a person can read: lights, the reason and the number behind each.
 
-The rule, with a confidence of 95 % (docs/evidence.md has how often it is wrong):
+The rule (docs/evidence.md has how often it is wrong):
 
 - red, where the record is long enough to say no: the chosen trial loses, or a worthwhile Sharpe
   ratio would have shown by now and luck alone explains what is seen;
@@ -120,23 +120,23 @@ def _record(evidence: Evidence, luck: Luck) -> Light:
         needed = max(needed, float(LEAST_SESSIONS))
     if needed is not None and sessions >= needed:
         reason = (
-            f"{sessions} sessions: {luck.effective} independent trials with this Sharpe ratio ask "
+            f"{sessions} sessions: {luck.effective:.4g} independent trials with this Sharpe ratio ask "
             f"for {ceil(needed)}"
         )
         return Light("record", Colour.GREEN, reason, sessions, needed, True)
     if _futile(evidence, luck):
         reason = (
             f"{sessions} sessions would have shown a Sharpe ratio of "
-            f"{evidence.worthwhile_sharpe:g} a year; the best of {luck.effective} trials "
+            f"{evidence.worthwhile_sharpe:g} a year; the best of {luck.effective:.4g} trials "
             f"shows no more than luck, {luck.best_by_luck:.4f} a session"
         )
         return Light("record", Colour.RED, reason, sessions, luck.sessions_to_show, True)
-    reason = (
-        f"{sessions} sessions are too few: {ceil(needed)} are needed for this Sharpe ratio from "
-        f"{luck.effective} independent trials"
-        if needed is not None
-        else f"{sessions} sessions without a profit: no number of such sessions shows an edge"
-    )
+    reason = f"{sessions} sessions without a profit: no number of such sessions shows an edge"
+    if needed is not None:
+        reason = (
+            f"{sessions} sessions are too few: {luck.effective:.4g} independent trials with this "
+            f"Sharpe ratio ask for {ceil(needed)}"
+        )
     return Light("record", Colour.UNKNOWN, reason, sessions, needed, True)
 
 
@@ -168,7 +168,7 @@ def _deflated(evidence: Evidence, luck: Luck) -> Light:
     if raw is None or effective is None:
         return Light("deflated", Colour.UNKNOWN, evidence.missing["variance"], None, None, False)
     reason = (
-        f"deflated Sharpe ratio {effective:.4f} with {luck.effective} independent trials, "
+        f"deflated Sharpe ratio {effective:.4f} with {luck.effective:.4g} independent trials, "
         f"{raw:.4f} with all {luck.n_trials}"
     )
     colour = Colour.GREEN if effective >= evidence.confidence else Colour.UNKNOWN

@@ -62,7 +62,7 @@ def test_probability_of_backtest_overfitting__sees_choices_that_reverse() -> Non
 @pytest.mark.parametrize("blocks", [15, 0, 22, -2])
 def test_probability_of_backtest_overfitting__refuses_odd_blocks(blocks: int) -> None:
     """Half of them must be a whole number."""
-    with pytest.raises(ConfigError, match="blocks must be an even number from 2 to 20"):
+    with pytest.raises(ConfigError, match=r"blocks must be an even number from 2 to 20"):
         probability_of_backtest_overfitting(np.ones((100, 3)), blocks=blocks)
 
 
@@ -77,5 +77,5 @@ def test_probability_of_backtest_overfitting__refuses_what_has_no_answer() -> No
     with pytest.raises(DataError, match=r"the first at \[7, 2\]"):
         probability_of_backtest_overfitting(values)
     values[:, 2] = 0.5
-    with pytest.raises(DataError, match="trial 2 has the profit 0.5 in every session"):
+    with pytest.raises(DataError, match=r"trial 2 has the profit 0\.5 in every session"):
         probability_of_backtest_overfitting(values)

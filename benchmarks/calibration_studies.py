@@ -23,7 +23,21 @@ from strategy_lab_core.stats import (
 from strategy_lab_core.stats.deflated import confidence_above, family_confidence
 from strategy_lab_core.types import Float2D
 
-__all__ = ["SHAPES", "draw", "dsr", "judged", "p_values", "pbo", "psr", "trials", "verdicts"]
+__all__ = [
+    "SHAPES",
+    "TRIALS",
+    "Float2D",
+    "Rows",
+    "draw",
+    "dsr",
+    "judged",
+    "p_values",
+    "pbo",
+    "psr",
+    "record_length",
+    "trials",
+    "verdicts",
+]
 
 Rows = Iterator[Sequence[object]]
 SHAPES = ("normal", "fat tails", "skewed", "autocorrelated")
@@ -163,7 +177,13 @@ def verdicts(seeds: int, *, planted: bool) -> Rows:
             luck = found.evidence.luck
             deflated += luck is not None and (luck.deflated_effective or 0) > 0.95
         counts = [colours[name] for name in ("green", "red", "can't tell")]
-        yield (label, edge, _length(edge), *counts, deflated)
+        yield (
+            label,
+            edge,
+            f"{record_length(edge):.2f}" if edge else "never enough",
+            *counts,
+            deflated,
+        )
 
 
 def _designs(*, planted: bool) -> list[tuple[str, str, float, float, float]]:
@@ -175,14 +195,11 @@ def _designs(*, planted: bool) -> list[tuple[str, str, float, float, float]]:
     return [*one, *(("half of 50 have it", "normal", 0.6, 0.5, edge) for edge in sizes[1:])]
 
 
-def _length(edge: float) -> str:
-    """Return the record's sessions over those that the true edge asks of 50 trials."""
-    if not edge:
-        return "none is enough"
-    needed = minimum_track_record_length(
-        edge / sqrt(SESSIONS_PER_YEAR), confidence=family_confidence(0.98, TRIALS)
-    )
-    return f"{SESSIONS / needed:.2f}"
+def record_length(edge: float) -> float:
+    """Return the record's sessions over those that the true edge asks of fifty trials."""
+    per_session = edge / sqrt(SESSIONS_PER_YEAR)
+    confidence = family_confidence(0.98, TRIALS)
+    return SESSIONS / minimum_track_record_length(per_session, confidence=confidence)
 
 
 def judged(

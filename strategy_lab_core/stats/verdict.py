@@ -120,8 +120,8 @@ def _record(evidence: Evidence, luck: Luck) -> Light:
         needed = max(needed, float(LEAST_SESSIONS))
     if needed is not None and sessions >= needed:
         reason = (
-            f"{sessions} sessions: {luck.effective:.4g} independent trials with this Sharpe ratio ask "
-            f"for {ceil(needed)}"
+            f"{sessions} sessions: {luck.effective:.4g} independent trials with this Sharpe ratio "
+            f"ask for {ceil(needed)}"
         )
         return Light("record", Colour.GREEN, reason, sessions, needed, True)
     if _futile(evidence, luck):

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import calibration_studies as studies
 from strategy_lab_core.errors import ConfigError, DataError
 from strategy_lab_core.stats import (
     Colour,
@@ -204,12 +203,3 @@ def test_reality__green_has_all_it_needs_and_red_a_long_record(
     )
     is_red = Colour.RED in (light["profit"], light["record"])
     assert (found.verdict.colour is Colour.RED) == is_red
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("shape", studies.SHAPES)
-def test_reality__is_not_green_on_luck(shape: str) -> None:
-    """The best of fifty trials without edge: at most 5 of 100 seeds are green. About a minute."""
-    colours = [studies.judged(seed, shape=shape).verdict.colour for seed in range(100)]
-    assert colours.count(Colour.GREEN) <= 5

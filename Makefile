@@ -7,7 +7,7 @@ BENCH  := .venv-bench
 DATA   ?=
 HOME_FOLDER ?= .strategy-lab
 
-.PHONY: help demo test test-all lint format bench cross-check lock vocabulary clean
+.PHONY: help demo test test-all lint format bench cross-check calibration lock vocabulary clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ bench: $(BENCH)/.installed ## speed and memory beside the calibration loop and h
 
 cross-check: $(BENCH)/.installed ## the same maker in hftbacktest 2.4.4, every difference of fills explained
 	@$(BENCH)/bin/python -m pytest -q tests/benchmarks && $(BENCH)/bin/python -m benchmarks.crosscheck
+
+calibration: $(STAMP) ## how often the statistics are wrong, by simulation; about 20 minutes
+	@$(BIN)/python -m benchmarks.calibration
 
 vocabulary: $(STAMP) ## write docs/vocabulary.md from the table schemas
 	@$(BIN)/python -m strategy_lab_core.data.vocabulary docs/vocabulary.md

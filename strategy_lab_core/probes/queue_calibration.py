@@ -21,8 +21,8 @@ from strategy_lab_core.engine.config import BacktestConfig, LimitsConfig, QueueC
 from strategy_lab_core.engine.selection import select
 from strategy_lab_core.engine.sweep import ParameterSet, sweep
 from strategy_lab_core.errors import ConfigError, DataError
-from strategy_lab_core.probes.block_bootstrap import Blocks, Estimate
 from strategy_lab_core.probes.touch_orders import touch_orders
+from strategy_lab_core.stats.block_ratios import Blocks, Estimate
 from strategy_lab_core.types import EMPTY_PRICE, Action, Bool1D, Float1D, Int1D
 
 __all__ = ["MODELS", "QueueCalibration", "calibrate_queue", "shown_by_price"]

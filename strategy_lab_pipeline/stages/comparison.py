@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from strategy_lab_core.stats.compare import compare
-
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.stages.evidence import series_of
 from strategy_lab_pipeline.stages.search_files import SearchFile

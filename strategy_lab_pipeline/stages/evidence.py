@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from strategy_lab_core.stats.null import best_by_luck
-from strategy_lab_core.stats.reality import Reality, reality
 
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.report.charts import to_svg
 from strategy_lab_core.report.search_charts import logit_chart, luck_chart
 from strategy_lab_core.report.verdict_page import render_verdict
 from strategy_lab_core.search.objective import OBJECTIVES
+from strategy_lab_core.stats.null import best_by_luck
+from strategy_lab_core.stats.reality import Reality, reality
 from strategy_lab_core.types import Float2D
 from strategy_lab_pipeline.db.records import VerdictRow
 from strategy_lab_pipeline.errors import PipelineError

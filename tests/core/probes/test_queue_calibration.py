@@ -10,7 +10,6 @@ from strategy_lab_core.data.columns import Table
 from strategy_lab_core.engine.backtest import backtest
 from strategy_lab_core.engine.config import BacktestConfig, QueueConfig
 from strategy_lab_core.errors import ConfigError, DataError
-from strategy_lab_core.probes.block_bootstrap import Blocks
 from strategy_lab_core.probes.queue_calibration import (
     MODELS,
     QueueCalibration,
@@ -18,6 +17,7 @@ from strategy_lab_core.probes.queue_calibration import (
     shown_by_price,
 )
 from strategy_lab_core.probes.touch_orders import touch_orders
+from strategy_lab_core.stats.block_ratios import Blocks
 from tests.core.engine.level_tapes import window_table, windows_of
 from tests.core.engine.scenes import QUICK, Scene
 from tests.core.engine.tapes import MNQ, START_NS, random_rows, session_until, to_table

@@ -79,6 +79,7 @@ def assumptions_of(
     maker_e6: int,
     taker_e6: int,
     window: int = BY_ORDER,
+    n_sessions: int = 1,
 ) -> tuple[str, ...]:
     """Return the sentences that belong to one run.
 
@@ -89,11 +90,13 @@ def assumptions_of(
     choice
         Why this instrument.
     repair_ns
-        What was added to the capture clock.
+        What was added to the capture clock; of several sessions the most.
     maker_e6, taker_e6
         Fees per contract, in 1e-6 of the currency.
     window
         How much of the book the feed shows (`market.Market.window`).
+    n_sessions
+        How many the run goes over.
     """
     latency, market, fees = config.latency, config.market_orders, config.fees
     has_rates = fees.maker_rate_e8 or fees.taker_rate_e8
@@ -120,6 +123,11 @@ def assumptions_of(
         "The limits on orders and position never fail, and connections never drop.",
         f"Contract: {choice}.",
     ]
+    if n_sessions > 1:
+        sentences.append(
+            f"Carried over {n_sessions} sessions: a position held over a close costs nothing "
+            "(no margin call, no financing), and is marked at the last mid of its session."
+        )
     if market.simulate_unsupported:
         sentences.append(
             "Order types that the exchange does not have, such as post-only at CME, are simulated."

@@ -160,13 +160,16 @@ class BacktestConfig:
     Parameters
     ----------
     flatten_seconds
-        Every order is cancelled and the position closed this long before the session's close.
+        Every order is cancelled and the position closed this long before the session's close; of a
+        carried run, before its last session's.
     sample_seconds
         Spacing of the equity curve between fills; a sample without a change is left out.
     allow_partial
         Run on a session whose rows do not reach from open to close, labelled as partial.
     seed
         Part of the key of the random streams: see `stream_key`.
+    carry
+        One run over consecutive sessions: what is held at a close is held at the next open.
     """
 
     latency: LatencyConfig = field(default_factory=LatencyConfig)
@@ -178,12 +181,14 @@ class BacktestConfig:
     sample_seconds: int = 1
     allow_partial: bool = False
     seed: int = 0
+    carry: bool = False
 
     def __post_init__(self) -> None:
         check_range("flatten_seconds", self.flatten_seconds, 0, 86_400)
         check_range("sample_seconds", self.sample_seconds, 1, 86_400)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_flag("allow_partial", self.allow_partial)
+        check_flag("carry", self.carry)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings in plain types, nested; recorded latencies as their digest."""
@@ -217,7 +222,7 @@ def require_shared(configs: Sequence[BacktestConfig]) -> None:
     """Raise `ConfigError` where configurations of one pass differ in what all of its sets share."""
     first = configs[0]
     for config in configs[1:]:
-        for name in ("flatten_seconds", "sample_seconds", "allow_partial"):
+        for name in ("flatten_seconds", "sample_seconds", "allow_partial", "carry"):
             _require_equal(name, getattr(config, name), getattr(first, name))
         for name in ("feed_offset_ns", "base_feed_ns"):
             value, shared = getattr(config.latency, name), getattr(first.latency, name)

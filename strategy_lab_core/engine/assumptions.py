@@ -71,6 +71,15 @@ def _order_latency(latency: LatencyConfig) -> str:
     return f"Order latency is constant: {legs}, in bursts too."
 
 
+def _margin(initial_e6: int, maintenance_e6: int) -> str:
+    if initial_e6 == 0:
+        return "The margin of the contract is not known: its use is not counted."
+    return (
+        f"Margin is {initial_e6 / 1e6:,.10g} (initial) and {maintenance_e6 / 1e6:,.10g} "
+        "(maintenance) per contract held, at any time of day; working orders bind none."
+    )
+
+
 def assumptions_of(
     config: BacktestConfig,
     *,
@@ -78,6 +87,7 @@ def assumptions_of(
     repair_ns: int,
     maker_e6: int,
     taker_e6: int,
+    margin_e6: tuple[int, int] = (0, 0),
     window: int = BY_ORDER,
     n_sessions: int = 1,
 ) -> tuple[str, ...]:
@@ -93,6 +103,8 @@ def assumptions_of(
         What was added to the capture clock; of several sessions the most.
     maker_e6, taker_e6
         Fees per contract, in 1e-6 of the currency.
+    margin_e6
+        Per contract held, to enter and to hold, in 1e-6 of the currency; 0 where it is not known.
     window
         How much of the book the feed shows (`market.Market.window`).
     n_sessions
@@ -120,6 +132,7 @@ def assumptions_of(
             if has_rates
             else "."
         ),
+        _margin(*margin_e6),
         "The limits on orders and position never fail, and connections never drop.",
         f"Contract: {choice}.",
     ]

@@ -13,6 +13,7 @@ from strategy_lab_core.data.columns import Table
 from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument, Product
 from strategy_lab_core.engine.assumptions import assumptions_of
 from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.margin import margin_of, margin_use, position_limit
 from strategy_lab_core.engine.results import (
     equity_table,
     fills_table,
@@ -128,7 +129,8 @@ def costs_of(instrument: Instrument, config: BacktestConfig) -> Costs:
         kinds = frozenset(OrderKind[name.upper()] for name in product.order_types)
     fee_maker, fee_taker = maker * scale // MONEY_SCALE, taker * scale // MONEY_SCALE
     max_loss = (config.limits.max_loss_e6 or 0) * scale // MONEY_SCALE
-    return Costs(tick_value, fee_maker, fee_taker, kinds, max_loss)
+    most = position_limit(instrument, config)
+    return Costs(tick_value, fee_maker, fee_taker, kinds, max_loss, most)
 
 
 def backtest(
@@ -240,7 +242,8 @@ def result_of(
     """
     tape, sets = stage.tape, outcome.sets
     costs = costs_of(stage.instrument, config)
-    metrics = metrics_of(sets, k, costs.tick_value)
+    margin = margin_of(stage.instrument, config)
+    metrics = metrics_of(sets, k, costs.tick_value) | margin_use(sets, k, margin)
     return BacktestResult(
         orders=orders_table(sets, k, tape.tick_size),
         fills=fills_table(sets, k, tape.tick_size),
@@ -260,6 +263,7 @@ def result_of(
             n_sessions=len(done),
             maker_e6=costs.maker,
             taker_e6=costs.taker,
+            margin_e6=margin,
             window=tape.window,
         ),
         flags=_flags(done, metrics),

@@ -22,6 +22,7 @@ __all__ = [
     "FeeConfig",
     "LatencyConfig",
     "LimitsConfig",
+    "MarginConfig",
     "MarketOrderConfig",
     "QueueConfig",
     "require_shared",
@@ -58,6 +59,27 @@ class FeeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarginConfig:
+    """What one contract held binds, instead of the product's table.
+
+    Parameters
+    ----------
+    initial_e6, maintenance_e6
+        To enter and to hold, in 1e-6 of the currency. None takes the product's.
+    """
+
+    initial_e6: int | None = None
+    maintenance_e6: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("initial_e6", "maintenance_e6"):
+            if getattr(self, name) is not None:
+                check_range(f"margin.{name}", getattr(self, name), 0, 10**15)
+        if self.initial_e6 is not None and (self.maintenance_e6 or 0) > self.initial_e6:
+            raise ConfigError("margin.maintenance_e6", self.maintenance_e6, "at most the initial")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
     """What our side of the line refuses to send, judged on what the strategy knows.
 
@@ -77,6 +99,9 @@ class LimitsConfig:
         The kill switch, in 1e-6 of the currency: once the account, open position at the mid and
         fees included, has lost this much, everything is cancelled, the position is closed at the
         market, and the strategy is not called again in the session. None for no limit.
+    max_margin_e6
+        Largest initial margin that a position may bind, in 1e-6 of the currency: a limit on the
+        position in lots that is made of it and the margin of one contract. None for no limit.
     """
 
     max_position: int = 10
@@ -85,6 +110,7 @@ class LimitsConfig:
     max_messages_per_second: int = 100
     max_distance_ticks: int = 4_000
     max_loss_e6: int | None = None
+    max_margin_e6: int | None = None
 
     def __post_init__(self) -> None:
         check_range("limits.max_position", self.max_position, 1, 100_000)
@@ -94,6 +120,8 @@ class LimitsConfig:
         check_range("limits.max_distance_ticks", self.max_distance_ticks, 1, 2**31)
         if self.max_loss_e6 is not None:
             check_range("limits.max_loss_e6", self.max_loss_e6, 1, 10**15)
+        if self.max_margin_e6 is not None:
+            check_range("limits.max_margin_e6", self.max_margin_e6, 1, 10**15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +202,7 @@ class BacktestConfig:
 
     latency: LatencyConfig = field(default_factory=LatencyConfig)
     fees: FeeConfig = field(default_factory=FeeConfig)
+    margin: MarginConfig = field(default_factory=MarginConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     queue: QueueConfig = field(default_factory=QueueConfig)
     market_orders: MarketOrderConfig = field(default_factory=MarketOrderConfig)

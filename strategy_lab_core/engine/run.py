@@ -49,6 +49,7 @@ from strategy_lab_core.types import NS_PER_SECOND, Float1D, Int2D, Records
 __all__ = ["Costs", "Outcome", "RunnableStrategy", "run_pass"]
 
 
+MAX_POSITION = 100_000  # lots: no limit of its own
 ROWS_A_TURN = 1 << 18  # between two calls of `on_rows`, and two chances to interrupt
 
 
@@ -92,13 +93,17 @@ class RunnableStrategy(Protocol):
 
 
 class Costs(NamedTuple):
-    """One instrument: a tick and fees per lot and the loss limit in its money unit, order types."""
+    """One instrument: a tick and fees per lot and the loss limit in its money unit, order types.
+
+    `max_position` is the largest that its margin leaves, in lots.
+    """
 
     tick_value: int
     maker: int
     taker: int
     order_kinds: frozenset[OrderKind] = frozenset(OrderKind)
     max_loss: int = 0
+    max_position: int = MAX_POSITION
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +224,9 @@ def _rules(
         )
         for config, money, curve_at in zip(configs, costs, curves_at, strict=True)
     ]
-    return np.concatenate(rules), line
+    made = np.concatenate(rules)
+    made["max_position"] = np.minimum(made["max_position"], [each.max_position for each in costs])
+    return made, line
 
 
 def _sample_all(sets: Sets, session: SessionTape, world: World) -> None:

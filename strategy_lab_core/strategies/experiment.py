@@ -21,6 +21,7 @@ from strategy_lab_core.engine.config import (
     FeeConfig,
     LatencyConfig,
     LimitsConfig,
+    MarginConfig,
     MarketOrderConfig,
     QueueConfig,
 )
@@ -38,7 +39,7 @@ from strategy_lab_core.strategies.strategy import Strategy
 __all__ = ["Experiment", "experiment_from_dict", "placed"]
 
 _TEXTS = ("name", "product", "strategy", "description")
-_PARTS = ("latency", "fees", "limits", "queue", "market_orders")
+_PARTS = ("latency", "fees", "margin", "limits", "queue", "market_orders")
 _PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed")
 _KEYS = (*_TEXTS, "contract", "parameters", "capital", *_PARTS, *_PLAIN)
 _LATENCIES: Mapping[str, type[LatencyConfig]] = {
@@ -102,7 +103,7 @@ class Experiment:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-MAX_LOSS_E6 = 10**15
+MAX_MONEY_E6 = 10**15
 _LABELS = ("name", "description")
 
 
@@ -136,7 +137,7 @@ def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = No
         strategy=strategy(**_parameters(strategy, _mapping("parameters", content))),
         reference=reference,
         capital_e6=capital_e6,
-        config=_config(content, folder),
+        config=_config(content, folder, capital_e6),
         contract=_contract(content.get("contract", "roll"), texts["product"]),
         description=texts.get("description", ""),
     )
@@ -247,15 +248,32 @@ def _fees(given: Mapping[str, Any]) -> FeeConfig:
     return FeeConfig(**found, **rates)
 
 
-def _limits(given: Mapping[str, Any]) -> LimitsConfig:
+def _margin(given: Mapping[str, Any]) -> MarginConfig:
+    refuse_unknown("margin", given, ("initial", "maintenance"))
+    values = {name: _money(f"margin.{name}", given[name], may_be_zero=True) for name in given}
+    return MarginConfig(**{f"{name}_e6": value for name, value in values.items()})
+
+
+def _money(name: str, value: object, *, may_be_zero: bool) -> int:
+    """Return an amount in 1e-6 of the currency."""
+    amount_e6 = scaled(name, value, MONEY_SCALE)
+    if not (0 if may_be_zero else 1) <= amount_e6 <= MAX_MONEY_E6:
+        bracket = "[" if may_be_zero else "("
+        raise ConfigError(name, value, f"in {bracket}0, {MAX_MONEY_E6 // MONEY_SCALE}]")
+    return amount_e6
+
+
+def _limits(given: Mapping[str, Any], capital_e6: int) -> LimitsConfig:
     known = [field.name.removesuffix("_e6") for field in fields(LimitsConfig)]
     refuse_unknown("limits", given, known)
     values = dict(given)
-    if "max_loss" in values:
-        loss = values.pop("max_loss")
-        values["max_loss_e6"] = scaled("limits.max_loss", loss, MONEY_SCALE)
-        if not 0 < values["max_loss_e6"] <= MAX_LOSS_E6:
-            raise ConfigError("limits.max_loss", loss, f"in (0, {MAX_LOSS_E6 // MONEY_SCALE}]")
+    if values.get("max_margin") == "capital":
+        values["max_margin_e6"] = capital_e6
+        del values["max_margin"]
+    for name in ("max_loss", "max_margin"):
+        if name in values:
+            amount = values.pop(name)
+            values[f"{name}_e6"] = _money(f"limits.{name}", amount, may_be_zero=False)
     return LimitsConfig(**values)
 
 
@@ -267,11 +285,12 @@ def _queue(given: Mapping[str, Any]) -> QueueConfig:
     return QueueConfig(**values)
 
 
-def _config(content: Mapping[str, Any], folder: Path) -> BacktestConfig:
+def _config(content: Mapping[str, Any], folder: Path, capital_e6: int) -> BacktestConfig:
     return BacktestConfig(
         latency=_latency(_mapping("latency", content), folder),
         fees=_fees(_mapping("fees", content)),
-        limits=_limits(_mapping("limits", content)),
+        margin=_margin(_mapping("margin", content)),
+        limits=_limits(_mapping("limits", content), capital_e6),
         queue=_queue(_mapping("queue", content)),
         market_orders=_market_orders(_mapping("market_orders", content)),
         **{key: content[key] for key in _PLAIN if key in content},

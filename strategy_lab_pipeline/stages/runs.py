@@ -202,12 +202,16 @@ def run_sets(
         many = f" ({len(experiments)} sets)" if len(experiments) > 1 else ""
         place = f"{first.product} {session}"
         raise type(error)(f"experiment {first.name}{many} on {place}: {error}") from error
-    return [_flagged(run, chosen) for run in found]
+    return [_completed(run, each, chosen) for run, each in zip(found, experiments, strict=True)]
 
 
-def _flagged(run: Mapping[str, Any], chosen: Choice) -> dict[str, Any]:
-    flags = [*run.get("flags", []), *([CONTRACT_GUESSED] if chosen.is_guess else [])]
-    return {**run, **({"flags": flags} if "flags" in run else {})}
+def _completed(run: Mapping[str, Any], experiment: Experiment, chosen: Choice) -> dict[str, Any]:
+    """Return a run with what the engine can't know: the flag of a guess, the share of capital."""
+    if run["error"] is not None:
+        return dict(run)
+    flags = [*run["flags"], *([CONTRACT_GUESSED] if chosen.is_guess else [])]
+    share = run["metrics"]["max_margin_e6"] / experiment.capital_e6
+    return {**run, "flags": flags, "metrics": {**run["metrics"], "max_margin_share": share}}
 
 
 def engine_tables(ticks: Outcome | None) -> dict[str, Path | None]:

@@ -74,6 +74,10 @@ def test_experiment__says_which_contract_it_trades(contract: dict[str, Any], tex
         ({"queue": {"model": "log1"}}, "did you mean log_1"),
         ({"queue": {"exponent": Decimal("-1")}}, r"queue\.exponent"),
         ({"limits": {"max_loss": 0}}, r"limits\.max_loss must be in \(0, 1000000000\], got 0"),
+        ({"limits": {"max_margin": "capitl"}}, r"limits\.max_margin must be a number"),
+        ({"limits": {"max_margin": 0}}, r"limits\.max_margin must be in \(0, 1000000000\], got 0"),
+        ({"margin": {"inital": 1}}, "did you mean 'initial'"),
+        ({"margin": {"initial": -1}}, r"margin\.initial must be in \[0, 1000000000\], got -1"),
         ({"fees": {"taker_bps": 20_000}}, r"fees\.taker_bps must be .* basis points, got 20000"),
         ({"parameters": {"treshold": 1}}, "threshold"),
         ({"strategy": "imbalanse"}, "imbalance"),
@@ -149,6 +153,8 @@ def _changed(change: dict[str, Any]) -> Experiment:
         {"limits": {"max_position": 7}},
         {"queue": {"model": "power_2", "exponent": Decimal("2.5")}},
         {"limits": {"max_loss": Decimal("12.5")}},
+        {"limits": {"max_margin": 5_000}},
+        {"margin": {"initial": 5_000}},
         {"seed": 7},
         {"allow_partial": True},
     ],
@@ -156,6 +162,12 @@ def _changed(change: dict[str, Any]) -> Experiment:
 def test_digest__changes_with_what_decides_a_result(change: dict[str, Any]) -> None:
     """Anything but the labels."""
     assert _changed(change).digest() != _changed({}).digest()
+
+
+def test_max_margin__may_be_the_capital() -> None:
+    """By name, so that it follows it."""
+    found = _changed({"limits": {"max_margin": "capital"}, "capital": 12_345})
+    assert found.config.limits.max_margin_e6 == 12_345 * 10**6
 
 
 def test_digest__is_the_same_under_another_name() -> None:

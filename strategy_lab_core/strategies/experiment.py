@@ -1,13 +1,14 @@
 """What one experiment is: a strategy with its parameters, a product, costs, latency and limits.
 
 Parsed from the mapping that an experiment file holds; every key that is not known is refused with
-the one that was probably meant. Files, dates and sessions are not known here.
+the one that was probably meant. Files and calendars are not known here.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ __all__ = ["Experiment", "experiment_from_dict", "placed"]
 
 _TEXTS = ("name", "product", "strategy", "description")
 _PARTS = ("latency", "fees", "margin", "limits", "queue", "market_orders")
-_PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed")
-_KEYS = (*_TEXTS, "contract", "parameters", "capital", *_PARTS, *_PLAIN)
+_PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed", "carry")
+_KEYS = (*_TEXTS, "contract", "parameters", "capital", "sessions", *_PARTS, *_PLAIN)
 _LATENCIES: Mapping[str, type[LatencyConfig]] = {
     "constant": LatencyConfig,
     "feed": FeedLatencyConfig,
@@ -71,6 +72,8 @@ class Experiment:
         Latency, fees, limits, queue model.
     contract
         The roll rule that says which contract a session trades, or the contract's symbol.
+    sessions
+        First and last session of a carried run, which goes over all between them.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Experiment:
     config: BacktestConfig
     contract: RollRule | str = field(default_factory=RollRule)
     description: str = ""
+    sessions: tuple[date, date] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything that decides a result, in plain types, for provenance."""
@@ -93,6 +97,7 @@ class Experiment:
             "strategy_source": self.strategy.source,
             "parameters": self.strategy.parameters,
             "capital_e6": self.capital_e6,
+            **({"sessions": [str(day) for day in self.sessions]} if self.sessions else {}),
             **self.config.as_dict(),
         }
 
@@ -140,6 +145,7 @@ def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = No
         config=_config(content, folder, capital_e6),
         contract=_contract(content.get("contract", "roll"), texts["product"]),
         description=texts.get("description", ""),
+        sessions=_sessions(content),
     )
 
 
@@ -194,6 +200,27 @@ def _parameters(strategy: Strategy, given: Mapping[str, Any]) -> dict[str, float
     return {
         name: float(value) if isinstance(value, Decimal) else value for name, value in given.items()
     }
+
+
+def _sessions(content: Mapping[str, Any]) -> tuple[date, date] | None:
+    """Return the range of a carried run; either key asks for the other."""
+    given = _mapping("sessions", content)
+    if content.get("carry") is not True:
+        if given:
+            raise ConfigError("carry", content.get("carry"), "true where sessions are given")
+        return None
+    refuse_unknown("sessions", given, ("from", "to"))
+    days = [_day(f"sessions.{name}", given.get(name)) for name in ("from", "to")]
+    if days[0] > days[1]:
+        raise ConfigError("sessions.to", str(days[1]), f"{days[0]} or later")
+    return days[0], days[1]
+
+
+def _day(name: str, value: object) -> date:
+    try:
+        return value if type(value) is date else date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ConfigError(name, value, "a session such as 2025-01-15") from error
 
 
 def _market_orders(given: Mapping[str, Any]) -> MarketOrderConfig:

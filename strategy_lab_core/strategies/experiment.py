@@ -37,19 +37,26 @@ from strategy_lab_core.errors import ConfigError, DataError, FileError, Instrume
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
 
-__all__ = ["Experiment", "experiment_from_dict", "placed"]
+__all__ = [
+    "KEYS",
+    "LATENCIES",
+    "REQUIRED",
+    "Experiment",
+    "experiment_from_dict",
+    "placed",
+]
 
 _TEXTS = ("name", "product", "strategy", "description")
 _PARTS = ("latency", "fees", "margin", "limits", "queue", "market_orders")
 _PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed", "carry")
-_KEYS = (*_TEXTS, "contract", "parameters", "capital", "sessions", *_PARTS, *_PLAIN)
-_LATENCIES: Mapping[str, type[LatencyConfig]] = {
+KEYS = (*_TEXTS, "contract", "parameters", "capital", "sessions", *_PARTS, *_PLAIN)
+LATENCIES: Mapping[str, type[LatencyConfig]] = {
     "constant": LatencyConfig,
     "feed": FeedLatencyConfig,
     "recorded": RecordedLatencyConfig,
     "lognormal": LogNormalLatencyConfig,
 }
-_REQUIRED = ("name", "product", "strategy", "capital")
+REQUIRED = ("name", "product", "strategy", "capital")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,8 @@ def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = No
         folder.
     """
     folder = folder or Path()
-    refuse_unknown("key", content, _KEYS)
-    for key in _REQUIRED:
+    refuse_unknown("key", content, KEYS)
+    for key in REQUIRED:
         if key not in content:
             raise ConfigError(key, None, "given")
     texts = {key: _text(key, content[key]) for key in _TEXTS if key in content}
@@ -231,8 +238,8 @@ def _market_orders(given: Mapping[str, Any]) -> MarketOrderConfig:
 def _latency(given: Mapping[str, Any], folder: Path) -> LatencyConfig:
     """Return the latency of a model; factors and sigmas are decimals, rows come from a file."""
     model = _text("latency.model", given.get("model", "constant"))
-    refuse_unknown("latency.model", [model], tuple(_LATENCIES))
-    kind = _LATENCIES[model]
+    refuse_unknown("latency.model", [model], tuple(LATENCIES))
+    kind = LATENCIES[model]
     fields_by_key = {
         {"rows": "file"}.get(each.name, each.name.removesuffix("_e6")): each.name
         for each in fields(kind)

@@ -17,8 +17,8 @@ from benchmarks.stages import session_of
 from strategy_lab_core.data.calendar import Session, session_calendar
 from strategy_lab_core.data.instruments import Instrument, Product
 from strategy_lab_core.data.simulate import simulate
-from strategy_lab_core.engine.backtest import prepare
 from strategy_lab_core.engine.config import BacktestConfig, LimitsConfig
+from strategy_lab_core.engine.stage import prepare
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.types import NS_PER_SECOND
 

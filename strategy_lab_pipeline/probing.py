@@ -209,7 +209,7 @@ class _Place:
             kind=kind, strategy=one.reference, source=one.strategy.source,
             sets=((one.strategy.parameters, one.config),), product=one.product,
             products=dict(self._products),
-            session=date.fromisoformat(self._session), **self._tables, folder=None,
+            session=date.fromisoformat(self._session), **self._tables, folder=None, before=(),
             contract=self._contract or self._choice(), choice="", options=options,
         )  # fmt: skip
         place = f"experiment {one.name} on {one.product} {self._session}"

@@ -1,16 +1,26 @@
 """`strategy-lab new`: files to begin with, that run as they are."""
 
+import json
 from keyword import iskeyword
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.strategies.experiment_schema import experiment_schema
 from strategy_lab_pipeline.errors import PipelineError
 
-__all__ = ["new_strategy"]
+__all__ = ["new_schema", "new_strategy"]
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+def new_schema(folder: Path) -> Path:
+    """Write the JSON schema of experiment files, over an older one; return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "experiment.schema.json"
+    path.write_text(json.dumps(experiment_schema(), indent=2) + "\n", encoding="utf-8")
+    return path
 
 
 def new_strategy(name: str, folder: Path) -> list[Path]:

@@ -46,9 +46,12 @@ _SCALES = {
     "multiplier": PRICE_SCALE,
     "fee_maker": MONEY_SCALE,
     "fee_taker": MONEY_SCALE,
+    "margin_initial": MONEY_SCALE,
+    "margin_maintenance": MONEY_SCALE,
 }
+_MARGINS = ("margin_initial", "margin_maintenance")
 _EXPIRY = ("contract_months", "expiry_day", "expiry_time")
-_OPTIONAL = ("spread_tick_size", "dated", *_EXPIRY)
+_OPTIONAL = ("spread_tick_size", *_MARGINS, "dated", *_EXPIRY)
 _KEYS = (*_TEXTS, *_SCALES, "order_types", "dated", *_EXPIRY)
 
 
@@ -68,6 +71,9 @@ class Product:
         Money amounts are integers of 1 / `money_scale` of the currency.
     fee_maker, fee_taker
         Fee per contract and side, 1e-6 of the currency.
+    margin_initial, margin_maintenance
+        What one outright contract binds, to enter and to hold, 1e-6 of the currency; 0 where it is
+        not known.
     calendar
         Name for `calendar.session_calendar`.
     order_types
@@ -92,6 +98,8 @@ class Product:
     fee_maker: int
     fee_taker: int
     order_types: tuple[OrderType, ...]
+    margin_initial: int = 0
+    margin_maintenance: int = 0
     dated: bool = True
     contract_months: str = MONTH_CODES
     expiry_day: ExpiryDay | None = None
@@ -149,8 +157,12 @@ def _product(path: Path, root: Any, entries: Any) -> Product:
         dated=dated,
         **_expiry(where, entries),
         **_texts(where, entries),
-        **_numbers(where, {"spread_tick_size": entries["tick_size"], **entries}),
+        **_numbers(where, {**_defaults(entries), **entries}),
     )
+
+
+def _defaults(entries: dict[str, Any]) -> dict[str, Any]:
+    return {"spread_tick_size": entries["tick_size"], **dict.fromkeys(_MARGINS, 0)}
 
 
 def _texts(where: str, entries: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +177,9 @@ def _numbers(where: str, entries: dict[str, Any]) -> dict[str, Any]:
     for key in ("tick_size", "spread_tick_size", "multiplier"):
         if numbers[key] <= 0:
             raise ConfigError(f"{where}.{key}", entries[key], "larger than 0")
+    if not 0 <= numbers["margin_maintenance"] <= numbers["margin_initial"]:
+        rule = "in [0, margin_initial]"
+        raise ConfigError(f"{where}.margin_maintenance", entries["margin_maintenance"], rule)
     return numbers
 
 

@@ -71,6 +71,15 @@ def _order_latency(latency: LatencyConfig) -> str:
     return f"Order latency is constant: {legs}, in bursts too."
 
 
+def _margin(initial_e6: int, maintenance_e6: int) -> str:
+    if initial_e6 == 0:
+        return "The margin of the contract is not known: its use is not counted."
+    return (
+        f"Margin is {initial_e6 / 1e6:,.10g} (initial) and {maintenance_e6 / 1e6:,.10g} "
+        "(maintenance) per contract held, at any time of day; working orders bind none."
+    )
+
+
 def assumptions_of(
     config: BacktestConfig,
     *,
@@ -78,7 +87,9 @@ def assumptions_of(
     repair_ns: int,
     maker_e6: int,
     taker_e6: int,
+    margin_e6: tuple[int, int] = (0, 0),
     window: int = BY_ORDER,
+    n_sessions: int = 1,
 ) -> tuple[str, ...]:
     """Return the sentences that belong to one run.
 
@@ -89,11 +100,15 @@ def assumptions_of(
     choice
         Why this instrument.
     repair_ns
-        What was added to the capture clock.
+        What was added to the capture clock; of several sessions the most.
     maker_e6, taker_e6
         Fees per contract, in 1e-6 of the currency.
+    margin_e6
+        Per contract held, to enter and to hold, in 1e-6 of the currency; 0 where it is not known.
     window
         How much of the book the feed shows (`market.Market.window`).
+    n_sessions
+        How many the run goes over.
     """
     latency, market, fees = config.latency, config.market_orders, config.fees
     has_rates = fees.maker_rate_e8 or fees.taker_rate_e8
@@ -117,9 +132,15 @@ def assumptions_of(
             if has_rates
             else "."
         ),
+        _margin(*margin_e6),
         "The limits on orders and position never fail, and connections never drop.",
         f"Contract: {choice}.",
     ]
+    if n_sessions > 1:
+        sentences.append(
+            f"Carried over {n_sessions} sessions: a position held over a close costs nothing "
+            "(no margin call, no financing), and is marked at the last mid of its session."
+        )
     if market.simulate_unsupported:
         sentences.append(
             "Order types that the exchange does not have, such as post-only at CME, are simulated."

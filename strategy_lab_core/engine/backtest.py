@@ -1,27 +1,42 @@
-"""One strategy on one session of one instrument: `backtest`, the engine's Python face.
+"""One strategy on one session of one instrument, or carried over several: `backtest`.
 
-Chooses instrument and session, builds the tape, runs the pass, and hands back tables, figures and
-every assumption that flatters the result. Many parameter sets on one pass are in `sweep`.
+The engine's Python face: runs the pass over what `stage` makes ready, and hands back tables,
+figures and every assumption that flatters the result. Many parameter sets on one pass are in
+`sweep`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from strategy_lab_core.book.validate import validate
-from strategy_lab_core.data.calendar import Session, phase_intervals
+from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table
 from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument, Product
 from strategy_lab_core.engine.assumptions import assumptions_of
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.results import equity_table, fills_table, metrics_of, orders_table
+from strategy_lab_core.engine.margin import margin_of, margin_use, position_limit
+from strategy_lab_core.engine.results import (
+    equity_table,
+    fills_table,
+    metrics_of,
+    orders_table,
+    sessions_table,
+)
 from strategy_lab_core.engine.run import Costs, Outcome, RunnableStrategy, run_pass
-from strategy_lab_core.engine.selection import select
+from strategy_lab_core.engine.stage import Stage, Ticks, stages
 from strategy_lab_core.engine.state import OrderKind
-from strategy_lab_core.engine.tape import SessionTape, session_tape
-from strategy_lab_core.errors import DataError, InstrumentError
-from strategy_lab_core.types import PRICE_SCALE
+from strategy_lab_core.errors import InstrumentError
+from strategy_lab_core.types import PRICE_SCALE, Int1D
 
-__all__ = ["BacktestResult", "Progress", "Stage", "backtest", "costs_of", "prepare", "result_of"]
+__all__ = [
+    "BacktestResult",
+    "Played",
+    "Progress",
+    "backtest",
+    "costs_of",
+    "played",
+    "reporter",
+    "result_of",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -34,16 +49,18 @@ class BacktestResult:
     ----------
     orders, fills, equity
         Every order's life, every fill in exchange order, the account at fills and on a grid.
+    sessions
+        A row for each session: its close, the position held over it, the net profit in it.
     metrics
         Figures by name; money ends in `_e6`.
     assumptions
         Sentences: what makes the result better than reality would be.
     flags
         "partial" where the rows do not reach from open to close; "open_position" where the
-        session did not end flat (valued at the far side then); "killed" where the loss limit
-        ended it early.
+        run did not end flat (valued at the far side then); "killed" where the loss limit ended it
+        early; "carried" where it went over more than one session.
     instrument, session
-        What it ran on.
+        What it ran on; of several sessions the last.
     config, strategy, parameters
         What it ran with.
     """
@@ -51,6 +68,7 @@ class BacktestResult:
     orders: Table
     fills: Table
     equity: Table
+    sessions: Table
     metrics: dict[str, int | float]
     assumptions: tuple[str, ...]
     flags: tuple[str, ...]
@@ -62,21 +80,32 @@ class BacktestResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A session made ready to run on.
+class Played:
+    """What is kept of a session when its tape is not needed any more.
 
     Attributes
     ----------
-    tape
-        Its rows and the book that it begins with; each pass needs a copy.
-    instrument, session
-        What was chosen, and `choice` why.
+    session
+        Its hours.
+    is_complete
+        Whether its rows reach from open to close.
+    repair_ns
+        What was added to its capture clock.
+    samples
+        How many samples each set's account had by its close (shape: sets).
     """
 
-    tape: SessionTape
-    instrument: Instrument
     session: Session
-    choice: str
+    is_complete: bool
+    repair_ns: int
+    samples: Int1D
+
+
+def played(stage: Stage, outcome: Outcome) -> Played:
+    """Return what is kept of a session that a pass has gone over."""
+    tape = stage.tape
+    samples = outcome.sets.totals["samples"].copy()
+    return Played(stage.session, tape.is_complete, tape.repair_ns, samples)
 
 
 def costs_of(instrument: Instrument, config: BacktestConfig) -> Costs:
@@ -100,11 +129,12 @@ def costs_of(instrument: Instrument, config: BacktestConfig) -> Costs:
         kinds = frozenset(OrderKind[name.upper()] for name in product.order_types)
     fee_maker, fee_taker = maker * scale // MONEY_SCALE, taker * scale // MONEY_SCALE
     max_loss = (config.limits.max_loss_e6 or 0) * scale // MONEY_SCALE
-    return Costs(tick_value, fee_maker, fee_taker, kinds, max_loss)
+    most = position_limit(instrument, config)
+    return Costs(tick_value, fee_maker, fee_taker, kinds, max_loss, most)
 
 
 def backtest(
-    ticks: Table,
+    ticks: Ticks,
     strategy: RunnableStrategy,
     config: BacktestConfig | None = None,
     *,
@@ -115,14 +145,15 @@ def backtest(
     status: Table | None = None,
     products: Mapping[str, Product] | None = None,
 ) -> BacktestResult:
-    """Simulate one strategy on one session, flat to flat.
+    """Simulate one strategy on one session, flat to flat, or carried over several.
 
     Parameters
     ----------
     ticks
         Rows of one session, any number of instruments, validated here where they are not. Their
         schema decides how much of the queue is known: `mbo` (L3), `mbp-10` and depth differences
-        (L2: `config.queue`), `mbp-1` and `tbbo` (L1).
+        (L2: `config.queue`), `mbp-1` and `tbbo` (L1). With `carry: true` in the configuration rows
+        of consecutive sessions of one contract, in one table or one `SessionTicks` for each.
     strategy
         Compiled strategy with its parameter values.
     config
@@ -133,7 +164,8 @@ def backtest(
         By default the session of the rows, and of several outrights the one that expires first
         after it: name the contract that a roll rule gives (`data.rolls`).
     seed
-        Orders alive before the first row, in priority order.
+        Orders alive before the first row, in priority order. Where one table holds several
+        sessions, the later ones' are those that live at its end.
     status
         `status` rows: they give the phases instead of the calendar.
     products
@@ -147,9 +179,11 @@ def backtest(
     ------
     SimulationError
         The strategy raised; the message says what, and when.
+    DataError
+        A carried run whose sessions are not consecutive, or change the contract.
     """
     config = config or BacktestConfig()
-    stage = prepare(
+    run = stages(
         ticks,
         config,
         session=session,
@@ -158,78 +192,81 @@ def backtest(
         status=status,
         products=products,
     )
-    costs = costs_of(stage.instrument, config)
-    total = len(stage.tape.tape.event_ns)
-    on_rows = _reporter(on_progress, total)
-    outcome = run_pass(stage.tape, [strategy], [config], [costs], on_rows=on_rows)
-    if on_progress is not None:
-        on_progress(total, total)
-    if outcome.errors:
-        raise outcome.errors[0]
-    return result_of(stage, outcome, 0, strategy, config)
+    outcome: Outcome | None = None
+    done: list[Played] = []
+    for stage in run:
+        on_rows = reporter(on_progress, len(done), len(run), len(stage.tape.tape.event_ns))
+        outcome = run_pass(
+            stage.tape,
+            [strategy],
+            [config],
+            [costs_of(stage.instrument, config)],
+            on_rows=on_rows,
+            before=outcome,
+            flatten_ns=run.flatten_ns(config),
+        )
+        done.append(played(stage, outcome))
+        if on_rows is not None:
+            on_rows(len(stage.tape.tape.event_ns))
+        if outcome.errors:
+            raise outcome.errors[0]
+    assert outcome is not None  # there is at least one session
+    return result_of(stage, done, outcome, 0, strategy, config)
 
 
-def _reporter(on_progress: Progress | None, total: int) -> Callable[[int], None] | None:
+def reporter(
+    on_progress: Progress | None, n_done: int, n_sessions: int, rows: int
+) -> Callable[[int], None] | None:
+    """Count every session of a carried run as long as the one in progress."""
     if on_progress is None:
         return None
-    return lambda done: on_progress(done, total)
-
-
-def prepare(
-    ticks: Table,
-    config: BacktestConfig,
-    *,
-    session: Session | None = None,
-    instrument: Instrument | str | None = None,
-    seed: Table | None = None,
-    status: Table | None = None,
-    products: Mapping[str, Product] | None = None,
-) -> Stage:
-    """Choose instrument and session, and build the tape; the parameters are those of `backtest`."""
-    chosen = select(ticks, session=session, instrument=instrument, products=products)
-    instrument_id = chosen.instrument.instrument_id
-    phases = phase_intervals(chosen.session, status, instrument_id=instrument_id)
-    rows = chosen.ticks
-    if "book_state" not in rows.columns:
-        known = {instrument_id: chosen.instrument}
-        rows = validate(rows, instruments=known, phases=phases, seed=seed).valid
-    tape = session_tape(
-        rows,
-        chosen.session,
-        phases,
-        tick_size=chosen.instrument.tick_size,
-        latency=config.latency,
-        seed=seed,
-    )
-    if not tape.is_complete and not config.allow_partial:
-        raise DataError(
-            f"the session {chosen.session.key} is partial, its rows do not reach from open to "
-            "close; set allow_partial to run on it anyway"
-        )
-    return Stage(tape, chosen.instrument, chosen.session, chosen.reason)
+    return lambda row: on_progress(n_done * rows + row, n_sessions * rows)
 
 
 def result_of(
-    stage: Stage, outcome: Outcome, k: int, strategy: RunnableStrategy, config: BacktestConfig
+    stage: Stage,
+    done: Sequence[Played],
+    outcome: Outcome,
+    k: int,
+    strategy: RunnableStrategy,
+    config: BacktestConfig,
 ) -> BacktestResult:
-    """Return what came out of set `k` of a pass, which ran `strategy` with `config`."""
+    """Return what came out of set `k`, which ran `strategy` with `config`.
+
+    Parameters
+    ----------
+    stage
+        The run's last session.
+    done
+        Every session of the run.
+    """
     tape, sets = stage.tape, outcome.sets
     costs = costs_of(stage.instrument, config)
-    metrics = metrics_of(sets, k, costs.tick_value)
+    margin = margin_of(stage.instrument, config)
+    metrics = metrics_of(sets, k, costs.tick_value) | margin_use(sets, k, margin)
     return BacktestResult(
         orders=orders_table(sets, k, tape.tick_size),
         fills=fills_table(sets, k, tape.tick_size),
         equity=equity_table(sets, k, costs.tick_value),
+        sessions=sessions_table(
+            sets,
+            k,
+            costs.tick_value,
+            keys=[str(each.session.key) for each in done],
+            samples=[int(each.samples[k]) for each in done],
+        ),
         metrics=metrics,
         assumptions=assumptions_of(
             config,
             choice=stage.choice,
-            repair_ns=tape.repair_ns,
+            repair_ns=max(each.repair_ns for each in done),
+            n_sessions=len(done),
             maker_e6=costs.maker,
             taker_e6=costs.taker,
+            margin_e6=margin,
             window=tape.window,
         ),
-        flags=_flags(tape, metrics),
+        flags=_flags(done, metrics),
         instrument=stage.instrument,
         session=stage.session,
         config=config,
@@ -238,10 +275,11 @@ def result_of(
     )
 
 
-def _flags(tape: SessionTape, metrics: Mapping[str, int | float]) -> tuple[str, ...]:
+def _flags(done: Sequence[Played], metrics: Mapping[str, int | float]) -> tuple[str, ...]:
     found = {
-        "partial": not tape.is_complete,
+        "partial": not all(each.is_complete for each in done),
         "open_position": metrics["final_position"] != 0,
         "killed": metrics["killed_ns"] != 0,
+        "carried": len(done) > 1,
     }
     return tuple(name for name, is_so in found.items() if is_so)

@@ -22,6 +22,7 @@ __all__ = [
     "FeeConfig",
     "LatencyConfig",
     "LimitsConfig",
+    "MarginConfig",
     "MarketOrderConfig",
     "QueueConfig",
     "require_shared",
@@ -58,6 +59,27 @@ class FeeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarginConfig:
+    """What one contract held binds, instead of the product's table.
+
+    Parameters
+    ----------
+    initial_e6, maintenance_e6
+        To enter and to hold, in 1e-6 of the currency. None takes the product's.
+    """
+
+    initial_e6: int | None = None
+    maintenance_e6: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("initial_e6", "maintenance_e6"):
+            if getattr(self, name) is not None:
+                check_range(f"margin.{name}", getattr(self, name), 0, 10**15)
+        if self.initial_e6 is not None and (self.maintenance_e6 or 0) > self.initial_e6:
+            raise ConfigError("margin.maintenance_e6", self.maintenance_e6, "at most the initial")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
     """What our side of the line refuses to send, judged on what the strategy knows.
 
@@ -77,6 +99,9 @@ class LimitsConfig:
         The kill switch, in 1e-6 of the currency: once the account, open position at the mid and
         fees included, has lost this much, everything is cancelled, the position is closed at the
         market, and the strategy is not called again in the session. None for no limit.
+    max_margin_e6
+        Largest initial margin that a position may bind, in 1e-6 of the currency: a limit on the
+        position in lots that is made of it and the margin of one contract. None for no limit.
     """
 
     max_position: int = 10
@@ -85,6 +110,7 @@ class LimitsConfig:
     max_messages_per_second: int = 100
     max_distance_ticks: int = 4_000
     max_loss_e6: int | None = None
+    max_margin_e6: int | None = None
 
     def __post_init__(self) -> None:
         check_range("limits.max_position", self.max_position, 1, 100_000)
@@ -94,6 +120,8 @@ class LimitsConfig:
         check_range("limits.max_distance_ticks", self.max_distance_ticks, 1, 2**31)
         if self.max_loss_e6 is not None:
             check_range("limits.max_loss_e6", self.max_loss_e6, 1, 10**15)
+        if self.max_margin_e6 is not None:
+            check_range("limits.max_margin_e6", self.max_margin_e6, 1, 10**15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,17 +188,21 @@ class BacktestConfig:
     Parameters
     ----------
     flatten_seconds
-        Every order is cancelled and the position closed this long before the session's close.
+        Every order is cancelled and the position closed this long before the session's close; of a
+        carried run, before its last session's.
     sample_seconds
         Spacing of the equity curve between fills; a sample without a change is left out.
     allow_partial
         Run on a session whose rows do not reach from open to close, labelled as partial.
     seed
         Part of the key of the random streams: see `stream_key`.
+    carry
+        One run over consecutive sessions: what is held at a close is held at the next open.
     """
 
     latency: LatencyConfig = field(default_factory=LatencyConfig)
     fees: FeeConfig = field(default_factory=FeeConfig)
+    margin: MarginConfig = field(default_factory=MarginConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     queue: QueueConfig = field(default_factory=QueueConfig)
     market_orders: MarketOrderConfig = field(default_factory=MarketOrderConfig)
@@ -178,12 +210,14 @@ class BacktestConfig:
     sample_seconds: int = 1
     allow_partial: bool = False
     seed: int = 0
+    carry: bool = False
 
     def __post_init__(self) -> None:
         check_range("flatten_seconds", self.flatten_seconds, 0, 86_400)
         check_range("sample_seconds", self.sample_seconds, 1, 86_400)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_flag("allow_partial", self.allow_partial)
+        check_flag("carry", self.carry)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings in plain types, nested; recorded latencies as their digest."""
@@ -217,7 +251,7 @@ def require_shared(configs: Sequence[BacktestConfig]) -> None:
     """Raise `ConfigError` where configurations of one pass differ in what all of its sets share."""
     first = configs[0]
     for config in configs[1:]:
-        for name in ("flatten_seconds", "sample_seconds", "allow_partial"):
+        for name in ("flatten_seconds", "sample_seconds", "allow_partial", "carry"):
             _require_equal(name, getattr(config, name), getattr(first, name))
         for name in ("feed_offset_ns", "base_feed_ns"):
             value, shared = getattr(config.latency, name), getattr(first.latency, name)

@@ -38,7 +38,7 @@ class Seen(IntEnum):
     BID_SIZE = 3  # 0: no bid
     ASK = 4
     ASK_SIZE = 5
-    BOUGHT = 6  # lots bought by aggressors since the tape began
+    BOUGHT = 6  # lots bought by aggressors since the run began
     SOLD = 7
     LAST_TICK = 8
     IS_OPEN = 9

@@ -1,5 +1,7 @@
 """From the arrays of a finished simulation to tables and figures: nothing is simulated here."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,7 @@ from strategy_lab_core.engine.account import equity_at_mark, liquidation_value
 from strategy_lab_core.engine.state import Counted, EndReason, OrderKind, Refusal, Sets
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny, Side
 
-__all__ = ["equity_table", "fills_table", "metrics_of", "orders_table"]
+__all__ = ["equity_table", "fills_table", "metrics_of", "orders_table", "sessions_table"]
 
 
 def _letters(is_first: NDArray[np.bool_], first: str, second: str) -> NDArray[np.uint8]:
@@ -95,6 +97,35 @@ def equity_table(sets: Sets, k: int, tick_value: int) -> Table:
             "liquidation_value": liquidation_value(
                 s["position"], s["cash"], s["bid"], s["ask"], tick_value
             ),
+        }
+    )
+
+
+def sessions_table(
+    sets: Sets, k: int, tick_value: int, *, keys: Sequence[str], samples: Sequence[int]
+) -> Table:
+    """Return a row for each session; the net profits, in money units, add up to the run's.
+
+    Parameters
+    ----------
+    keys
+        Of the sessions, in order of time.
+    samples
+        How many samples the account had by each close: the last one is the close's.
+
+    What is held over a close is marked at the mid there; at the end of the run, what is still open
+    is valued at the far side.
+    """
+    closes = sets.samples[k][np.array(samples) - 1]
+    marked = (closes["position"], closes["cash"], closes["bid"], closes["ask"])
+    worth = equity_at_mark(*marked, tick_value)
+    worth[-1] = liquidation_value(*marked, tick_value)[-1]
+    return table(
+        {
+            "session": list(keys),
+            "ts_close": closes["exchange_ns"],
+            "position": closes["position"],
+            "net_profit": np.diff(worth, prepend=0),
         }
     )
 

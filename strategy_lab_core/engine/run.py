@@ -13,6 +13,7 @@ import numpy as np
 
 from strategy_lab_core._jit import JIT_DISABLED
 from strategy_lab_core.engine import simulator
+from strategy_lab_core.engine.carry import held_after
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.feed import End, Seen, quiet_feed
 from strategy_lab_core.engine.latency import LatencyModel
@@ -21,7 +22,13 @@ from strategy_lab_core.engine.orders import sample
 from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.recorded import World, start_cursor
 from strategy_lab_core.engine.rules import headroom, line_of, rules_of
-from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction, Wake, blank_sheets
+from strategy_lab_core.engine.sheets import (
+    STRATEGY_SIGNATURE,
+    Sheets,
+    StrategyFunction,
+    Wake,
+    blank_sheets,
+)
 from strategy_lab_core.engine.state import (
     NEVER,
     NO_ASK,
@@ -37,11 +44,12 @@ from strategy_lab_core.engine.state import (
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.engine.used import with_used_room
 from strategy_lab_core.errors import SimulationError
-from strategy_lab_core.types import NS_PER_SECOND, Float1D
+from strategy_lab_core.types import NS_PER_SECOND, Float1D, Int2D, Records
 
 __all__ = ["Costs", "Outcome", "RunnableStrategy", "run_pass"]
 
 
+MAX_POSITION = 100_000  # lots: no limit of its own
 ROWS_A_TURN = 1 << 18  # between two calls of `on_rows`, and two chances to interrupt
 
 
@@ -85,13 +93,17 @@ class RunnableStrategy(Protocol):
 
 
 class Costs(NamedTuple):
-    """One instrument: a tick and fees per lot and the loss limit in its money unit, order types."""
+    """One instrument: a tick and fees per lot and the loss limit in its money unit, order types.
+
+    `max_position` is the largest that its margin leaves, in lots.
+    """
 
     tick_value: int
     maker: int
     taker: int
     order_kinds: frozenset[OrderKind] = frozenset(OrderKind)
     max_loss: int = 0
+    max_position: int = MAX_POSITION
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,7 @@ class Outcome:
 
     world: World
     sets: Sets
+    sheets: Sheets
     errors: Mapping[int, SimulationError]
 
 
@@ -111,6 +124,8 @@ def run_pass(
     *,
     keeps_orders: bool = True,
     on_rows: Callable[[int], None] | None = None,
+    before: Outcome | None = None,
+    flatten_ns: int = 0,
 ) -> Outcome:
     """Run parameter sets over a tape, which is used up: its book ends where the session ends.
 
@@ -126,11 +141,16 @@ def run_pass(
         Whether every order is written down; without, memory does not grow with them.
     on_rows
         Called now and then with the number of rows that are done, from this thread.
+    before
+        Of a carried run, how the session before ended, with the same sets; it is used up.
+    flatten_ns
+        When a carried run ends flat, which may be in a later session; 0: when this session does.
 
     A set whose strategy raises takes no further part; the others are not disturbed.
     """
     first, strategy = configs[0], strategies[0]
-    flatten_ns = session.session.close_ns - first.flatten_seconds * NS_PER_SECOND
+    errors: dict[int, SimulationError]
+    flatten_ns = flatten_ns or session.session.close_ns - first.flatten_seconds * NS_PER_SECOND
     world = World(
         tape=session.tape,
         market=market_of(session.book.state, session.level_tick, session.window),
@@ -141,39 +161,23 @@ def run_pass(
             calls=_calls(strategy),
         ),
     )
-    line, curves_at = line_of(configs)
-    rules = np.concatenate(
-        [
-            rules_of(
-                config,
-                tick_value=money.tick_value,
-                maker_fee=money.maker,
-                taker_fee=money.taker,
-                order_kinds=money.order_kinds,
-                max_loss=money.max_loss,
-                timer_ns=strategy.timer_ns,
-                curve_at=curve_at,
-            )
-            for config, money, curve_at in zip(configs, costs, curves_at, strict=True)
-        ]
-    )
+    rules, line = _rules(strategy, configs, costs)
     if session.window == 1:  # a single level is too little for a guess
         rules["queue_model"] = QueueModel.RISK_AVERSE
     world.cursor[Cursor.TELLS] = int(strategy.on_book or rules["max_loss"].max() > 0)
     world.cursor[Cursor.FOLLOWS_FEED] = int((rules["latency_model"] == LatencyModel.FEED).any())
     room = max(headroom(config) for config in configs)
     world.cursor[Cursor.HEADROOM] = room
-    sets = fresh_sets(rules, line, room, keeps_orders=keeps_orders)
-    sheets = blank_sheets(
-        np.stack([each.encode() for each in strategies]),
-        n_ints=strategy.n_ints,
-        n_floats=strategy.n_floats,
-        max_open_orders=max(config.limits.max_open_orders for config in configs) + 1,
-    )
+    if before is None:
+        sets, errors = fresh_sets(rules, line, room, keeps_orders=keeps_orders), {}
+        sheets = _sheets(strategies, configs)
+        _sample_all(sets, session, world)
+    else:
+        errors = dict(before.errors)
+        held = held_after(before.world, before.sets, before.sheets)
+        sets = held.into(world.cursor, session.window)._replace(rules=rules, line=line)
+        sheets = held.sheets
     _set_clocks(sets, session, strategy, first, flatten_ns)
-    for k in range(len(configs)):
-        sample(sets, k, int(session.tape.event_ns[0]), world.cursor)
-    errors: dict[int, SimulationError] = {}
     status, n_rows = int(simulator.Status.RUNNING), len(session.tape.event_ns)
     pause = n_rows if on_rows is None else 0
     while status != simulator.Status.DONE:
@@ -199,7 +203,44 @@ def run_pass(
     sets = with_log_room(sets)
     for k in range(len(configs)):
         simulator.finish(world, sets, k)
-    return Outcome(world, sets, errors)
+    return Outcome(world, sets, sheets, errors)
+
+
+def _rules(
+    strategy: RunnableStrategy, configs: Sequence[BacktestConfig], costs: Sequence[Costs]
+) -> tuple[Records, Int2D]:
+    """Return the kernels' form of the configurations (shape: sets), and the pass's `line`."""
+    line, curves_at = line_of(configs)
+    rules = [
+        rules_of(
+            config,
+            tick_value=money.tick_value,
+            maker_fee=money.maker,
+            taker_fee=money.taker,
+            order_kinds=money.order_kinds,
+            max_loss=money.max_loss,
+            timer_ns=strategy.timer_ns,
+            curve_at=curve_at,
+        )
+        for config, money, curve_at in zip(configs, costs, curves_at, strict=True)
+    ]
+    made = np.concatenate(rules)
+    made["max_position"] = np.minimum(made["max_position"], [each.max_position for each in costs])
+    return made, line
+
+
+def _sample_all(sets: Sets, session: SessionTape, world: World) -> None:
+    for k in range(len(sets.totals)):
+        sample(sets, k, int(session.tape.event_ns[0]), world.cursor)
+
+
+def _sheets(strategies: Sequence[RunnableStrategy], configs: Sequence[BacktestConfig]) -> Sheets:
+    return blank_sheets(
+        np.stack([each.encode() for each in strategies]),
+        n_ints=strategies[0].n_ints,
+        n_floats=strategies[0].n_floats,
+        max_open_orders=max(config.limits.max_open_orders for config in configs) + 1,
+    )
 
 
 def _calls(strategy: RunnableStrategy) -> int:
@@ -252,7 +293,9 @@ def _set_clocks(
     first_ns = int(session.tape.event_ns[0])
     spacing = config.sample_seconds * NS_PER_SECOND
     sets.totals["next_sample_ns"] = -(-first_ns // spacing) * spacing
-    sets.totals["next_flatten_ns"] = flatten_ns
+    # A set that was killed in a session before goes on closing its position.
+    is_killed = sets.totals["killed_ns"] > 0
+    sets.totals["next_flatten_ns"] = np.where(is_killed, session.session.open_ns, flatten_ns)
     sets.totals["next_timer_ns"] = _first_timer_ns(session, strategy.timer_ns)
 
 

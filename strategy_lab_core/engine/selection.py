@@ -18,7 +18,7 @@ from strategy_lab_core.data.instruments import Instrument, Product, instruments
 from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.errors import ConfigError, DataError, InstrumentError
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "by_session", "select"]
 
 
 class Selection(NamedTuple):
@@ -105,6 +105,25 @@ def _first_to_expire(
     chosen = next(one for one in outrights if one.symbol == symbol)
     reason = f"{symbol} expires first of {len(names)} outright contracts ({', '.join(names)}): a"
     return chosen, f"{reason} guess, no earlier session says which of them is traded"
+
+
+def by_session(
+    ticks: Table, instrument: Instrument | str | None, products: Mapping[str, Product] | None
+) -> list[tuple[Session, Table]]:
+    """Return every session from the first to the last that has rows, with its rows, if any.
+
+    By the calendar of the product that `select` would choose; `DataError` where there are no rows.
+    """
+    if len(ticks) == 0:
+        raise DataError("a backtest needs ticks, got a table without rows")
+    calendar = session_calendar(_chosen(ticks, instrument, products)[0].product.calendar)
+    keys = calendar.session_keys(index_times(ticks))
+    dates = [session_date(int(key)) for key in np.unique(keys[keys != NO_SESSION])]
+    if not dates:
+        raise DataError(f"no row belongs to a session of {calendar.name!r}")
+    days = calendar.sessions(dates[0], dates[-1])
+    codes = calendar.session_keys(np.array([day.close_ns - 1 for day in days]))
+    return [(day, ticks.filter(keys == code)) for day, code in zip(days, codes, strict=True)]
 
 
 def _session_of(ticks: Table, instrument: Instrument) -> Session:

@@ -1,4 +1,4 @@
-"""Many parameter sets on one session: one pass over the market serves them all.
+"""Many parameter sets on one session, or carried over several: one pass serves them all.
 
 The sets share the recorded market and its feed, and nothing else: each has its own orders, limits,
 latency, used liquidity and account, so that it makes no difference who else is in the pass. The
@@ -7,24 +7,26 @@ sets are dealt out to threads, each with a book of its own.
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.data.instruments import Instrument, Product
 from strategy_lab_core.engine.backtest import (
     BacktestResult,
+    Played,
     Progress,
-    Stage,
     costs_of,
-    prepare,
+    played,
+    reporter,
     result_of,
 )
 from strategy_lab_core.engine.config import BacktestConfig, require_shared
 from strategy_lab_core.engine.run import Outcome, RunnableStrategy, run_pass
+from strategy_lab_core.engine.stage import Stage, Stages, Ticks, stages
 from strategy_lab_core.errors import ConfigError, SimulationError
 
 __all__ = ["ParameterSet", "SweepResult", "SweepRun", "SweepStrategy", "sweep"]
@@ -91,7 +93,7 @@ class SweepResult:
 
 
 def sweep(
-    ticks: Table,
+    ticks: Ticks,
     strategy: SweepStrategy,
     sets: Sequence[Mapping[str, float] | ParameterSet],
     config: BacktestConfig | None = None,
@@ -105,7 +107,7 @@ def sweep(
     status: Table | None = None,
     products: Mapping[str, Product] | None = None,
 ) -> SweepResult:
-    """Simulate many parameter sets on one session, flat to flat, in one pass over its market.
+    """Simulate many parameter sets in one pass over the market of one session, or of several.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def sweep(
         Mappings of parameters to values, or `ParameterSet` where the configuration varies too.
     config
         For the sets that bring none of their own. All have to agree in what the sets share: feed
-        latency, `flatten_seconds`, `sample_seconds`, `allow_partial`.
+        latency, `flatten_seconds`, `sample_seconds`, `allow_partial`, `carry`.
     cores
         Threads; by default as many as cores, never more than sets. The results are the same.
     keep_orders
@@ -144,7 +146,7 @@ def sweep(
     strategies = [strategy(**each.parameters) for each in wanted]
     configs = [each.config or config or BacktestConfig() for each in wanted]
     require_shared(configs)
-    stage = prepare(
+    run = stages(
         ticks,
         configs[0],
         session=session,
@@ -154,13 +156,15 @@ def sweep(
         products=products,
     )
     places = _dealt(len(wanted), os.cpu_count() or 1 if cores is None else cores)
-    passes = _Passes(stage, strategies, configs, places, keep_orders)
+    passes = _Passes(run, strategies, configs, places, keep_orders)
     runs: dict[int, SweepRun] = {}
-    for part, outcome in zip(places, passes.run(on_progress), strict=True):
+    for part, ended in zip(places, passes.run(on_progress), strict=True):
         for k, place in enumerate(part):
-            error = outcome.errors.get(k)
+            error = ended.outcome.errors.get(k)
             chosen, settings = strategies[place], configs[place]
-            result = None if error else result_of(stage, outcome, k, chosen, settings)
+            result = None
+            if error is None:
+                result = result_of(ended.stage, ended.done, ended.outcome, k, chosen, settings)
             runs[place] = SweepRun(chosen.parameters, settings, result, error)
     return SweepResult(tuple(runs[place] for place in range(len(wanted))))
 
@@ -175,44 +179,64 @@ class _StoppedError(Exception):
     """Ends a thread's pass when the caller was interrupted."""
 
 
+class _Ended(NamedTuple):
+    """How far a thread's sets have come: the last session, all of them, the arrays."""
+
+    stage: Stage
+    done: list[Played]
+    outcome: Outcome
+
+
 class _Passes:
-    """Runs one pass a thread, and adds up how far they are."""
+    """Runs one pass a thread and session, and adds up how far they are."""
 
     def __init__(
         self,
-        stage: Stage,
+        stages: Stages,
         strategies: list[RunnableStrategy],
         configs: list[BacktestConfig],
         places: list[list[int]],
         keep_orders: bool,
     ) -> None:
         self._keep_orders = keep_orders
-        self._stage, self._strategies, self._configs = stage, strategies, configs
+        self._stages, self._strategies, self._configs = stages, strategies, configs
         self._places = places
         self._rows: dict[int, int] = {}  # of the threads that have begun
         self._is_stopped = threading.Event()
         self._has_news = threading.Condition()
 
-    def run(self, on_progress: Progress | None) -> list[Outcome]:
-        """Return the outcomes, thread by thread; an interrupt ends all of them first."""
-        total = len(self._places) * len(self._stage.tape.tape.event_ns)
+    def run(self, on_progress: Progress | None) -> list[_Ended]:
+        """Return how every thread's sets ended; an interrupt ends all of them first."""
+        ended: list[_Ended | None] = [None] * len(self._places)
+        for n_done, stage in enumerate(self._stages):
+            total = len(self._places) * len(stage.tape.tape.event_ns)
+            self._rows.clear()
+            on_rows = reporter(on_progress, n_done, len(self._stages), total)
+            ended = [*self._run_session(stage, ended, on_rows)]
+        return [each for each in ended if each is not None]
+
+    def _run_session(
+        self, stage: Stage, before: list[_Ended | None], on_rows: Callable[[int], None] | None
+    ) -> list[_Ended]:
         with ThreadPoolExecutor(len(self._places)) as pool:
-            futures = [pool.submit(self._run_one, n) for n in range(len(self._places))]
+            futures = [
+                pool.submit(self._run_one, n, stage, before[n]) for n in range(len(self._places))
+            ]
             try:
                 while not all(future.done() for future in futures):
                     with self._has_news:
                         self._has_news.wait(timeout=0.1)
-                    if on_progress is not None and self._rows:
-                        on_progress(sum(tuple(self._rows.values())), total)
-                outcomes = [future.result() for future in futures]
+                    if on_rows is not None and self._rows:
+                        on_rows(sum(tuple(self._rows.values())))
+                ended = [future.result() for future in futures]
             except BaseException:
                 self._is_stopped.set()
                 raise
-        if on_progress is not None:
-            on_progress(total, total)
-        return outcomes
+        if on_rows is not None:
+            on_rows(len(self._places) * len(stage.tape.tape.event_ns))
+        return ended
 
-    def _run_one(self, number: int) -> Outcome:
+    def _run_one(self, number: int, stage: Stage, before: _Ended | None) -> _Ended:
         def note(rows: int) -> None:
             """Keep how far this thread is; stop where the caller was interrupted."""
             self._rows[number] = rows
@@ -222,12 +246,16 @@ class _Passes:
         part = self._places[number]
         strategies = [self._strategies[place] for place in part]
         configs = [self._configs[place] for place in part]
-        costs = [costs_of(self._stage.instrument, config) for config in configs]
+        costs = [costs_of(stage.instrument, config) for config in configs]
         try:
-            return run_pass(
-                self._stage.tape.copy(), strategies, configs, costs,
+            outcome = run_pass(
+                stage.tape.copy(), strategies, configs, costs,
                 keeps_orders=self._keep_orders, on_rows=note,
+                before=before.outcome if before else None,
+                flatten_ns=self._stages.flatten_ns(configs[0]),
             )  # fmt: skip
+            done = before.done if before else []
+            return _Ended(stage, [*done, played(stage, outcome)], outcome)
         finally:
             with self._has_news:
                 self._has_news.notify()

@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from strategy_lab_core.engine.backtest import Stage, costs_of
+from strategy_lab_core.engine.backtest import costs_of
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.results import orders_table
 from strategy_lab_core.engine.run import RunnableStrategy, run_pass
+from strategy_lab_core.engine.stage import Stage
 from strategy_lab_core.engine.state import MessageKind, Sets
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.types import PRICE_SCALE

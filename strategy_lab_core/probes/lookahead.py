@@ -15,10 +15,10 @@ import numpy as np
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table, int64, table
 from strategy_lab_core.data.instruments import Instrument, Product
-from strategy_lab_core.engine.backtest import Stage, prepare
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.run import RunnableStrategy
 from strategy_lab_core.engine.selection import select
+from strategy_lab_core.engine.stage import Stage, prepare
 from strategy_lab_core.errors import ConfigError, StrategyLabError
 from strategy_lab_core.probes.halted import NOTHING_SENT, Sent, first_difference, run_until
 from strategy_lab_core.probes.noise import with_noise

@@ -15,10 +15,10 @@ from strategy_lab_core.book.validate import validate
 from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.columns import Table, column, table
 from strategy_lab_core.data.instruments import Instrument, Product
-from strategy_lab_core.engine.backtest import prepare
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.run import RunnableStrategy
 from strategy_lab_core.engine.selection import select
+from strategy_lab_core.engine.stage import prepare
 from strategy_lab_core.errors import ConfigError, DataError
 from strategy_lab_core.probes.begun import begun_at
 from strategy_lab_core.probes.halted import run_until

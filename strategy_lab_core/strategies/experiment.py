@@ -1,13 +1,14 @@
 """What one experiment is: a strategy with its parameters, a product, costs, latency and limits.
 
 Parsed from the mapping that an experiment file holds; every key that is not known is refused with
-the one that was probably meant. Files, dates and sessions are not known here.
+the one that was probably meant. Files and calendars are not known here.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from strategy_lab_core.engine.config import (
     FeeConfig,
     LatencyConfig,
     LimitsConfig,
+    MarginConfig,
     MarketOrderConfig,
     QueueConfig,
 )
@@ -35,19 +37,26 @@ from strategy_lab_core.errors import ConfigError, DataError, FileError, Instrume
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
 
-__all__ = ["Experiment", "experiment_from_dict", "placed"]
+__all__ = [
+    "KEYS",
+    "LATENCIES",
+    "REQUIRED",
+    "Experiment",
+    "experiment_from_dict",
+    "placed",
+]
 
 _TEXTS = ("name", "product", "strategy", "description")
-_PARTS = ("latency", "fees", "limits", "queue", "market_orders")
-_PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed")
-_KEYS = (*_TEXTS, "contract", "parameters", "capital", *_PARTS, *_PLAIN)
-_LATENCIES: Mapping[str, type[LatencyConfig]] = {
+_PARTS = ("latency", "fees", "margin", "limits", "queue", "market_orders")
+_PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed", "carry")
+KEYS = (*_TEXTS, "contract", "parameters", "capital", "sessions", *_PARTS, *_PLAIN)
+LATENCIES: Mapping[str, type[LatencyConfig]] = {
     "constant": LatencyConfig,
     "feed": FeedLatencyConfig,
     "recorded": RecordedLatencyConfig,
     "lognormal": LogNormalLatencyConfig,
 }
-_REQUIRED = ("name", "product", "strategy", "capital")
+REQUIRED = ("name", "product", "strategy", "capital")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class Experiment:
         Latency, fees, limits, queue model.
     contract
         The roll rule that says which contract a session trades, or the contract's symbol.
+    sessions
+        First and last session of a carried run, which goes over all between them.
     """
 
     name: str
@@ -80,6 +91,7 @@ class Experiment:
     config: BacktestConfig
     contract: RollRule | str = field(default_factory=RollRule)
     description: str = ""
+    sessions: tuple[date, date] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything that decides a result, in plain types, for provenance."""
@@ -92,6 +104,7 @@ class Experiment:
             "strategy_source": self.strategy.source,
             "parameters": self.strategy.parameters,
             "capital_e6": self.capital_e6,
+            **({"sessions": [str(day) for day in self.sessions]} if self.sessions else {}),
             **self.config.as_dict(),
         }
 
@@ -102,7 +115,7 @@ class Experiment:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-MAX_LOSS_E6 = 10**15
+MAX_MONEY_E6 = 10**15
 _LABELS = ("name", "description")
 
 
@@ -118,8 +131,8 @@ def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = No
         folder.
     """
     folder = folder or Path()
-    refuse_unknown("key", content, _KEYS)
-    for key in _REQUIRED:
+    refuse_unknown("key", content, KEYS)
+    for key in REQUIRED:
         if key not in content:
             raise ConfigError(key, None, "given")
     texts = {key: _text(key, content[key]) for key in _TEXTS if key in content}
@@ -136,9 +149,10 @@ def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = No
         strategy=strategy(**_parameters(strategy, _mapping("parameters", content))),
         reference=reference,
         capital_e6=capital_e6,
-        config=_config(content, folder),
+        config=_config(content, folder, capital_e6),
         contract=_contract(content.get("contract", "roll"), texts["product"]),
         description=texts.get("description", ""),
+        sessions=_sessions(content),
     )
 
 
@@ -195,6 +209,27 @@ def _parameters(strategy: Strategy, given: Mapping[str, Any]) -> dict[str, float
     }
 
 
+def _sessions(content: Mapping[str, Any]) -> tuple[date, date] | None:
+    """Return the range of a carried run; either key asks for the other."""
+    given = _mapping("sessions", content)
+    if content.get("carry") is not True:
+        if given:
+            raise ConfigError("carry", content.get("carry"), "true where sessions are given")
+        return None
+    refuse_unknown("sessions", given, ("from", "to"))
+    days = [_day(f"sessions.{name}", given.get(name)) for name in ("from", "to")]
+    if days[0] > days[1]:
+        raise ConfigError("sessions.to", str(days[1]), f"{days[0]} or later")
+    return days[0], days[1]
+
+
+def _day(name: str, value: object) -> date:
+    try:
+        return value if type(value) is date else date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ConfigError(name, value, "a session such as 2025-01-15") from error
+
+
 def _market_orders(given: Mapping[str, Any]) -> MarketOrderConfig:
     refuse_unknown("market_orders", given, [field.name for field in fields(MarketOrderConfig)])
     return MarketOrderConfig(**given)
@@ -203,8 +238,8 @@ def _market_orders(given: Mapping[str, Any]) -> MarketOrderConfig:
 def _latency(given: Mapping[str, Any], folder: Path) -> LatencyConfig:
     """Return the latency of a model; factors and sigmas are decimals, rows come from a file."""
     model = _text("latency.model", given.get("model", "constant"))
-    refuse_unknown("latency.model", [model], tuple(_LATENCIES))
-    kind = _LATENCIES[model]
+    refuse_unknown("latency.model", [model], tuple(LATENCIES))
+    kind = LATENCIES[model]
     fields_by_key = {
         {"rows": "file"}.get(each.name, each.name.removesuffix("_e6")): each.name
         for each in fields(kind)
@@ -247,15 +282,32 @@ def _fees(given: Mapping[str, Any]) -> FeeConfig:
     return FeeConfig(**found, **rates)
 
 
-def _limits(given: Mapping[str, Any]) -> LimitsConfig:
+def _margin(given: Mapping[str, Any]) -> MarginConfig:
+    refuse_unknown("margin", given, ("initial", "maintenance"))
+    values = {name: _money(f"margin.{name}", given[name], may_be_zero=True) for name in given}
+    return MarginConfig(**{f"{name}_e6": value for name, value in values.items()})
+
+
+def _money(name: str, value: object, *, may_be_zero: bool) -> int:
+    """Return an amount in 1e-6 of the currency."""
+    amount_e6 = scaled(name, value, MONEY_SCALE)
+    if not (0 if may_be_zero else 1) <= amount_e6 <= MAX_MONEY_E6:
+        bracket = "[" if may_be_zero else "("
+        raise ConfigError(name, value, f"in {bracket}0, {MAX_MONEY_E6 // MONEY_SCALE}]")
+    return amount_e6
+
+
+def _limits(given: Mapping[str, Any], capital_e6: int) -> LimitsConfig:
     known = [field.name.removesuffix("_e6") for field in fields(LimitsConfig)]
     refuse_unknown("limits", given, known)
     values = dict(given)
-    if "max_loss" in values:
-        loss = values.pop("max_loss")
-        values["max_loss_e6"] = scaled("limits.max_loss", loss, MONEY_SCALE)
-        if not 0 < values["max_loss_e6"] <= MAX_LOSS_E6:
-            raise ConfigError("limits.max_loss", loss, f"in (0, {MAX_LOSS_E6 // MONEY_SCALE}]")
+    if values.get("max_margin") == "capital":
+        values["max_margin_e6"] = capital_e6
+        del values["max_margin"]
+    for name in ("max_loss", "max_margin"):
+        if name in values:
+            amount = values.pop(name)
+            values[f"{name}_e6"] = _money(f"limits.{name}", amount, may_be_zero=False)
     return LimitsConfig(**values)
 
 
@@ -267,11 +319,12 @@ def _queue(given: Mapping[str, Any]) -> QueueConfig:
     return QueueConfig(**values)
 
 
-def _config(content: Mapping[str, Any], folder: Path) -> BacktestConfig:
+def _config(content: Mapping[str, Any], folder: Path, capital_e6: int) -> BacktestConfig:
     return BacktestConfig(
         latency=_latency(_mapping("latency", content), folder),
         fees=_fees(_mapping("fees", content)),
-        limits=_limits(_mapping("limits", content)),
+        margin=_margin(_mapping("margin", content)),
+        limits=_limits(_mapping("limits", content), capital_e6),
         queue=_queue(_mapping("queue", content)),
         market_orders=_market_orders(_mapping("market_orders", content)),
         **{key: content[key] for key in _PLAIN if key in content},

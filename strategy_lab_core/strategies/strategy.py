@@ -46,7 +46,7 @@ class Bounds(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """A strategy's own numbers, zero at the session's start."""
+    """A strategy's own numbers, zero at the run's start."""
 
     ints: Int1D
     floats: Float1D
@@ -63,7 +63,7 @@ class View(NamedTuple):
     ask_size: int  # 0: no ask
     position: int  # as far as the responses have told us
     n_orders: int  # rows in use in `orders`
-    bought: int  # lots bought by aggressors since the session began
+    bought: int  # lots bought by aggressors since the run began
     sold: int
     last_tick: int  # of the last trade
     book_ns: int  # exchange time of the book that is seen

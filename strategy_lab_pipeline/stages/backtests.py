@@ -1,4 +1,4 @@
-"""`backtest_runs`: every experiment of one group and product on one session, flat to flat.
+"""`backtest_runs`: every experiment of one group and product on one session, or carried up to it.
 
 `runs.json` lists what came out with the versions of the runs (`stages.runs`), which hold the
 tables: what has been run is not run again because its neighbours change. The default group's asset
@@ -17,6 +17,7 @@ from strategy_lab_core.data.roll_rules import RollRule
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_pipeline.errors import EngineError
 from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages import carried
 from strategy_lab_pipeline.stages import runs as kept
 from strategy_lab_pipeline.stages.experiments import ASSET, experiments_of
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
@@ -50,20 +51,25 @@ class BacktestRuns:
     failures: tuple[str, ...]
 
 
-def config_of(workspace: Workspace, product: str, asset: str = ASSET) -> dict[str, Any]:
-    """Return the experiments of the asset's group and the product by name."""
-    return _config(workspace, product, experiments_of(workspace.settings, product, asset))
+def config_of(
+    workspace: Workspace, product: str, asset: str = ASSET, session: date | None = None
+) -> dict[str, Any]:
+    """Return the experiments of the asset's group and the product by name, those of a session."""
+    experiments = experiments_of(workspace.settings, product, asset, session)
+    return _config(workspace, product, experiments)
 
 
 def inputs_of(
     workspace: Workspace, product: str, session: date, asset: str = ASSET
 ) -> dict[str, str] | None:
     """Return what the partition is made from; None where ticks or books are not there."""
-    return kept.inputs_of(workspace, product, session, _contracts(workspace, product, asset))
+    experiments = experiments_of(workspace.settings, product, asset, session)
+    inputs = kept.inputs_of(workspace, product, session, _contracts(experiments))
+    return None if inputs is None else inputs | carried.inputs_of(workspace, experiments)
 
 
-def _contracts(workspace: Workspace, product: str, asset: str) -> list[RollRule | str]:
-    return [each.contract for each in experiments_of(workspace.settings, product, asset)]
+def _contracts(experiments: list[Experiment]) -> list[RollRule | str]:
+    return [each.contract for each in experiments]
 
 
 def _config(workspace: Workspace, product: str, experiments: list[Experiment]) -> dict[str, Any]:
@@ -85,10 +91,11 @@ def build(
     What a deadline or a crash ended is left out, so that the version is that of the experiments
     which came to an end, and not of those which are wanted: it is out of date, and tried again.
     """
-    contracts = _contracts(workspace, product, asset)
-    inputs = kept.require_inputs(workspace, product, session, contracts)
+    experiments = experiments_of(workspace.settings, product, asset, session)
+    inputs = kept.require_inputs(workspace, product, session, _contracts(experiments))
+    inputs |= carried.inputs_of(workspace, experiments)
     runs, ended, unfinished = [], [], []
-    for experiment in experiments_of(workspace.settings, product, asset):
+    for experiment in experiments:
         try:
             runs.append(_run(workspace, experiment, session, run_id, on_progress))
             ended.append(experiment)

@@ -10,12 +10,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import yaml
 
+from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.exact_yaml import read_yaml
-from strategy_lab_core.errors import ConfigError, FileError
+from strategy_lab_core.data.instruments import products
+from strategy_lab_core.errors import CalendarError, ConfigError, FileError
 from strategy_lab_core.strategies.experiment import Experiment, experiment_from_dict, placed
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages.vetting import vet
@@ -83,9 +86,23 @@ def read_experiment(path: Path) -> Experiment:
     if isinstance(loaded.get("strategy"), str):
         vet(placed(loaded["strategy"], folder))
     try:
-        return experiment_from_dict(loaded, folder=folder)
+        experiment = experiment_from_dict(loaded, folder=folder)
+        _require_sessions(experiment)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.name}", error.value, error.expected) from error
+    return experiment
+
+
+def _require_sessions(experiment: Experiment) -> None:
+    """Refuse a carried range that does not begin and end with a session of the product."""
+    if experiment.sessions is None or experiment.product not in products():
+        return
+    calendar = session_calendar(products()[experiment.product].calendar)
+    for name, day in zip(("from", "to"), experiment.sessions, strict=True):
+        try:
+            calendar.session(day)
+        except CalendarError as error:
+            raise ConfigError(f"sessions.{name}", str(day), f"a session: {error}") from error
 
 
 def moved_text(path: Path) -> str:
@@ -137,7 +154,17 @@ def experiments(settings: Settings) -> Experiments:
     return Experiments({asset: tuple(group) for asset, group in found.items()}, tuple(problems))
 
 
-def experiments_of(settings: Settings, product: str, asset: str = ASSET) -> list[Experiment]:
-    """Return the experiments of an asset's group that trade `product`, by file name."""
+def experiments_of(
+    settings: Settings, product: str, asset: str = ASSET, session: date | None = None
+) -> list[Experiment]:
+    """Return the experiments of an asset's group that trade `product`, by file name.
+
+    With a session, a carried experiment is among them only where it is its last.
+    """
     group = experiments(settings).by_asset.get(asset, ())
-    return [experiment for experiment in group if experiment.product == product]
+    return [
+        each
+        for each in group
+        if each.product == product
+        and (session is None or each.sessions is None or each.sessions[1] == session)
+    ]

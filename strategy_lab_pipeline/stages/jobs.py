@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.engine.config import BacktestConfig
 
-__all__ = ["Answer", "Import", "Job", "Pass", "Probe"]
+__all__ = ["Answer", "Day", "Import", "Job", "Pass", "Probe"]
 
 # ("rows", (done, total)), then ("ended", a mapping for each set) or why not
 Answer: TypeAlias = tuple[Literal["rows", "ended", "refused", "starved", "broke"], Any]
@@ -23,9 +23,18 @@ class Import:
     is_stepwise: ClassVar[bool] = False
 
 
+class Day(NamedTuple):
+    """A session, and the Parquet files of its validated rows; None where there are none."""
+
+    session: date
+    ticks: Path | None
+    seed: Path | None
+    status: Path | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """One pass over one session, in plain types.
+    """One pass over one session, or over those of a carried run, in plain types.
 
     Attributes
     ----------
@@ -39,6 +48,8 @@ class Pass:
         Its symbol, None where the product has none; why it was chosen, "" where it was named.
     ticks, seed, status
         Parquet files of validated rows; None where there are none.
+    before
+        The earlier sessions of a carried run.
     folder
         Where the tables of set k go, as ``<k>-<table>.arrow``; None keeps the figures alone.
     is_stepwise
@@ -57,6 +68,7 @@ class Pass:
     seed: Path | None
     status: Path | None
     folder: Path | None
+    before: tuple[Day, ...] = ()
     is_stepwise: ClassVar[bool] = False
 
 

@@ -129,7 +129,7 @@ def partition_plan(workspace: Workspace, product: str, session: date) -> StalePa
     ]
     earlier = features.earlier_inputs(workspace, product, session)
     state = [deliveries, _chain_config(workspace, product), earlier]
-    if not set(assets) & set(BOOKS):  # only then is it the rolls that say what has changed
+    if not set(assets) & set(BOOKS):  # only then is it other sessions that say what has changed
         groups = set(assets) & set(backtest_assets(workspace.settings))
         state.append(
             [backtests.inputs_of(workspace, product, session, each) for each in sorted(groups)]
@@ -175,7 +175,7 @@ def _stale_groups(workspace: Workspace, product: str, session: date) -> tuple[st
     groups = backtest_assets(workspace.settings)
     inputs = {asset: backtests.inputs_of(workspace, product, session, asset) for asset in groups}
     wanted = {
-        asset: input_key(asset, found, backtests.config_of(workspace, product, asset))
+        asset: input_key(asset, found, backtests.config_of(workspace, product, asset, session))
         for asset, found in inputs.items()
         if found is not None  # blocked upstream: there is nothing to make them from
     }

@@ -176,7 +176,16 @@ def _provenance(
     workspace: Workspace, run: Mapping[str, Any], runs: Outcome
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each published input of a run, the source files first."""
-    product, session = runs.product, runs.session
+    earlier = [each["session"] for each in run["sessions"][:-1]]  # of a carried run
+    for session in earlier:
+        yield from _ticks(workspace, runs.product, session)
+    yield from _ticks(workspace, runs.product, runs.session)
+    for asset in (f"run.{run['experiment_id']}", runs.asset):
+        yield from _published(workspace, asset, runs.product, runs.session)
+
+
+def _ticks(workspace: Workspace, product: str, session: str) -> Iterator[dict[str, Any]]:
+    """Yield a row for a session's files, and for each asset made from them up to the books."""
     yield {
         "asset": "landing_files",
         "product": product,
@@ -188,17 +197,23 @@ def _provenance(
             for file in sources_of(workspace, product, date.fromisoformat(session))
         ],
     }
-    for asset in (*CHAIN, f"run.{run['experiment_id']}", runs.asset):
-        outcome = current_outcome(workspace, asset, product, session)
-        if outcome is not None:
-            yield {
-                "asset": asset,
-                "product": product,
-                "session": session,
-                "version": outcome.version,
-                "inputs": dict(outcome.inputs),
-                "files": [
-                    {"name": file["name"], "sha256": file["sha256"], "rows": file["rows"]}
-                    for file in outcome.files
-                ],
-            }
+    for asset in CHAIN:
+        yield from _published(workspace, asset, product, session)
+
+
+def _published(
+    workspace: Workspace, asset: str, product: str, session: str
+) -> Iterator[dict[str, Any]]:
+    outcome = current_outcome(workspace, asset, product, session)
+    if outcome is not None:
+        yield {
+            "asset": asset,
+            "product": product,
+            "session": session,
+            "version": outcome.version,
+            "inputs": dict(outcome.inputs),
+            "files": [
+                {"name": file["name"], "sha256": file["sha256"], "rows": file["rows"]}
+                for file in outcome.files
+            ],
+        }

@@ -15,13 +15,15 @@ import polars as pl
 
 from strategy_lab_core.data.roll_rules import RollRule
 from strategy_lab_core.data.rolls import Choice
+from strategy_lab_core.errors import DataError
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages import carried
 from strategy_lab_pipeline.stages.books import PRIMARY
 from strategy_lab_pipeline.stages.engine import Progress, engine
-from strategy_lab_pipeline.stages.jobs import Pass
+from strategy_lab_pipeline.stages.jobs import Day, Pass
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
 from strategy_lab_pipeline.stages.raw import SEED
@@ -81,7 +83,8 @@ def build(
         f"run.{digest}",
         product,
         str(session),
-        inputs=require_inputs(workspace, product, session, [experiment.contract]),
+        inputs=require_inputs(workspace, product, session, [experiment.contract])
+        | carried.inputs_of(workspace, [experiment]),
         config=config_of(workspace, experiment),
         build=lambda draft: _write(workspace, draft, experiment, session, on_progress),
         run_id=run_id,
@@ -183,6 +186,10 @@ def run_sets(
     first = experiments[0]
     validated = current_outcome(workspace, "validated_ticks", first.product, str(session))
     chosen = choice(workspace, first.product, session, first.contract)
+    try:
+        earlier = carried.require_earlier(workspace, first, chosen)
+    except DataError as error:
+        return [{"label": "not run", "error": str(error)} for _ in experiments]
     wanted = Pass(
         strategy=first.reference,
         source=first.strategy.source,
@@ -190,6 +197,7 @@ def run_sets(
         product=first.product,
         products=dict(workspace.products),
         session=session,
+        before=tuple(_day(workspace, first.product, day) for day in earlier),
         contract=chosen.symbol,
         choice=chosen.reason,
         **engine_tables(validated),
@@ -202,12 +210,21 @@ def run_sets(
         many = f" ({len(experiments)} sets)" if len(experiments) > 1 else ""
         place = f"{first.product} {session}"
         raise type(error)(f"experiment {first.name}{many} on {place}: {error}") from error
-    return [_flagged(run, chosen) for run in found]
+    return [_completed(run, each, chosen) for run, each in zip(found, experiments, strict=True)]
 
 
-def _flagged(run: Mapping[str, Any], chosen: Choice) -> dict[str, Any]:
-    flags = [*run.get("flags", []), *([CONTRACT_GUESSED] if chosen.is_guess else [])]
-    return {**run, **({"flags": flags} if "flags" in run else {})}
+def _completed(run: Mapping[str, Any], experiment: Experiment, chosen: Choice) -> dict[str, Any]:
+    """Return a run with what the engine can't know: the flag of a guess, the share of capital."""
+    if run["error"] is not None:
+        return dict(run)
+    flags = [*run["flags"], *([CONTRACT_GUESSED] if chosen.is_guess else [])]
+    share = run["metrics"]["max_margin_e6"] / experiment.capital_e6
+    return {**run, "flags": flags, "metrics": {**run["metrics"], "max_margin_share": share}}
+
+
+def _day(workspace: Workspace, product: str, session: date) -> Day:
+    validated = current_outcome(workspace, "validated_ticks", product, str(session))
+    return Day(session, **engine_tables(validated))
 
 
 def engine_tables(ticks: Outcome | None) -> dict[str, Path | None]:

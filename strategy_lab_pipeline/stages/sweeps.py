@@ -121,6 +121,9 @@ def sweep(
         before is kept.
     """
     traded = experiments[0].product
+    if experiments[0].sessions:
+        rule = "false: `strategy-lab sweep` takes sessions one by one; lab.sweep carries"
+        raise ConfigError("carry", True, rule)
     days = [
         _Day(workspace, day, require_inputs(workspace, traded, day, [experiments[0].contract]))
         for day in sorted(set(sessions)) or _with_books(workspace, traded)

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from strategy_lab_core.engine.backtest import BacktestResult, Progress
+from strategy_lab_core.engine.stage import SessionTicks
 from strategy_lab_core.engine.sweep import ParameterSet, SweepRun, sweep
 from strategy_lab_core.errors import ConfigError, DataError, StrategyLabError
 from strategy_lab_core.probes.lookahead import find_lookahead
@@ -25,7 +27,7 @@ from strategy_lab_core.probes.sensitivity import sensitivity
 from strategy_lab_core.probes.warmup import find_warmup
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
-from strategy_lab_pipeline.stages.jobs import Answer, Import, Job, Pass, Probe
+from strategy_lab_pipeline.stages.jobs import Answer, Day, Import, Job, Pass, Probe
 from strategy_lab_pipeline.stages.raw import session_of
 
 __all__ = ["TABLES", "table_path"]
@@ -102,22 +104,36 @@ def _run(wanted: Pass, strategy: Strategy, tell: Progress) -> list[dict[str, Any
         raise DataError("the session has no ticks with a book: mbo, mbp-10, mbp-1 or tbbo")
     if wanted.contract is None and wanted.choice:
         raise DataError(f"{wanted.choice}; name one with the key `contract`")
-    ticks = pl.read_parquet(wanted.ticks)
-    if "book_state" in ticks.columns:  # what the validation of raw ticks needs to name them
-        ticks = ticks.drop("file_hash", "row")
     options: dict[str, Any] = {
-        "session": session_of(wanted.products[wanted.product], wanted.session),
         "products": wanted.products,
         "instrument": wanted.contract,
-        "seed": _table(wanted.seed),
-        "status": _table(wanted.status),
         "on_progress": tell,
     }
+    last = Day(wanted.session, wanted.ticks, wanted.seed, wanted.status)
+    ticks: Any = [_part(wanted, day) for day in (*wanted.before, last)]
+    if isinstance(wanted, Probe) or not wanted.sets[0][1].carry:
+        (one,) = ticks
+        options |= {"session": one.session, "seed": one.seed, "status": one.status}
+        ticks = one.ticks()
     if isinstance(wanted, Probe):
         return [_probed(wanted, ticks, strategy, options)]
     sets = [ParameterSet(parameters, config) for parameters, config in wanted.sets]
     result = sweep(ticks, strategy, sets, keep_orders=wanted.folder is not None, **options)
     return [_kept(k, run, wanted) for k, run in enumerate(result.runs)]
+
+
+def _part(wanted: Pass, day: Day) -> SessionTicks:
+    """Return a session whose rows are read when their turn comes."""
+    session = session_of(wanted.products[wanted.product], day.session)
+    if session is None or day.ticks is None:
+        raise DataError(f"the session {day.session} has no ticks with a book")
+    return SessionTicks(session, partial(_rows, day.ticks), _table(day.seed), _table(day.status))
+
+
+def _rows(path: Path) -> pl.DataFrame:
+    ticks = pl.read_parquet(path)
+    # What the validation of raw ticks needs to name them.
+    return ticks.drop("file_hash", "row") if "book_state" in ticks.columns else ticks
 
 
 def _probed(
@@ -182,6 +198,7 @@ def _described(result: BacktestResult) -> dict[str, Any]:
         "currency": result.instrument.product.currency,
         "money_scale": result.instrument.product.money_scale,
         "flags": list(result.flags),
+        "sessions": result.sessions.to_dicts(),
         "metrics": dict(result.metrics),
         "assumptions": list(result.assumptions),
     }

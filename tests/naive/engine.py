@@ -221,6 +221,24 @@ class NaiveEngine:
                 order.end, order.reason = self.end, "expired"
         return self
 
+    def carry_on(
+        self, rows: list[Row], *, hours: tuple[int, int, int], phases: list[tuple[int, int]]
+    ) -> "NaiveEngine":
+        """Make ready for the next session: nothing is open or on its way, all is known."""
+        self.events, repair = events_of(rows, self.config)
+        self.repair = max(self.repair, repair)
+        self.open, self.flatten_at, self.end = hours
+        self.phases, self.book = phases, NaiveBook()
+        for order in self.orders:
+            order.known_over = True
+        for waiting in (self.resting, self.stops, self.to_exchange, self.to_us, self.flight):
+            waiting.clear()
+        self.known_position, self.known_cash = self.position, self.cash
+        self.seen, self.pushed, self.trusted, self.may_close = (0,) * 11, None, False, False
+        self.feed_sent, self.next_trim, self.next_timer = 0, NEVER, self._first_timer()
+        self.next_flatten = self.open if self.killed else self.flatten_at
+        return self
+
     def _own(self, now: int, step: int) -> None:
         if step == 1:
             _, kind, order, tick, lots, heard = self.to_exchange.pop(0)

@@ -1,5 +1,6 @@
 """What `strategy-lab new strategy` writes runs at once."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.strategies.experiment_schema import experiment_schema
 from strategy_lab_pipeline.errors import PipelineError
-from strategy_lab_pipeline.scaffold import new_strategy
+from strategy_lab_pipeline.scaffold import new_schema, new_strategy
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,3 +54,13 @@ def test_new_strategy__takes_names_only(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="a Python name in lower case"):
         new_strategy(name, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_new_schema__is_of_this_version(tmp_path: Path) -> None:
+    """Written over an older one, in a folder that need not be there."""
+    path = tmp_path / "experiments" / "experiment.schema.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+
+    assert new_schema(path.parent) == path
+    assert json.loads(path.read_text(encoding="utf-8")) == experiment_schema()

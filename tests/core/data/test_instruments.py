@@ -216,3 +216,12 @@ def test_instruments__options_are_refused() -> None:
     """An option's definition is answered with what can be read."""
     with pytest.raises(InstrumentError, match="instrument class 'C'"):
         instruments({7: "ESM4 C4250"}, definition_table(definition(instrument_class="C")))
+
+
+def test_products__margins_are_given_or_unknown(tmp_path: Path) -> None:
+    """0 where a file says nothing; more to hold than to enter is a mistake."""
+    assert load_products(written(tmp_path, EQUITY))["ARL"].margin_initial == 0
+    margins = "  margin_initial: 10\n  margin_maintenance: 11\n"
+
+    with pytest.raises(ConfigError, match=r"margin_maintenance must be in \[0, margin_initial\]"):
+        load_products(written(tmp_path, EQUITY + margins))

@@ -179,9 +179,9 @@ class ToyMarket:
         )
 
 
-def random_rows(seed: int, n_events: int, *, wild: bool) -> list[Row]:
+def random_rows(seed: int, n_events: int, *, wild: bool, start_ns: int = START_NS) -> list[Row]:
     """Return a tape of about `n_events` events; the same arguments give the same rows."""
-    market = ToyMarket(random.Random(seed), wild)
+    market = ToyMarket(random.Random(seed), wild, now=start_ns)
     market.write([Row("R")], snapshot=True)
     for _ in range(6):
         market.add()

@@ -69,11 +69,22 @@ def test_experiment__says_which_contract_it_trades(contract: dict[str, Any], tex
         ({"contract": "NQH5"}, "a symbol of MNQ, got 'NQH5'"),
         ({"contract": {"rol": "monday"}}, "did you mean 'roll'"),
         ({"contract": {"roll": "mondays"}}, "roll rule must be one of volume, volume-partial"),
+        ({"carry": True}, "sessions.from must be a session such as 2025-01-15, got None"),
+        ({"sessions": {"from": "2025-01-13"}}, "carry must be true where sessions are given"),
+        ({"carry": True, "sessions": {"frm": 1}}, "did you mean 'from'"),
+        (
+            {"carry": True, "sessions": {"from": "2025-01-14", "to": "2025-01-13"}},
+            "sessions.to must be 2025-01-14 or later",
+        ),
         ({"limits": {"max_positon": 1}}, "max_position"),
         ({"queue": {"modl": "log_1"}}, "model"),
         ({"queue": {"model": "log1"}}, "did you mean log_1"),
         ({"queue": {"exponent": Decimal("-1")}}, r"queue\.exponent"),
         ({"limits": {"max_loss": 0}}, r"limits\.max_loss must be in \(0, 1000000000\], got 0"),
+        ({"limits": {"max_margin": "capitl"}}, r"limits\.max_margin must be a number"),
+        ({"limits": {"max_margin": 0}}, r"limits\.max_margin must be in \(0, 1000000000\], got 0"),
+        ({"margin": {"inital": 1}}, "did you mean 'initial'"),
+        ({"margin": {"initial": -1}}, r"margin\.initial must be in \[0, 1000000000\], got -1"),
         ({"fees": {"taker_bps": 20_000}}, r"fees\.taker_bps must be .* basis points, got 20000"),
         ({"parameters": {"treshold": 1}}, "threshold"),
         ({"strategy": "imbalanse"}, "imbalance"),
@@ -149,6 +160,10 @@ def _changed(change: dict[str, Any]) -> Experiment:
         {"limits": {"max_position": 7}},
         {"queue": {"model": "power_2", "exponent": Decimal("2.5")}},
         {"limits": {"max_loss": Decimal("12.5")}},
+        {"limits": {"max_margin": 5_000}},
+        {"margin": {"initial": 5_000}},
+        {"carry": True, "sessions": {"from": "2025-01-13", "to": "2025-01-14"}},
+        {"carry": True, "sessions": {"from": "2025-01-13", "to": "2025-01-15"}},
         {"seed": 7},
         {"allow_partial": True},
     ],
@@ -156,6 +171,12 @@ def _changed(change: dict[str, Any]) -> Experiment:
 def test_digest__changes_with_what_decides_a_result(change: dict[str, Any]) -> None:
     """Anything but the labels."""
     assert _changed(change).digest() != _changed({}).digest()
+
+
+def test_max_margin__may_be_the_capital() -> None:
+    """By name, so that it follows it."""
+    found = _changed({"limits": {"max_margin": "capital"}, "capital": 12_345})
+    assert found.config.limits.max_margin_e6 == 12_345 * 10**6
 
 
 def test_digest__is_the_same_under_another_name() -> None:

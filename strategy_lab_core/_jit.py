@@ -18,9 +18,11 @@ import numba
 from numba.core.registry import CPUDispatcher
 
 from strategy_lab_core._cache import hold, prune
+from strategy_lab_core._parts import KernelCompiler, PartCompiler
 
 __all__ = [
     "CACHE_FOLDER",
+    "HOT_KERNEL",
     "JIT_DISABLED",
     "SHARED_BY_STRATEGIES",
     "hot_kernel",
@@ -40,6 +42,14 @@ _njit: Any = numba.njit  # its published types leave out the options for hot loo
 SHARED_BY_STRATEGIES = ("strategies/quoting.py", "strategies/requests.py")
 _SOURCES = (".py", ".yaml", ".j2")
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+
+_COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+_KERNEL = {**_COMMON, "cache": True, "pipeline_class": KernelCompiler}
+HOT_KERNEL = {**_KERNEL, "_nrt": False}
+_PART = {
+    **_COMMON, "_nrt": False, "pipeline_class": PartCompiler,
+    "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
 
 
 def source_digest(
@@ -92,7 +102,7 @@ def is_compiled() -> bool:
 
 def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` in nopython mode, without the GIL and cached on disk."""
-    compiled: Any = _njit(cache=True, nogil=True, error_model="numpy")(func)
+    compiled: Any = _njit(**_KERNEL)(func)
     return compiled  # type: ignore[no-any-return]
 
 
@@ -103,31 +113,29 @@ def hot_kernel(func: Callable[P, R]) -> Callable[P, R]:
     costs many times the work itself, and most of the compile time. Such a function must not make
     arrays (views of its arguments are fine) nor return them.
     """
-    compiled: Any = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(func)
+    compiled: Any = _njit(**HOT_KERNEL)(func)
     return compiled  # type: ignore[no-any-return]
 
 
 def part(func: Callable[P, R]) -> Callable[P, R]:
-    """Compile `func` like `hot_kernel`, to be called from other kernels only.
+    """Compile `func` like `hot_kernel`, to be called from other kernels only, by a real call.
 
-    Without the entry points for Python and C, which are a fifth of the compile time.
+    It has no machine code but its kernel's (`_parts`). Of the some fifty numbers that a NamedTuple
+    of arrays is, the call hands over those that are looked at.
     """
-    return _part(func)
+    return _part(func, forceinline=False)  # said aloud: else it takes after its caller
 
 
 def inlined(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` like `part`, always as part of its caller's machine code.
 
-    For the steps of such a loop: a NamedTuple of arrays crosses a real call as some fifty numbers.
+    For the steps of a hot loop, and what is called from one place: each place is a copy.
     """
     return _part(func, forceinline=True)
 
 
-def _part(func: Callable[P, R], **options: bool) -> Callable[P, R]:
-    compiled: Any = _njit(
-        cache=True, nogil=True, error_model="numpy", _nrt=False,
-        no_cpython_wrapper=True, no_cfunc_wrapper=True, **options,
-    )(func)  # fmt: skip
+def _part(func: Callable[P, R], *, forceinline: bool) -> Callable[P, R]:
+    compiled: Any = _njit(**_PART, forceinline=forceinline)(func)
     if not JIT_DISABLED:
         compiled.__class__ = _Part
     return compiled  # type: ignore[no-any-return]

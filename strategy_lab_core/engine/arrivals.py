@@ -110,7 +110,7 @@ def _trade_and_rest(
     rest(sets, k, order, next_arrival(market), ahead, cursor)
 
 
-@part
+@inlined
 def accept_new(
     market: Market,
     sets: Sets,
@@ -137,7 +137,7 @@ def accept_new(
         _trade_and_rest(market, sets, k, order, now_ns, cursor)
 
 
-@part
+@inlined
 def accept_cancel(sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
     """Handle a cancel's arrival: it comes too late where the order is already over."""
     if sets.orders[k, order]["end_reason"] != EndReason.WORKING:

@@ -191,7 +191,7 @@ def _take_level(
             fill_order(sets, k, order, lots, tick, False, now_ns, cursor)
 
 
-@part
+@inlined
 def take(market: Market, sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
     """Walk the other side of the book up to the order's limit."""
     side, limit = sets.orders[k, order]["side"], sets.orders[k, order]["tick"]

@@ -52,7 +52,7 @@ def _work_off(
             i -= resting - sets.totals[k]["resting"]  # a full order has left the list
 
 
-@part
+@inlined
 def _work_off_all(sets: Sets, side: int, tick: int, now_ns: int, cursor: Int1D) -> None:
     is_hit = False
     for k in range(len(sets.totals)):
@@ -71,7 +71,7 @@ def play_queues(sets: Sets, now_ns: int, cursor: Int1D) -> None:
         _work_off_all(sets, side, tick, now_ns, cursor)
 
 
-@part
+@inlined
 def _move(sets: Sets, k: int, order: int, before: int, after: int, was_hidden: bool) -> None:
     """Bring one order's place up to date with a change of its level."""
     mine, rules = sets.orders[k, order], sets.rules[k]
@@ -85,7 +85,7 @@ def _move(sets: Sets, k: int, order: int, before: int, after: int, was_hidden: b
     mine["traded"] = 0
 
 
-@part
+@inlined
 def _move_all(
     sets: Sets, side: int, tick: int, before: int, after: int, was_hidden: bool, cursor: Int1D
 ) -> None:
@@ -103,7 +103,7 @@ def _move_all(
         narrow_watch(sets, cursor)
 
 
-@part
+@inlined
 def _react(
     market: Market,
     sets: Sets,

@@ -100,7 +100,7 @@ def share_behind(model: int, exponent: float, front: float, back: float) -> floa
     return behind / math.log(1.0 + whole)
 
 
-@part
+@inlined
 def front_after_change(
     model: int, exponent: float, front: int, traded: int, before: int, after: int
 ) -> int:

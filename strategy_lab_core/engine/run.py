@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numba
 import numpy as np
 
-from strategy_lab_core._jit import JIT_DISABLED
+from strategy_lab_core._jit import HOT_KERNEL, JIT_DISABLED
 from strategy_lab_core.engine import simulator
 from strategy_lab_core.engine.carry import held_after
 from strategy_lab_core.engine.config import BacktestConfig
@@ -277,10 +277,8 @@ def _signature(arguments: tuple[Any, ...]) -> Any:
 
 @cache
 def _compiled(signature: Any) -> Any:
-    # Only with its signature given is a function that takes a function cached on disk. The options
-    # are those of `_jit.hot_kernel`.
-    options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-    return numba.njit(signature, **options)(simulator.advance)
+    # Only with its signature given is a function that takes a function cached on disk.
+    return numba.njit(signature, **HOT_KERNEL)(simulator.advance)
 
 
 def _set_clocks(

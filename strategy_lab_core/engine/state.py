@@ -287,7 +287,7 @@ def with_room(sets: Sets, room: int) -> Sets:
     if sets.log.shape[1]:
         in_use["log"] = totals["logged"]
     larger: dict[str, Any] = {
-        name: _longer(getattr(sets, name))
+        name: _longer(getattr(sets, name), used)
         for name, used in in_use.items()
         if getattr(sets, name).shape[1] - int(used.max()) < room
     }
@@ -312,7 +312,7 @@ def with_log_room(sets: Sets) -> Sets:
         return sets
     needed = int(sets.totals["logged"].max()) + sets.orders.shape[1]
     while sets.log.shape[1] < needed:
-        sets = sets._replace(log=_longer(sets.log))
+        sets = sets._replace(log=_longer(sets.log, sets.totals["logged"]))
     return sets
 
 
@@ -320,10 +320,12 @@ def _power_of_two(at_least: int) -> int:
     return 1 << (at_least - 1).bit_length()
 
 
-def _longer(records: Records) -> Records:
+def _longer(records: Records, used: Int1D) -> Records:
+    """Return room for twice the rows; memory that no set has written to is not touched."""
     n_sets, capacity = records.shape
     longer = np.zeros((n_sets, 2 * capacity), records.dtype)
-    longer[:, :capacity] = records
+    for k in range(n_sets):
+        longer[k, : used[k]] = records[k, : used[k]]
     return longer
 
 

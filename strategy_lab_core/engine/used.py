@@ -7,15 +7,15 @@ Open addressing, at most half full; nothing is ever removed within a session.
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.state import Sets
+from strategy_lab_core.types import Records
 
 __all__ = ["add_used", "used_lots", "with_used_room"]
 
 
 @inlined
-def _place(sets: Sets, k: int, key: int) -> int:
-    used = sets.used[k]
+def _place(used: Records, key: int) -> int:
     mask = len(used) - 1
     place = (key ^ (key >> 15)) & mask  # ids are nearly consecutive: no better mixing is needed
     while used[place]["key"] != 0 and used[place]["key"] != key:
@@ -26,17 +26,29 @@ def _place(sets: Sets, k: int, key: int) -> int:
 @inlined
 def used_lots(sets: Sets, k: int, order_id: int) -> int:
     """Return how many lots of a displayed order have served set `k`."""
-    return int(sets.used[k, _place(sets, k, order_id + 1)]["lots"])
+    return int(sets.used[k, _place(sets.used[k], order_id + 1)]["lots"])
 
 
-@hot_kernel
+@part
 def add_used(sets: Sets, k: int, order_id: int, lots: int) -> None:
     """Note that `lots` more of a displayed order have served set `k`."""
-    place = _place(sets, k, order_id + 1)
+    place = _place(sets.used[k], order_id + 1)
     if sets.used[k, place]["key"] == 0:
         sets.used[k, place]["key"] = order_id + 1
         sets.totals[k]["used"] += 1
     sets.used[k, place]["lots"] += lots
+
+
+@hot_kernel
+def _copy_used(used: Records, larger: Records) -> None:
+    """Enter all that is in a table into a larger, empty one (shape: sets, entries)."""
+    for k in range(len(used)):
+        for i in range(used.shape[1]):
+            key = used[k, i]["key"]
+            if key != 0:
+                place = _place(larger[k], key)
+                larger[k, place]["key"] = key
+                larger[k, place]["lots"] = used[k, i]["lots"]
 
 
 def with_used_room(sets: Sets, room: int) -> Sets:
@@ -44,9 +56,6 @@ def with_used_room(sets: Sets, room: int) -> Sets:
     n_sets, capacity = sets.used.shape
     if capacity // 2 - int(sets.totals["used"].max()) >= room:
         return sets
-    larger = sets._replace(used=np.zeros((n_sets, 2 * capacity), sets.used.dtype))
-    larger.totals["used"] = 0
-    for k in range(n_sets):
-        for entry in sets.used[k][sets.used[k]["key"] != 0]:
-            add_used(larger, k, int(entry["key"]) - 1, int(entry["lots"]))
-    return larger
+    larger = np.zeros((n_sets, 2 * capacity), sets.used.dtype)
+    _copy_used(sets.used, larger)
+    return sets._replace(used=larger)

@@ -1,10 +1,12 @@
 """The decorators of kernels, and the digest that keys their cache."""
 
+import re
 from pathlib import Path
 
+import numba
 import pytest
 
-from strategy_lab_core._jit import JIT_DISABLED, inlined, kernel, part, source_digest
+from strategy_lab_core._jit import HOT_KERNEL, JIT_DISABLED, inlined, kernel, part, source_digest
 
 
 @part
@@ -15,6 +17,11 @@ def _twice(x: int) -> int:
 @inlined
 def _next(x: int) -> int:
     return x + 1
+
+
+@inlined
+def _next_twice(x: int) -> int:
+    return _twice(x + 1)
 
 
 @kernel
@@ -34,6 +41,21 @@ def test_part__refuses_a_call_from_python(function: object) -> None:
     assert callable(function)
     with pytest.raises(TypeError, match="is part of other kernels"):
         function(3)
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="nothing is compiled")
+def test_part__stays_a_call_where_its_caller_is_inlined() -> None:
+    """Numba would have it take after its caller: the whole engine was one function once."""
+
+    def quadruple(x: int) -> int:
+        return _next_twice(_next_twice(x))
+
+    compiled = numba.njit(**{**HOT_KERNEL, "cache": False})(quadruple)
+    assert compiled(3) == 18
+    (code,) = compiled.inspect_llvm().values()
+    called = re.findall(r"call .*?@(.*?)\(", code)
+    assert any("_twice" in name and "_next_twice" not in name for name in called)
+    assert not any("_next_twice" in name for name in called)
 
 
 def test_source_digest__follows_names_and_contents(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Arrays that grow between two calls of the engine lose nothing."""
+
+import numpy as np
+
+from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.rules import line_of, rules_of
+from strategy_lab_core.engine.state import Sets, fresh_sets, with_room
+from strategy_lab_core.engine.used import add_used, used_lots, with_used_room
+from strategy_lab_core.types import Int1D
+
+ROOM = 32
+
+
+@hot_kernel
+def _add(sets: Sets, k: int, order_id: int, lots: int) -> None:
+    add_used(sets, k, order_id, lots)
+
+
+@hot_kernel
+def _look_up(sets: Sets, k: int, found: Int1D) -> None:
+    for order_id in range(len(found)):
+        found[order_id] = used_lots(sets, k, order_id)
+
+
+def _sets(n_sets: int) -> Sets:
+    config = BacktestConfig()
+    rules = rules_of(
+        config, tick_value=2, maker_fee=0, taker_fee=0, order_kinds=(), max_loss=0, timer_ns=0
+    )
+    return fresh_sets(np.repeat(rules, n_sets), line_of([config])[0], ROOM, keeps_orders=True)
+
+
+def test_with_used_room__keeps_the_lots_of_every_order() -> None:
+    """Each set's own, at their new places in a table of twice the size."""
+    sets = _sets(2)
+    capacity = sets.used.shape[1]
+    n_orders = capacity // 2 - ROOM + 1  # one too many
+    for order_id in range(n_orders):
+        _add(sets, 0, 7 * order_id, order_id + 1)
+    _add(sets, 1, 5, 3)
+
+    larger = with_used_room(sets, ROOM)
+
+    assert larger.used.shape == (2, 2 * capacity)
+    found = np.zeros((2, 7 * n_orders), np.int64)
+    _look_up(larger, 0, found[0])
+    _look_up(larger, 1, found[1])
+    expected = np.zeros_like(found)
+    expected[0, ::7] = np.arange(1, n_orders + 1)
+    expected[1, 5] = 3
+    np.testing.assert_array_equal(found, expected)
+    assert larger.totals["used"].tolist() == [n_orders, 1]
+
+
+def test_with_room__keeps_what_each_set_has_written() -> None:
+    """A set with many fills makes room for all; nobody's rows change."""
+    sets = _sets(2)
+    capacity = sets.fills.shape[1]
+    n_fills = capacity - ROOM + 1
+    sets.totals["fills"] = [n_fills, 2]
+    sets.fills["lots"][0, :n_fills] = np.arange(1, n_fills + 1)
+    sets.fills["lots"][1, :2] = [5, 6]
+
+    larger = with_room(sets, ROOM)
+
+    assert larger.fills.shape == (2, 2 * capacity)
+    np.testing.assert_array_equal(larger.fills["lots"][:, :capacity], sets.fills["lots"])
+    assert larger.samples is sets.samples  # it has room

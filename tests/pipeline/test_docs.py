@@ -67,3 +67,17 @@ def test_search__its_code_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "(5, " in done.stdout
     assert "share_worse" in done.stdout
+
+
+def test_evidence__its_code_runs(tmp_path: Path) -> None:
+    """The planted edge is found among fifty trials, and each light says why."""
+    (code,) = _blocks("evidence.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, check=False, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Green, after 50 trials over 504 sessions")
+    assert "deflated" in done.stdout

@@ -63,7 +63,7 @@ def wanted(opened: Workspace, strategy: Path, **changes: Any) -> Pass:
     made = load_strategy(str(strategy))
     values: dict[str, Any] = {
         "strategy": str(strategy), "source": made.source, "product": "MNQ",
-        "products": dict(products()), "session": DAY,
+        "products": dict(products()), "session": DAY, "contract": None, "choice": "",
         "sets": ((made.parameters, BacktestConfig(allow_partial=True)),),
         "ticks": folder / "mbo.parquet", "seed": None, "status": None, "folder": None,
     }  # fmt: skip

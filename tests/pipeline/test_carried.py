@@ -8,10 +8,20 @@ from pathlib import Path
 import pytest
 
 from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.data.rolls import Choice
 from strategy_lab_core.data.simulate import simulate
-from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.errors import ConfigError, DataError
 from strategy_lab_pipeline.settings import Settings
-from strategy_lab_pipeline.stages import backtests, books, catalogue, plan, raw, reports, validated
+from strategy_lab_pipeline.stages import (
+    backtests,
+    books,
+    carried,
+    catalogue,
+    plan,
+    raw,
+    reports,
+    validated,
+)
 from strategy_lab_pipeline.stages.experiments import read_experiment
 from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.sweeps import sweep
@@ -50,6 +60,12 @@ def make_books(opened: Workspace, day: date) -> None:
         stage.build(opened, "MNQ", day, run_id="test")
 
 
+def are_runs_stale(opened: Workspace, day: date) -> bool:
+    """Say whether a session's backtest runs are out of date."""
+    found = plan.partition_plan(opened, "MNQ", day)
+    return found is not None and "backtest_runs" in found.assets
+
+
 def test_carried__is_one_run_under_its_last_session(opened: Workspace) -> None:
     """The first session has no run; the last one's is made from both, and the report names both."""
     for day in DAYS:
@@ -63,7 +79,7 @@ def test_carried__is_one_run_under_its_last_session(opened: Workspace) -> None:
     assert [row["position"] for row in run["sessions"]] == [1, 0]
     assert sum(row["net_profit"] for row in run["sessions"]) == run["metrics"]["net_profit_e6"]
     assert f"validated_ticks:{DAYS[0]}" in last.outcome.inputs
-    assert all(plan.partition_plan(opened, "MNQ", day) is None for day in DAYS)
+    assert not any(are_runs_stale(opened, day) for day in DAYS)
 
     reports.build(opened, run_id="test")
     (page,) = reports.report_paths(opened)
@@ -80,13 +96,11 @@ def test_carried__says_which_session_is_missing_and_is_run_when_it_is_there(
     (run,) = backtests.listed(found.outcome)
     assert run["label"] == "not run"
     assert "MNQ 2025-01-13 without ticks" in run["error"]
-    assert plan.partition_plan(opened, "MNQ", DAYS[1]) is None
+    assert not are_runs_stale(opened, DAYS[1])
 
     make_books(opened, DAYS[0])
 
-    stale = plan.partition_plan(opened, "MNQ", DAYS[1])
-    assert stale is not None
-    assert stale.assets == ("backtest_runs",)
+    assert are_runs_stale(opened, DAYS[1])
     again = backtests.build(opened, "MNQ", DAYS[1], run_id="test")
     assert backtests.listed(again.outcome)[0]["label"] == "complete"
 
@@ -106,3 +120,14 @@ def test_carried__is_not_swept(opened: Workspace) -> None:
 
     with pytest.raises(ConfigError, match=r"carry must be false.*lab\.sweep"):
         sweep(opened, [read_experiment(path)])
+
+
+def test_carried__refuses_a_change_of_contract(opened: Workspace) -> None:
+    """Where a roll would be, there is no run: both contracts are named."""
+    for day in DAYS:
+        make_books(opened, day)
+    experiment = read_experiment(opened.settings.experiments / "held.yaml")
+    assert carried.require_earlier(opened, experiment, Choice("MNQH5", "", False)) == [DAYS[0]]
+
+    with pytest.raises(DataError, match="MNQH5 on 2025-01-13, MNQM5 on its last session"):
+        carried.require_earlier(opened, experiment, Choice("MNQM5", "", False))

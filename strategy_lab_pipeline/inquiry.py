@@ -96,20 +96,14 @@ def bar_rows(settings: Settings, product: str, session: date, every: str) -> lis
 
 
 def readable_bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return bars for people: UTC time of day, prices in points, the volume-weighted price."""
+    """Return of bars what fits a screen: UTC time of day, prices in points, lots."""
+    prices = ("open", "high", "low", "close")
     return [
         {
             "symbol": row["symbol"],
-            "start": f"{datetime.fromtimestamp(row['start_ns'] // NS_PER_SECOND, UTC):%d %H:%M:%S}",
-            **{
-                name: f"{row[name] / PRICE_SCALE:,.2f}" for name in ("open", "high", "low", "close")
-            },
+            "start": f"{datetime.fromtimestamp(row['start_ns'] // NS_PER_SECOND, UTC):%H:%M:%S}",
+            **{name: f"{row[name] / PRICE_SCALE:.2f}" for name in prices},
             "volume": row["volume"],
-            "auction": row["auction_volume"],
-            "buy": row["buy_volume"],
-            "sell": row["sell_volume"],
-            "trades": row["n_trades"],
-            "vwap": f"{row['notional'] / row['volume']:,.2f}",
         }
         for row in rows
     ]

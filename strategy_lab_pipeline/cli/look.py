@@ -54,7 +54,7 @@ def bars(
     from strategy_lab_pipeline.inquiry import bar_rows, readable_bars
 
     rows = bar_rows(settings(), product, session.date(), every)
-    title = f"{product} {session.date()}, {every}"
+    title = f"{product} {session.date()}, {every}, UTC"
     answer(rows, as_json, lambda found: people.print(table(title, readable_bars(found))))
 
 

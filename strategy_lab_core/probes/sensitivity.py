@@ -214,7 +214,7 @@ def sensitivity(
     cores
         As for `sweep`.
     on_progress
-        Called with passes done and passes in all; with 0 when the first one begins.
+        Called with passes done and passes in all, now and then: with 0 when the first one begins.
 
     Raises
     ------

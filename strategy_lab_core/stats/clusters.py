@@ -11,6 +11,7 @@ M, r its mean correlation (D. H. Bailey, M. Lopez de Prado 2014, doi:10.3905/jpm
 appendix 3). Nothing is drawn.
 """
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,13 +94,13 @@ def _members(labels: Int1D) -> list[Int1D]:
 
 
 def _weight(correlations: Float2D) -> float:
-    """Return r + (1 - r) M of M trials, r the mean over their pairs."""
+    """Return r + (1 - r) M of M trials, r the mean over their pairs, in whole trials."""
     count = len(correlations)
     if count == 1:
         return 1.0
     mean = (float(correlations.sum()) - count) / (count * (count - 1))
     mean = min(max(mean, 0.0), 1.0)
-    return mean + (1 - mean) * count
+    return float(ceil(mean + (1 - mean) * count - 1e-6))  # identical but for rounding: one
 
 
 def _cut(distances: Float2D, correlation: float, n_clusters: int | None) -> "NDArray[np.int32]":

@@ -51,6 +51,8 @@ def count_luck(
     needed, to_show, years = None, None, None
     if figures.value > 0:
         needed = minimum_track_record_length(figures.value, confidence=each, **shape)
+        # Sessions that follow one another say less: as many more as the variance is larger.
+        needed *= max((figures.robust_standard_error / figures.standard_error) ** 2, 1.0)
         years = minimum_backtest_length(effective, figures.value * sqrt(sessions_per_year))
     if worthwhile > by_luck:
         to_show = minimum_track_record_length(

@@ -43,13 +43,13 @@ def test_effective_trials__counts_copies_once_and_trials_without_series_each() -
 
 
 def test_effective_trials__counts_a_cluster_by_its_mean_correlation() -> None:
-    """R + (1 - r) M, pair by pair."""
+    """R + (1 - r) M in whole trials, pair by pair."""
     values = groups(5, 4, 0.3)
     correlations: Float2D = np.asarray(np.corrcoef(values.T))
     expected = 0.0
     for first in range(0, 16, 4):
         pairs = [correlations[first + a, first + b] for a in range(4) for b in range(a)]
-        expected += np.mean(pairs) + (1 - np.mean(pairs)) * 4
+        expected += np.ceil(np.mean(pairs) + (1 - np.mean(pairs)) * 4)
     assert effective_trials(values, n_trials=16) == pytest.approx(expected)
 
 

@@ -18,6 +18,7 @@ from strategy_lab_core.stats import (
     minimum_track_record_length,
     reality,
     sharpe_ratio,
+    sharpe_standard_error,
     skewness,
 )
 from strategy_lab_core.types import Float2D
@@ -124,9 +125,11 @@ def test_reality__figures_are_those_of_the_functions() -> None:
         sharpe_ratio(column), n_observations=250, n_trials=25, trial_variance=luck.variance, **shape
     )
     if luck.sessions_needed is not None:
-        assert luck.sessions_needed == minimum_track_record_length(
+        alone = minimum_track_record_length(
             sharpe_ratio(column), confidence=0.98 ** (1 / 25), **shape
         )
+        errors = [sharpe_standard_error(column, lags=lags) for lags in (None, 0)]
+        assert luck.sessions_needed == pytest.approx(alone * max(errors[0] / errors[1], 1) ** 2)
 
 
 def test_reality__dumps_as_json_without_a_number_that_is_none() -> None:

@@ -34,8 +34,8 @@ LOG_SECONDS = 5.0  # between two lines about progress in a run's log
 class Told:
     """Tells how far the work is: the bar at once, the run's log now and then."""
 
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
-        self._context = context
+    def __init__(self, context: dg.AssetExecutionContext, unit: str = "rows") -> None:
+        self._context, self._unit = context, unit
         self._last = -LOG_SECONDS
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -43,7 +43,7 @@ class Told:
         tell_part(what, done, total)
         if done == total or time.monotonic() - self._last >= LOG_SECONDS:
             self._last = time.monotonic()
-            self._context.log.info("%s: %s of %s", what, f"{done:,}", f"{total:,}")
+            self._context.log.info("%s: %s of %s %s", what, f"{done:,}", f"{total:,}", self._unit)
 
 
 def _engine(asset: str) -> dg.AssetsDefinition:

@@ -45,7 +45,9 @@ def searches(
     """Every trial of one search over its sessions, failed and pruned ones included."""
     opened = workspace.open()
     search = find_search(opened.settings, context.partition_key)
-    found = search_stage.build(opened, search, run_id=context.run.run_id, on_progress=Told(context))
+    found = search_stage.build(
+        opened, search, run_id=context.run.run_id, on_progress=Told(context, "done")
+    )
     metadata = outcome_metadata(found.outcome)
     metadata["best trials"] = records_table(found.rows)
     for name, svg in found.charts.items():
@@ -72,7 +74,7 @@ def walk_forwards(
     opened, key = workspace.open(), context.partition_key
     search = window_stage.search_of_window(opened, key)
     found = window_stage.build(
-        opened, search, key, run_id=context.run.run_id, on_progress=Told(context)
+        opened, search, key, run_id=context.run.run_id, on_progress=Told(context, "done")
     )
     metadata = outcome_metadata(found.outcome)
     shown = ("n_trials", "objective", "in_sample", "out_of_sample", "parameters", "net_profits")
@@ -100,7 +102,7 @@ def evidence(
     opened = workspace.open()
     search = find_search(opened.settings, context.partition_key)
     found = evidence_stage.build(
-        opened, search, run_id=context.run.run_id, on_progress=Told(context)
+        opened, search, run_id=context.run.run_id, on_progress=Told(context, "done")
     )
     verdict = found.evidence["verdict"]
     metadata = outcome_metadata(found.outcome)

@@ -128,7 +128,7 @@ def searched(
         nonlocal done
         done += len(batch)
         workspace.store.record_trials(row.digest, (_kept(search, trial) for trial in batch))
-        on_progress(f"{search.name}: trials", done, wanted)
+        on_progress(f"{search.name} trials", done, wanted)
 
     return run_search(
         search.space,

@@ -12,7 +12,7 @@ from strategy_lab_core.data.simulate import simulate
 from strategy_lab_pipeline.db.database import Database
 from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.settings import Settings
-from strategy_lab_pipeline.stages import books, catalogue, raw, validated
+from strategy_lab_pipeline.stages import bars, books, catalogue, features, raw, validated
 from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.workspace import open_workspace
 from tests.pipeline.postgres import Server, missing_programs, server
@@ -81,7 +81,7 @@ def _with_books(home: Path, first: date, last: date) -> Path:
     for path in search([opened.settings.landing]).files:
         catalogue.catalogue_file(opened, path)
     for session in sessions:
-        for stage in (raw, validated, books):
+        for stage in (raw, validated, books, bars, features):
             stage.build(opened, "MNQ", session.key, run_id="test")
     return home
 
@@ -100,7 +100,7 @@ def booked_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in search([opened.settings.landing]).files:
         catalogue.catalogue_file(opened, path)
     for day in days:
-        for stage in (raw, validated, books):
+        for stage in (raw, validated, books, bars, features):
             stage.build(opened, "MNQ", day, run_id="test")
     return home
 

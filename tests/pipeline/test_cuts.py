@@ -13,7 +13,16 @@ from strategy_lab_core.data.dbn_writer import write_dbn
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.types import NS_PER_SECOND, BookState, RecordFlag
 from strategy_lab_pipeline.settings import Settings
-from strategy_lab_pipeline.stages import backtests, books, catalogue, plan, raw, validated
+from strategy_lab_pipeline.stages import (
+    backtests,
+    bars,
+    books,
+    catalogue,
+    features,
+    plan,
+    raw,
+    validated,
+)
 from strategy_lab_pipeline.stages.landing import landing_files
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
@@ -77,7 +86,7 @@ def _run(home: Path, write: Callable[[Path], None]) -> Workspace:
     write(opened.settings.landing)
     for file in landing_files(opened):
         assert catalogue.catalogue_file(opened, file.path).status == "whole"
-    for stage in (raw, validated, books, backtests):
+    for stage in (raw, validated, books, bars, features, backtests):
         stage.build(opened, "MNQ", DAYS[-1], run_id="test")
     return opened
 

@@ -111,7 +111,7 @@ def test_defs__every_asset_says_what_it_is() -> None:
     """Each asset has a group, an owner, kinds, a description and, where it is made, a version."""
     graph = defs().resolve_asset_graph()
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
-        "landing_files", *CHAIN, "rolls", "reports",
+        "landing_files", *CHAIN, "rolls", "reports", "searches", "walk_forwards", "evidence",
     }  # fmt: skip
     for key in graph.get_all_asset_keys():
         node = graph.get(key)

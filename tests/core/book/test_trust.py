@@ -20,7 +20,8 @@ PHASES = (np.array([OPENED], np.int64), np.array([Phase.OPEN], np.uint8))
 def wellformed(tape: list[Record]) -> list[Record]:
     """Return the records that no row rule takes away."""
     priced = [r for r in tape if r.action == "R" or r.price is not None]
-    return [r for r in priced if r.action not in "AM" or (r.side != "N" and r.size)]
+    sized = [r for r in priced if r.action not in "AMTF" or r.size]
+    return [r for r in sized if r.action not in "AM" or r.side != "N"]
 
 
 def names(bits: int) -> set[str]:

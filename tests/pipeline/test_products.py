@@ -64,7 +64,7 @@ def test_products__age_what_depends_on_them_alone(opened: Workspace, tmp_path: P
     stale = plan.partition_plan(opened, "MNQ", DAY)
 
     assert stale is not None
-    assert stale.assets == (*plan.BOOKS, "backtest_runs")
+    assert stale.assets == (*plan.BOOKS, "bars", "features", "backtest_runs")
 
 
 def test_products__decide_what_a_run_costs(opened: Workspace, tmp_path: Path) -> None:

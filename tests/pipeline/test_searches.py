@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,8 @@ def test_build__an_interrupt_costs_one_pass(opened: Workspace, monkeypatch: Any)
 
 
 def _forget_trials(opened: Workspace) -> None:
-    with sqlite3.connect(opened.settings.home / "strategy_lab.db") as connection:
+    file = opened.settings.home / "strategy_lab.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
         for table in ("trials", "searches", "metrics", "runs"):
             connection.execute(f"DELETE FROM {table}")
         connection.execute("DELETE FROM materializations WHERE asset LIKE 'searches%'")

@@ -24,6 +24,7 @@ import psutil
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.processes import lives, process_token
 from strategy_lab_pipeline.settings import Settings
+from strategy_lab_pipeline.stages.research import PARTITIONS
 
 __all__ = [
     "Repair",
@@ -186,9 +187,7 @@ def run_reports(instance: dg.DagsterInstance) -> RunReport:
 
 def run_dynamic(instance: dg.DagsterInstance, job: str, asset: str, key: str) -> RunReport:
     """Execute one asset's partition that the instance may not know yet, as a run of its own."""
-    from strategy_lab_pipeline.defs.searches import PARTITIONS
-
-    instance.add_dynamic_partitions(str(PARTITIONS[asset].name), [key])
+    instance.add_dynamic_partitions(PARTITIONS[asset], [key])
     return _report(_execute(instance, job, [asset], key), asset, key)
 
 

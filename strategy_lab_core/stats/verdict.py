@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from strategy_lab_core.stats.evidence import Evidence, Luck, SharpeFigures
 
-__all__ = ["LEAST_SESSIONS", "Colour", "Light", "Verdict", "judge"]
+__all__ = ["LEAST_SESSIONS", "SAME_SESSIONS", "Colour", "Light", "Verdict", "judge"]
 
 LEAST_SESSIONS = 30  # below, no approximation behind the numbers holds
+SAME_SESSIONS = "Chosen and judged on the same sessions: only a walk-forward is out of sample."
 _LOW_OVERFITTING = 0.2
 _HALF = 0.5
 
@@ -227,7 +228,7 @@ def _change(colour: Colour, more: int | None) -> str:
 def _not_tested(evidence: Evidence, n_trials: int) -> tuple[str, ...]:
     """Return what the verdict takes for granted, a sentence each."""
     sentences = [
-        "Chosen and judged on the same sessions: only a walk-forward is out of sample.",
+        SAME_SESSIONS,
         "Trials that were not counted: ideas dropped before they were run count too.",
         "Other times: a market unlike that of these sessions.",
         "The simulation itself: fills, costs, latency and lookahead have their own probes.",

@@ -71,7 +71,9 @@ def rolls(
 
     rows = roll_rows(settings(), product, rule)
     title = f"rolls of {product} by the rule {rule}"
-    answer(rows, as_json, lambda found: people.print(table(title, found)))
+    shown = ("session", "from_symbol", "to_symbol", "cause", "gap_ticks", "missing")
+    short = [{name: row[name] for name in shown} for row in rows]
+    answer(rows, as_json, lambda _: people.print(table(title, short)))
 
 
 @app.command()

@@ -8,9 +8,8 @@ import dagster as dg
 from strategy_lab_pipeline.defs.jobs import run_search, session_chain, walk_window, weigh_evidence
 from strategy_lab_pipeline.defs.partitions import partition_key
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
-from strategy_lab_pipeline.defs.searches import PARTITIONS
 from strategy_lab_pipeline.stages import plan
-from strategy_lab_pipeline.stages.research import stale_research
+from strategy_lab_pipeline.stages.research import PARTITIONS, stale_research
 from strategy_lab_pipeline.stages.scope import TIMEZONE
 
 __all__ = ["nightly", "nightly_evidence", "nightly_searches", "nightly_walk_forwards"]
@@ -51,7 +50,7 @@ def _research(asset: str, job: Any, cron: str) -> dg.ScheduleDefinition:
         for problem in found.problems:
             context.log.warning(problem)
         keys = [key for stale, key in found.stale if stale == asset]
-        context.instance.add_dynamic_partitions(str(PARTITIONS[asset].name), keys)
+        context.instance.add_dynamic_partitions(PARTITIONS[asset], keys)
         for key in keys:
             yield dg.RunRequest(run_key=f"{night}:{asset}:{key}", partition_key=key)
         if not keys:

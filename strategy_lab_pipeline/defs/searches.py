@@ -14,14 +14,14 @@ from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import evidence as evidence_stage
 from strategy_lab_pipeline.stages import searches as search_stage
 from strategy_lab_pipeline.stages import walk_forwards as window_stage
+from strategy_lab_pipeline.stages.research import PARTITIONS
 from strategy_lab_pipeline.stages.search_files import find_search
 from strategy_lab_pipeline.stages.versions import code_version
 
-__all__ = ["PARTITIONS", "SEARCHES", "WINDOWS", "evidence", "searches", "walk_forwards"]
+__all__ = ["SEARCHES", "WINDOWS", "evidence", "searches", "walk_forwards"]
 
-SEARCHES = dg.DynamicPartitionsDefinition(name="searches")
-WINDOWS = dg.DynamicPartitionsDefinition(name="windows")
-PARTITIONS = {"searches": SEARCHES, "walk_forwards": WINDOWS, "evidence": SEARCHES}
+SEARCHES = dg.DynamicPartitionsDefinition(name=PARTITIONS["searches"])
+WINDOWS = dg.DynamicPartitionsDefinition(name=PARTITIONS["walk_forwards"])
 SESSIONS = [
     dg.AssetDep(asset, partition_mapping=dg.AllPartitionMapping())
     for asset in ("validated_ticks", "order_books")

@@ -21,6 +21,7 @@ from strategy_lab_core.report.verdict_page import render_verdict
 from strategy_lab_core.search.objective import OBJECTIVES
 from strategy_lab_core.stats.null import best_by_luck
 from strategy_lab_core.stats.reality import Reality, reality
+from strategy_lab_core.stats.verdict import SAME_SESSIONS
 from strategy_lab_core.types import Float2D
 from strategy_lab_pipeline.db.records import VerdictRow
 from strategy_lab_pipeline.errors import PipelineError
@@ -253,7 +254,7 @@ def _write(
     found: Reality,
     charts: Mapping[str, str],
 ) -> dict[str, Any]:
-    evidence = {
+    evidence: dict[str, Any] = {
         "search": search.name,
         "kind": series.kind,
         "product": search.experiment.product,
@@ -261,6 +262,8 @@ def _write(
         "sessions": [series.sessions[0], series.sessions[-1], len(series.sessions)],
         **found.to_dict(),
     }
+    if series.kind == "walk-forward":
+        evidence["verdict"]["not_tested"].remove(SAME_SESSIONS)
     draft.json("evidence.json", evidence)
     draft.text("evidence.html", render_verdict(evidence, charts))
     return {"rows": 1, "verdict": found.verdict.colour.value, "n_trials": found.verdict.n_trials}

@@ -8,7 +8,10 @@ from strategy_lab_pipeline.stages.search_files import SearchFile
 from strategy_lab_pipeline.stages.search_files import searches as read_searches
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["Stale", "stale_research"]
+__all__ = ["PARTITIONS", "Stale", "stale_research"]
+
+PARTITIONS = {"searches": "searches", "walk_forwards": "windows", "evidence": "searches"}
+"""The set of dynamic partitions of each asset."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def test_build__judges_a_walk_forward_out_of_sample(opened: Workspace) -> None:
     series = evidence.series_of(opened, search)
     earned = walk_forwards.published(opened, search)["net_profits"].explode().to_list()
     assert (series.returns[:, 0] * 10_000e6).round().astype(int).tolist() == earned
+    assert not any("same sessions" in each for each in found.evidence["verdict"]["not_tested"])
     json.dumps(found.evidence, allow_nan=False)
 
 

@@ -34,11 +34,22 @@ def walk_forward(reference: SEARCH, as_json: JSON = False) -> None:
     value = found["out_of_sample"]
     judged = "undefined" if value is None else f"{value:.4f}"
     title = f"{found['search']}: {found['objective']} {judged} over {found['sessions']} sessions"
-    hidden = ("key", "net_profits")
-    rows = [{name: cell for name, cell in row.items() if name not in hidden}
-            for row in found["windows"]]  # fmt: skip
+    rows = [_window(row) for row in found["windows"]]
     answer(found, as_json, lambda _: people.print(table(title, _short(rows))))
     raise typer.Exit(1 if found["failures"] else 0)
+
+
+def _window(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what fits a narrow terminal: `--json` has the rest."""
+    parameters = {name.removeprefix("parameter_"): value for name, value in row.items()
+                  if name.startswith("parameter_")}  # fmt: skip
+    return {
+        "test from": row["test_from"],
+        "trials": row["n_trials"],
+        "in sample": row["in_sample"],
+        "after": row["out_of_sample"],
+        **parameters,
+    }
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The charts of searches, walk-forwards and evidence."""
+"""The charts of searches and evidence."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import polars as pl
 
 from strategy_lab_core.report.charts import BLUE, GREY, ORANGE
 
-__all__ = ["heat_map", "logit_chart", "luck_chart", "progress_chart", "window_chart"]
+__all__ = ["heat_map", "logit_chart", "luck_chart", "progress_chart"]
 
 _WIDTH, _HEIGHT = 520, 240
 _BINS = 12  # of an axis with more values than that
@@ -60,31 +60,6 @@ def _cells(column: str, title: str, n_values: int) -> Any:
     if n_values > _BINS:
         return kind(f"{column}:Q", title=title, bin=alt.Bin(maxbins=_BINS))
     return kind(f"{column}:O", title=title, sort="ascending" if column == "x" else "descending")
-
-
-def window_chart(windows: pl.DataFrame, name: str) -> alt.LayerChart | alt.FacetChart:
-    """Draw the objective of each window, on its training and on its test.
-
-    Parameters
-    ----------
-    windows
-        Columns ``test_from``, ``in_sample``, ``out_of_sample``; a row for each window.
-    """
-    shown = windows.select("test_from", "in_sample", "out_of_sample").unpivot(
-        index="test_from", variable_name="side"
-    )
-    base = alt.Chart(
-        alt.InlineData(values=shown.drop_nulls().to_dicts()), width=_WIDTH, height=_HEIGHT
-    ).encode(
-        x=alt.X("test_from:O", title="first session of the test"),
-        y=alt.Y("value:Q", title=name),
-        color=alt.Color(
-            "side:N",
-            title=None,
-            scale=alt.Scale(domain=["in_sample", "out_of_sample"], range=[GREY, ORANGE]),
-        ),
-    )
-    return alt.layer(base.mark_line(), base.mark_point(filled=True))
 
 
 def logit_chart(logits: Sequence[float]) -> alt.Chart:

@@ -4,7 +4,7 @@ M. Lopez de Prado, M. J. Lewis (2019), "Detection of false investment strategies
 learning methods", Quantitative Finance 19(9), 1555-1565, doi:10.1080/14697688.2019.1622311,
 cluster the trials by the correlation of their returns; the distance sqrt((1 - r) / 2) is R. N.
 Mantegna's (1999, doi:10.1007/s100510050929) but for a factor. They choose the number of clusters
-by silhouettes, which finds far too few among independent series (docs/evidence.md), so that luck
+by silhouettes, which finds far too few among independent series, so that luck
 would be counted too low; here a fixed correlation cuts a tree of average linkage. Trials of one
 cluster are not quite the same, and the best of them is lucky too: a cluster of M counts r + (1 - r)
 M, r its mean correlation (D. H. Bailey, M. Lopez de Prado 2014, doi:10.3905/jpm.2014.40.5.094,

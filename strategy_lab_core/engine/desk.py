@@ -37,7 +37,19 @@ _LIMIT = int(RequestKind.LIMIT)  # an enum would compile `place` twice
 
 @inlined
 def _is_over_rate(sets: Sets, k: int, now_ns: int) -> bool:
-    n = sets.totals[k]["sent"] - sets.rules[k]["max_messages_per_second"]
+    """Say whether one more message would be too many within a second.
+
+    What was sent by a mark at least a second ago does not count; only where the rest could be too
+    much are the messages themselves looked at.
+    """
+    totals, limit = sets.totals[k], sets.rules[k]["max_messages_per_second"]
+    if now_ns - totals["mark_ns"] >= NS_PER_SECOND:
+        totals["sent_before"] = totals["sent_at_mark"]
+        totals["sent_at_mark"] = totals["sent"]
+        totals["mark_ns"] = now_ns
+    if totals["sent"] - totals["sent_before"] < limit:
+        return False
+    n = totals["sent"] - limit
     return n >= 0 and bool(message(sets.outbound[k], n)["send_ns"] > now_ns - NS_PER_SECOND)
 
 
@@ -62,7 +74,7 @@ def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
     return not (near_bid or near_ask)
 
 
-@part
+@inlined
 def send(sets: Sets, k: int, kind: int, order: int, lots: int, tick: int, now_ns: int) -> None:
     """Put a message into the line to the exchange; what the gateway rejects comes back later."""
     n = sets.totals[k]["sent"]
@@ -236,6 +248,22 @@ def place(
     now_ns: int,
 ) -> int:
     """Send a new order and return its slot, or -1 where a limit refuses it, which is counted."""
+    return _place(sets, k, kind, side, tick, lots, tag, trigger, seen, now_ns)
+
+
+@inlined
+def _place(
+    sets: Sets,
+    k: int,
+    kind: int,
+    side: int,
+    tick: int,
+    lots: int,
+    tag: int,
+    trigger: int,
+    seen: Int1D,
+    now_ns: int,
+) -> int:
     refusal = _why_senseless(sets, k, kind, side, tick, lots, trigger, seen)
     if refusal == SENT:
         refusal = _check_limits(sets, k, side, lots, now_ns)
@@ -273,7 +301,7 @@ def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int
         return _send_modify(sets, k, order, tick, lots, seen, now_ns)
     if kind == RequestKind.BRACKET:
         return _send_bracket(sets, k, request, seen, now_ns)
-    place(sets, k, kind, side, tick, lots, request[4], request[5], seen, now_ns)
+    _place(sets, k, kind, side, tick, lots, request[4], request[5], seen, now_ns)
     return SENT
 
 

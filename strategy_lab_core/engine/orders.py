@@ -9,6 +9,7 @@ from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, arrival, delay
+from strategy_lab_core.engine.own_levels import is_resting, link, unlink
 from strategy_lab_core.engine.queue import LOT, UNKNOWN_FRONT
 from strategy_lab_core.engine.state import (
     NEW_ORDERS,
@@ -37,6 +38,7 @@ __all__ = [
     "remaining",
     "rest",
     "sample",
+    "stir",
     "unlist",
     "wait_for_trigger",
 ]
@@ -77,7 +79,22 @@ def message(line: Records, n: int) -> Any:
 
 @inlined
 def has_room(sets: Sets, k: int, headroom: int) -> bool:
-    """Say whether every array of a set has room for what one step can write."""
+    """Say whether every array of a set has room for what one step can write.
+
+    Whatever is written to one of them moves one of four counters on: as long as those have not
+    moved by more than there was room for, nobody has to look again.
+    """
+    totals = sets.totals[k]
+    written = totals["sent"] + totals["answered"] + totals["heard"] + totals["samples"]
+    if written <= totals["roomy_until"]:
+        return True
+    totals["roomy_until"] = written + _room_left(sets, k, headroom)
+    return bool(written <= totals["roomy_until"])
+
+
+@part
+def _room_left(sets: Sets, k: int, headroom: int) -> int:
+    """Return how many rows can be written before some array has too little room for a step."""
     totals = sets.totals[k]
     room = min(
         sets.fills.shape[1] - totals["fills"],
@@ -88,13 +105,13 @@ def has_room(sets: Sets, k: int, headroom: int) -> bool:
     )
     if sets.log.shape[1] > 0:
         room = min(room, sets.log.shape[1] - totals["logged"])
-    return bool(room >= headroom and totals["free"] >= NEW_ORDERS)
+    return int(min(room - headroom, totals["free"] - NEW_ORDERS))
 
 
 @inlined
-def _stir(sets: Sets, k: int, heard_ns: int, cursor: Int1D) -> None:
-    """Note that set `k` has something to hear, and whether it has room for more."""
-    key = 2 * heard_ns
+def stir(sets: Sets, k: int, cursor: Int1D) -> None:
+    """Note that the market gave set `k` something to hear, and whether it has room for more."""
+    key = 2 * message(sets.inbound[k], sets.totals[k]["heard"])["arrive_ns"]
     sets.near[Near.DUE_KEY, k] = min(sets.near[Near.DUE_KEY, k], key)
     cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], key)
     cursor[Cursor.IS_STIRRED] = 1
@@ -107,7 +124,6 @@ def answer(
     sets: Sets,
     k: int,
     now_ns: int,
-    cursor: Int1D,
     kind: int,
     order: int,
     lots: int = 0,
@@ -118,9 +134,7 @@ def answer(
     n = sets.totals[k]["answered"]
     delay_ns = delay(sets.rules, sets.line, k, Leg.RESPONSE, n, now_ns)
     sets.totals[k]["answered"] = n + 1
-    heard_ns = post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
-    _stir(sets, k, heard_ns, cursor)
-    return heard_ns
+    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
 
 
 @inlined
@@ -152,6 +166,7 @@ def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: In
     sets.orders[k, order]["queue_ahead"] = queue_ahead
     sets.orders[k, order]["front"] = queue_ahead * LOT if queue_ahead >= 0 else UNKNOWN_FRONT
     sets.orders[k, order]["traded"] = 0
+    link(sets, k, order)
     sets.lists[k, Listed.RESTING, totals["resting"]] = order
     totals["resting"] += 1
     tick = sets.orders[k, order]["tick"]
@@ -198,13 +213,13 @@ def _find_best(sets: Sets, k: int) -> None:
             near[Near.BEST_ASK, k] = min(near[Near.BEST_ASK, k], tick)
 
 
-@part
+@inlined
 def leave_lists(sets: Sets, k: int, order: int) -> None:
     """Take an order out of what rests, and out of the stops."""
     totals = sets.totals[k]
-    left = unlist(sets.lists[k, Listed.RESTING], totals["resting"], order)
-    if left != totals["resting"]:
-        totals["resting"] = left
+    if is_resting(sets, k, order):
+        unlink(sets, k, order)
+        totals["resting"] = unlist(sets.lists[k, Listed.RESTING], totals["resting"], order)
         _find_best(sets, k)
     elif totals["stops"] > 0:
         totals["stops"] = unlist(sets.lists[k, Listed.STOPS], totals["stops"], order)
@@ -280,7 +295,7 @@ def fill_order(
     sets.fills[k, n]["queue_ahead"] = sets.orders[k, order]["queue_ahead"]
     sets.fills[k, n]["exchange_ns"] = now_ns
     kind = MessageKind.FILLED
-    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, cursor, kind, order, lots, tick, cost)
+    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, kind, order, lots, tick, cost)
     sets.fills[k, n]["tick"] = tick
     sets.fills[k, n]["lots"] = lots
     sets.fills[k, n]["is_maker"] = 1 if is_maker else 0
@@ -290,3 +305,4 @@ def fill_order(
     sample(sets, k, now_ns, cursor)
     if remaining(sets, k, order) == 0:
         end_order(sets, k, order, now_ns, EndReason.FILLED)
+    stir(sets, k, cursor)

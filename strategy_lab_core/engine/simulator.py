@@ -193,7 +193,7 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     if arriving["rejected_ns"] > 0:
         turn_back(sets, k, n, now_ns)
     elif arriving["kind"] == MessageKind.CANCEL:
-        accept_cancel(sets, k, order, now_ns, world.cursor)
+        accept_cancel(sets, k, order, now_ns)
     elif arriving["kind"] == MessageKind.MODIFY:
         tick, lots, is_live = arriving["tick"], arriving["lots"], is_open and is_trusted
         accept_modify(world.market, sets, k, order, tick, lots, now_ns, is_live, world.cursor)

@@ -34,6 +34,7 @@ __all__ = [
 
 NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
 NEW_ORDERS = 18  # most that one step can send: a call's requests, and two of a bracket
+_PRICES = 1024  # lists of resting orders on a side; a power of two
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
 
@@ -168,19 +169,22 @@ def _record(*fields: str) -> np.dtype[np.void]:
 
 # An order has a slot while anything about it is on its way; then it is written to the log.
 ORDER = _record(
-    "number",  # 0, 1, ... in the order of submission; -1 in a free slot
+    # What the market looks at, kept together:
     "side",  # +1 buy, -1 sell
+    "tick",  # limit, or the protection limit once a market order has arrived
+    "front",  # by price: modelled lots ahead, 1e-9 lots (`queue`)
+    "traded",  # by price: lots traded at its price since the level last changed
+    "next",  # in the list of its price while it rests (`own_levels`), these two
+    "previous",  # 0 while it does not rest
+    "size",
+    "filled",
+    "number",  # 0, 1, ... in the order of submission; -1 in a free slot
     "kind",  # OrderKind
     "tag",  # the strategy's own mark
-    "tick",  # limit, or the protection limit once a market order has arrived
-    "size",
     "trigger",  # of a stop, in ticks
-    "filled",
     "notional",  # sum of lots x tick over the fills
     "rank",  # the book's next arrival number when it began to rest
     "queue_ahead",  # lots before it then; -1 if it never rested, or the feed did not show them
-    "front",  # by price: modelled lots ahead, 1e-9 lots (`queue`)
-    "traded",  # by price: lots traded at its price since the level last changed
     "submit_ns",  # local
     "arrive_ns",  # exchange; -1 until then
     "end_ns",  # exchange; -1 while working
@@ -227,6 +231,9 @@ TOTAL = _record(
     "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
     "killed_ns",  # our time at which the loss limit was reached, 0 until then
     "is_stopped",  # 1 once its strategy has raised: it takes no part any more
+    "roomy_until",  # sum of the line's counters up to which no array can be short of room
+    # Messages sent by `mark_ns`, and by the mark before, at least a second earlier.
+    "mark_ns", "sent_at_mark", "sent_before",
 )  # fmt: skip
 
 
@@ -244,6 +251,7 @@ class Sets(NamedTuple):
     rules: Records  # the configuration
     lists: Int2D  # slots (shape: sets, `Listed`, slots)
     near: Int2D  # (shape: `Near`, sets)
+    heads: Int1D  # of the lists of resting orders, by side and price (`own_levels`), of all sets
     counts: Int2D  # (shape: sets, `Counted`, most reasons)
     line: Int2D  # what latencies depend on (`latency`), shared by all sets
 
@@ -259,6 +267,7 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
     totals["buy_stop"] = NO_ASK
     totals["sell_stop"] = NO_BID
     totals["next_trim_ns"] = NEVER
+    totals["roomy_until"] = -1
     near = np.zeros((len(Near), n_sets), np.int64)
     near[Near.BEST_BID] = NO_BID
     near[Near.BEST_ASK] = NO_ASK
@@ -274,6 +283,7 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
         rules=rules,
         lists=np.zeros((n_sets, len(Listed), 0), np.int64),
         near=near,
+        heads=np.zeros(2 * _PRICES, np.int64),
         counts=np.zeros((n_sets, len(Counted), reasons), np.int64),
         line=line,
     )

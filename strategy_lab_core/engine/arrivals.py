@@ -5,6 +5,7 @@ Also what a trade does to our stops. Which recorded lots an order then gets is i
 
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.exchange import take, unused_before
+from strategy_lab_core.engine.lines import outgoing, post_in
 from strategy_lab_core.engine.market import (
     Market,
     best_level,
@@ -16,8 +17,6 @@ from strategy_lab_core.engine.orders import (
     answer,
     end_order,
     leave_lists,
-    message,
-    post,
     remaining,
     rest,
     stir,
@@ -238,7 +237,7 @@ def turn_back(sets: Sets, k: int, n: int, now_ns: int) -> None:
     We hear it when the recorded row says, not before what was answered earlier. Matching never
     knew of it: a rejected order has no times at the exchange.
     """
-    rejected = message(sets.outbound[k], n)
+    rejected = outgoing(sets, k, n)
     order, kind, is_cancel = rejected["order"], MessageKind.MODIFY_REJECTED, 0
     if rejected["kind"] == MessageKind.NEW:
         kind = MessageKind.ENDED
@@ -246,9 +245,7 @@ def turn_back(sets: Sets, k: int, n: int, now_ns: int) -> None:
     elif rejected["kind"] == MessageKind.CANCEL:
         kind, is_cancel = MessageKind.CANCEL_REJECTED, 1
     back_ns = max(rejected["rejected_ns"] - now_ns, 0)
-    n_answers = sets.totals[k]["answered"]
-    sets.totals[k]["answered"] = n_answers + 1
-    post(sets.inbound[k], n_answers, now_ns, back_ns, kind, order, is_cancel, 0)
+    post_in(sets, k, now_ns, back_ns, kind, order, is_cancel, 0, 0)
 
 
 @part

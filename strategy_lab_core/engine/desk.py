@@ -7,7 +7,7 @@ breaks a limit is not sent, and counted by its `Refusal`.
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.latency import Leg, delay, rejected_after
-from strategy_lab_core.engine.orders import message, post
+from strategy_lab_core.engine.lines import is_sent_within, post_out
 from strategy_lab_core.engine.sheets import RequestKind
 from strategy_lab_core.engine.state import (
     Counted,
@@ -50,7 +50,7 @@ def _is_over_rate(sets: Sets, k: int, now_ns: int) -> bool:
     if totals["sent"] - totals["sent_before"] < limit:
         return False
     n = totals["sent"] - limit
-    return n >= 0 and bool(message(sets.outbound[k], n)["send_ns"] > now_ns - NS_PER_SECOND)
+    return bool(n >= 0 and is_sent_within(sets, k, n, now_ns - NS_PER_SECOND))
 
 
 @inlined
@@ -77,12 +77,12 @@ def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
 @inlined
 def send(sets: Sets, k: int, kind: int, order: int, lots: int, tick: int, now_ns: int) -> None:
     """Put a message into the line to the exchange; what the gateway rejects comes back later."""
-    n = sets.totals[k]["sent"]
-    sets.totals[k]["sent"] = n + 1
-    wait_ns = rejected_after(sets.rules, sets.line, k, now_ns)
-    entry_ns = 0 if wait_ns >= 0 else delay(sets.rules, sets.line, k, Leg.ENTRY, n, now_ns)
-    post(sets.outbound[k], n, now_ns, entry_ns, kind, order, lots, tick)
-    message(sets.outbound[k], n)["rejected_ns"] = now_ns + wait_ns if wait_ns >= 0 else 0
+    wait_ns, entry_ns, rejected_ns = rejected_after(sets.rules, sets.line, k, now_ns), 0, 0
+    if wait_ns >= 0:
+        rejected_ns = now_ns + wait_ns
+    else:
+        entry_ns = delay(sets.rules, sets.line, k, Leg.ENTRY, sets.totals[k]["sent"], now_ns)
+    post_out(sets, k, now_ns, entry_ns, kind, order, lots, tick, rejected_ns)
 
 
 @inlined

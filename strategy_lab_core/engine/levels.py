@@ -132,9 +132,10 @@ def play_level(
     level, action = rows.level[row], rows.action[row]
     if action == Action.CLEAR:
         clear_levels(market.book)
-    if level < 0 or (rows.side[row] != Side.BID and rows.side[row] != Side.ASK):
+    is_bid, is_ask = rows.side[row] == Side.BID, rows.side[row] == Side.ASK
+    if level < 0 or not (is_bid | is_ask):
         return
-    side = 1 if rows.side[row] == Side.BID else -1
+    side = 1 if is_bid else -1
     place = 2 * level + (0 if side > 0 else 1)
     before, after = market.book.lots[place], int(np.int64(rows.size[row]))
     set_level(market.book, place, after, row + 1)

@@ -3,12 +3,11 @@
 Who is filled by what is decided in `exchange`; what we know and when is in `desk`.
 """
 
-from typing import Any
-
 from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
-from strategy_lab_core.engine.latency import Leg, arrival, delay
+from strategy_lab_core.engine.latency import Leg, delay
+from strategy_lab_core.engine.lines import incoming, post_in
 from strategy_lab_core.engine.own_levels import is_resting, link, unlink
 from strategy_lab_core.engine.queue import LOT, UNKNOWN_FRONT
 from strategy_lab_core.engine.state import (
@@ -23,7 +22,7 @@ from strategy_lab_core.engine.state import (
     Near,
     Sets,
 )
-from strategy_lab_core.types import Int1D, Records
+from strategy_lab_core.types import Int1D
 
 __all__ = [
     "answer",
@@ -31,9 +30,7 @@ __all__ = [
     "fill_order",
     "has_room",
     "leave_lists",
-    "message",
     "narrow_watch",
-    "post",
     "release",
     "remaining",
     "rest",
@@ -42,39 +39,6 @@ __all__ = [
     "unlist",
     "wait_for_trigger",
 ]
-
-
-@inlined
-def post(
-    line: Records,
-    n: int,
-    sent_ns: int,
-    delay_ns: int,
-    kind: int,
-    order: int,
-    lots: int,
-    tick: int,
-    cost: int = 0,
-) -> int:
-    """Put a set's `n`-th message into its line and return when it arrives."""
-    mask = len(line) - 1
-    previous_ns = line[(n - 1) & mask]["arrive_ns"] if n > 0 else 0
-    arrives_ns = arrival(sent_ns, delay_ns, previous_ns)
-    place = n & mask
-    line[place]["send_ns"] = sent_ns
-    line[place]["arrive_ns"] = arrives_ns
-    line[place]["kind"] = kind
-    line[place]["order"] = order
-    line[place]["lots"] = lots
-    line[place]["tick"] = tick
-    line[place]["fee"] = cost
-    return arrives_ns
-
-
-@inlined
-def message(line: Records, n: int) -> Any:
-    """Return the `n`-th message of a set's line, while it has not been overwritten."""
-    return line[n & (len(line) - 1)]
 
 
 @inlined
@@ -111,7 +75,7 @@ def _room_left(sets: Sets, k: int, headroom: int) -> int:
 @inlined
 def stir(sets: Sets, k: int, cursor: Int1D) -> None:
     """Note that the market gave set `k` something to hear, and whether it has room for more."""
-    key = 2 * message(sets.inbound[k], sets.totals[k]["heard"])["arrive_ns"]
+    key = 2 * incoming(sets, k, sets.totals[k]["heard"])["arrive_ns"]
     sets.near[Near.DUE_KEY, k] = min(sets.near[Near.DUE_KEY, k], key)
     cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], key)
     cursor[Cursor.IS_STIRRED] = 1
@@ -133,8 +97,7 @@ def answer(
     """Send a response from the exchange and return when we shall hear it."""
     n = sets.totals[k]["answered"]
     delay_ns = delay(sets.rules, sets.line, k, Leg.RESPONSE, n, now_ns)
-    sets.totals[k]["answered"] = n + 1
-    return post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
+    return post_in(sets, k, now_ns, delay_ns, kind, order, lots, tick, cost)
 
 
 @inlined

@@ -70,15 +70,9 @@ class Cursor(IntEnum):
     TRADED_LOW = 25
     TELLS = 26  # 1 where sets are told of deliveries: called on the book, or a loss limit judged
     NEXT_PHASE_NS = 27  # when the phase after `PHASE` begins
-    PUBLISHED_TRADES = 28  # `TRADE_NUMBER` when the book was last sent on its way
-    PUBLISHED_BID = 29  # the best level then, and its lots
-    PUBLISHED_BID_SIZE = 30
-    PUBLISHED_ASK = 31
-    PUBLISHED_ASK_SIZE = 32
-    PUBLISHED_STATE = 33  # open and trusted
-    HEADROOM = 34  # rows that every array has to have left before a step
-    IS_OPEN = 35  # the phase `PHASE` is an open one
-    FOLLOWS_FEED = 36  # 1 where some set's messages take as long as the feed
+    HEADROOM = 28  # rows that every array has to have left before a step
+    IS_OPEN = 29  # the phase `PHASE` is an open one
+    FOLLOWS_FEED = 30  # 1 where some set's messages take as long as the feed
 
 
 class Near(IntEnum):
@@ -202,7 +196,6 @@ ORDER = _record(
     "sibling",  # number of the order that closes the same lots, -1 for none
     "wanted",  # size, filled lots included, that a sibling has left of it
 )
-# Each line is a ring, first in first out; a message's place is its number modulo the capacity.
 # `rejected_ns` is our time at which we hear that the gateway rejected it, 0 where it did not.
 MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee", "rejected_ns")
 FILL = _record(
@@ -220,6 +213,8 @@ TOTAL = _record(
     "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
     # Messages to the exchange written and handled there, responses written and handled by us.
     "sent", "arrived", "answered", "heard",
+    "sent_from", "answered_from",  # numbers of the messages at the first places of the lines
+    "last_arrive_ns", "last_heard_ns",  # of each line's last message
     "buy_stop", "sell_stop",  # first triggers of own stops, in ticks
     "trade_lots",  # of the recorded trade `trade_number`: what has not served us yet
     "trade_number",
@@ -244,6 +239,7 @@ class Sets(NamedTuple):
     log: Records  # orders of which nothing is on its way any more; no rows where none are kept
     outbound: Records  # messages to the exchange
     inbound: Records  # responses
+    sent_ns: Int2D  # our times of the last messages (shape: sets, at least a second's worth)
     fills: Records
     samples: Records
     used: Records
@@ -260,7 +256,7 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
     rows = _power_of_two(2 * room)
-    messages = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
+    a_second = _power_of_two(int(rules["max_messages_per_second"].max()) + 1)
     slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
     reasons = max(len(EndReason), len(Refusal))
     totals = np.zeros(n_sets, TOTAL)
@@ -274,8 +270,9 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
         log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
-        outbound=np.zeros((n_sets, messages), MESSAGE),
+        outbound=np.zeros((n_sets, rows), MESSAGE),
         inbound=np.zeros((n_sets, rows), MESSAGE),
+        sent_ns=np.zeros((n_sets, a_second), np.int64),
         fills=np.zeros((n_sets, rows), FILL),
         samples=np.zeros((n_sets, rows), SAMPLE),
         used=np.zeros((n_sets, rows), USED),
@@ -301,14 +298,11 @@ def with_room(sets: Sets, room: int) -> Sets:
         for name, used in in_use.items()
         if getattr(sets, name).shape[1] - int(used.max()) < room
     }
-    lines = {
-        "outbound": (totals["sent"], totals["arrived"]),
-        "inbound": (totals["answered"], totals["heard"]),
-    }
+    lines = {"outbound": ("sent", "arrived"), "inbound": ("answered", "heard")}
     larger |= {
-        name: _longer_line(getattr(sets, name), written)
+        name: _longer_line(getattr(sets, name), totals[f"{written}_from"], totals[written])
         for name, (written, read) in lines.items()
-        if getattr(sets, name).shape[1] - int((written - read).max()) < room
+        if getattr(sets, name).shape[1] - int((totals[written] - totals[read]).max()) < room
     }
     grown = sets._replace(**larger)
     if int(totals["free"].min()) < NEW_ORDERS:
@@ -339,13 +333,17 @@ def _longer(records: Records, used: Int1D) -> Records:
     return longer
 
 
-def _longer_line(line: Records, written: Int1D) -> Records:
-    """Return a ring of twice the capacity with the messages at their new places."""
+def _longer_line(line: Records, start: Int1D, written: Int1D) -> Records:
+    """Return a ring of twice the capacity with the messages at their new places.
+
+    `start` are the numbers of the messages at the first place (shape: sets).
+    """
     n_sets, capacity = line.shape
     longer = np.zeros((n_sets, 2 * capacity), line.dtype)
     for k in range(n_sets):
-        numbers = np.arange(max(int(written[k]) - capacity, 0), int(written[k]))
-        longer[k, numbers % (2 * capacity)] = line[k, numbers % capacity]
+        first = max(int(start[k]), int(written[k]) - capacity)
+        places = np.arange(first, int(written[k])) - int(start[k])
+        longer[k, places % (2 * capacity)] = line[k, places % capacity]
     return longer
 
 

@@ -5,6 +5,7 @@ Also what a trade does to our stops. Which recorded lots an order then gets is i
 
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.exchange import take, unused_before
+from strategy_lab_core.engine.lines import outgoing, post_in
 from strategy_lab_core.engine.market import (
     Market,
     best_level,
@@ -16,10 +17,9 @@ from strategy_lab_core.engine.orders import (
     answer,
     end_order,
     leave_lists,
-    message,
-    post,
     remaining,
     rest,
+    stir,
     wait_for_trigger,
 )
 from strategy_lab_core.engine.state import (
@@ -38,14 +38,21 @@ from strategy_lab_core.types import Int1D
 __all__ = ["accept_cancel", "accept_modify", "accept_new", "fire_stops", "turn_back"]
 
 
+@inlined
+def _reaches_own(sets: Sets, k: int, order: int) -> bool:
+    """Say whether the limit of an order is at or through an order of ours on the other side."""
+    if sets.orders[k, order]["side"] > 0:
+        return bool(sets.orders[k, order]["tick"] >= sets.near[Near.BEST_ASK, k])
+    return bool(sets.orders[k, order]["tick"] <= sets.near[Near.BEST_BID, k])
+
+
 @part
 def _crosses_own(market: Market, sets: Sets, k: int, order: int) -> bool:
     """Say whether an incoming order would reach an order of ours on the other side."""
-    side = sets.orders[k, order]["side"]
-    own = sets.near[Near.BEST_ASK if side > 0 else Near.BEST_BID, k]
-    if own in (NO_ASK, NO_BID) or side * sets.orders[k, order]["tick"] < side * own:
+    if not _reaches_own(sets, k, order):
         return False
-    lots = remaining(sets, k, order)
+    side, lots = sets.orders[k, order]["side"], remaining(sets, k, order)
+    own = sets.near[Near.BEST_ASK if side > 0 else Near.BEST_BID, k]
     return bool(unused_before(market, sets, k, side, own, lots) < lots)
 
 
@@ -89,9 +96,9 @@ def _may_rest(sets: Sets, k: int, kind: int) -> bool:
 
 
 @part
-def _reject(sets: Sets, k: int, order: int, now_ns: int, reason: int, cursor: Int1D) -> None:
+def _reject(sets: Sets, k: int, order: int, now_ns: int, reason: int) -> None:
     end_order(sets, k, order, now_ns, reason)
-    answer(sets, k, now_ns, cursor, MessageKind.ENDED, order)
+    answer(sets, k, now_ns, MessageKind.ENDED, order)
 
 
 @part
@@ -104,10 +111,26 @@ def _trade_and_rest(
     if remaining(sets, k, order) == 0:
         return
     if not _may_rest(sets, k, orders[k, order]["kind"]):
-        _reject(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED, cursor)
+        _reject(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
         return
-    ahead = lots_ahead(market, orders[k, order]["side"], orders[k, order]["tick"])
+    _join_queue(market, sets, k, order, cursor)
+
+
+@inlined
+def _join_queue(market: Market, sets: Sets, k: int, order: int, cursor: Int1D) -> None:
+    ahead = lots_ahead(market, sets.orders[k, order]["side"], sets.orders[k, order]["tick"])
     rest(sets, k, order, next_arrival(market), ahead, cursor)
+
+
+@inlined
+def _is_passive(market: Market, sets: Sets, k: int, order: int) -> bool:
+    """Say whether an order just joins a queue: a limit order that reaches nobody."""
+    arrived = sets.orders[k, order]
+    if arrived["kind"] not in (OrderKind.LIMIT, OrderKind.POST_ONLY):
+        return False
+    side = arrived["side"]
+    is_marketable = is_within(market, best_level(market, -side), side, arrived["tick"])
+    return not (is_marketable or _reaches_own(sets, k, order))
 
 
 @inlined
@@ -124,13 +147,25 @@ def accept_new(
     """Handle an order's arrival at the exchange: reject it, or trade and let the rest rest."""
     sets.orders[k, order]["arrive_ns"] = now_ns
     reason = _why_closed(is_open, is_trusted)
+    if reason == EndReason.WORKING and _is_passive(market, sets, k, order):
+        answer(sets, k, now_ns, MessageKind.ACCEPTED, order)
+        _join_queue(market, sets, k, order, cursor)
+    else:
+        _judge_new(market, sets, k, order, now_ns, reason, cursor)
+
+
+@part
+def _judge_new(
+    market: Market, sets: Sets, k: int, order: int, now_ns: int, reason: int, cursor: Int1D
+) -> None:
+    """Handle the arrival of an order that may do more than join a queue."""
     is_stop = sets.orders[k, order]["kind"] in (OrderKind.STOP, OrderKind.STOP_LIMIT)
     if reason == EndReason.WORKING and not is_stop:
         reason = _why_refused(market, sets, k, order)
     if reason != EndReason.WORKING:
-        _reject(sets, k, order, now_ns, reason, cursor)
+        _reject(sets, k, order, now_ns, reason)
         return
-    answer(sets, k, now_ns, cursor, MessageKind.ACCEPTED, order)
+    answer(sets, k, now_ns, MessageKind.ACCEPTED, order)
     if is_stop:
         wait_for_trigger(sets, k, order, cursor)
     else:
@@ -138,13 +173,13 @@ def accept_new(
 
 
 @inlined
-def accept_cancel(sets: Sets, k: int, order: int, now_ns: int, cursor: Int1D) -> None:
+def accept_cancel(sets: Sets, k: int, order: int, now_ns: int) -> None:
     """Handle a cancel's arrival: it comes too late where the order is already over."""
     if sets.orders[k, order]["end_reason"] != EndReason.WORKING:
-        answer(sets, k, now_ns, cursor, MessageKind.CANCEL_REJECTED, order)
+        answer(sets, k, now_ns, MessageKind.CANCEL_REJECTED, order)
         return
     end_order(sets, k, order, now_ns, EndReason.CANCELLED)
-    answer(sets, k, now_ns, cursor, MessageKind.ENDED, order)
+    answer(sets, k, now_ns, MessageKind.ENDED, order)
 
 
 @part
@@ -167,30 +202,30 @@ def accept_modify(
     """
     asked = sets.orders[k, order]
     if asked["end_reason"] != EndReason.WORKING or not is_live:
-        answer(sets, k, now_ns, cursor, MessageKind.MODIFY_REJECTED, order)
+        answer(sets, k, now_ns, MessageKind.MODIFY_REJECTED, order)
         return
     if lots <= asked["filled"]:
         end_order(sets, k, order, now_ns, EndReason.REMAINDER_CANCELLED)
-        answer(sets, k, now_ns, cursor, MessageKind.ENDED, order, 1)
+        answer(sets, k, now_ns, MessageKind.ENDED, order, 1)
         return
     if asked["kind"] not in (OrderKind.LIMIT, OrderKind.POST_ONLY):
         asked["size"] = lots  # a bracket takes lots off its stop: nothing else of it can change
-        answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
+        answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
         return
     old_tick, old_size = asked["tick"], asked["size"]
     asked["tick"] = tick
     asked["size"] = lots
     if tick == old_tick and lots <= old_size:
-        answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
+        answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
         return
     is_within_best = is_within(market, best_level(market, -asked["side"]), asked["side"], tick)
     would_trade = asked["kind"] == OrderKind.POST_ONLY and is_within_best
     if would_trade or _crosses_own(market, sets, k, order):
         asked["tick"] = old_tick
         asked["size"] = old_size
-        answer(sets, k, now_ns, cursor, MessageKind.MODIFY_REJECTED, order)
+        answer(sets, k, now_ns, MessageKind.MODIFY_REJECTED, order)
         return
-    answer(sets, k, now_ns, cursor, MessageKind.MODIFIED, order, lots, tick)
+    answer(sets, k, now_ns, MessageKind.MODIFIED, order, lots, tick)
     leave_lists(sets, k, order)
     _trade_and_rest(market, sets, k, order, now_ns, cursor)
 
@@ -202,7 +237,7 @@ def turn_back(sets: Sets, k: int, n: int, now_ns: int) -> None:
     We hear it when the recorded row says, not before what was answered earlier. Matching never
     knew of it: a rejected order has no times at the exchange.
     """
-    rejected = message(sets.outbound[k], n)
+    rejected = outgoing(sets, k, n)
     order, kind, is_cancel = rejected["order"], MessageKind.MODIFY_REJECTED, 0
     if rejected["kind"] == MessageKind.NEW:
         kind = MessageKind.ENDED
@@ -210,9 +245,7 @@ def turn_back(sets: Sets, k: int, n: int, now_ns: int) -> None:
     elif rejected["kind"] == MessageKind.CANCEL:
         kind, is_cancel = MessageKind.CANCEL_REJECTED, 1
     back_ns = max(rejected["rejected_ns"] - now_ns, 0)
-    n_answers = sets.totals[k]["answered"]
-    sets.totals[k]["answered"] = n_answers + 1
-    post(sets.inbound[k], n_answers, now_ns, back_ns, kind, order, is_cancel, 0)
+    post_in(sets, k, now_ns, back_ns, kind, order, is_cancel, 0, 0)
 
 
 @part
@@ -236,8 +269,10 @@ def fire_stops(
             if reason == EndReason.WORKING:
                 reason = _why_refused(market, sets, k, order)
             if reason != EndReason.WORKING:
-                _reject(sets, k, order, now_ns, reason, cursor)
+                _reject(sets, k, order, now_ns, reason)
             else:
                 _trade_and_rest(market, sets, k, order, now_ns, cursor)
+            if sets.totals[k]["heard"] < sets.totals[k]["answered"]:
+                stir(sets, k, cursor)
         cursor[Cursor.BUY_STOP] = min(cursor[Cursor.BUY_STOP], sets.totals[k]["buy_stop"])
         cursor[Cursor.SELL_STOP] = max(cursor[Cursor.SELL_STOP], sets.totals[k]["sell_stop"])

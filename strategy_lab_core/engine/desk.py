@@ -7,7 +7,7 @@ breaks a limit is not sent, and counted by its `Refusal`.
 from strategy_lab_core._jit import inlined, part
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.latency import Leg, delay, rejected_after
-from strategy_lab_core.engine.orders import message, post
+from strategy_lab_core.engine.lines import is_sent_within, post_out
 from strategy_lab_core.engine.sheets import RequestKind
 from strategy_lab_core.engine.state import (
     Counted,
@@ -37,8 +37,20 @@ _LIMIT = int(RequestKind.LIMIT)  # an enum would compile `place` twice
 
 @inlined
 def _is_over_rate(sets: Sets, k: int, now_ns: int) -> bool:
-    n = sets.totals[k]["sent"] - sets.rules[k]["max_messages_per_second"]
-    return n >= 0 and bool(message(sets.outbound[k], n)["send_ns"] > now_ns - NS_PER_SECOND)
+    """Say whether one more message would be too many within a second.
+
+    What was sent by a mark at least a second ago does not count; only where the rest could be too
+    much are the messages themselves looked at.
+    """
+    totals, limit = sets.totals[k], sets.rules[k]["max_messages_per_second"]
+    if now_ns - totals["mark_ns"] >= NS_PER_SECOND:
+        totals["sent_before"] = totals["sent_at_mark"]
+        totals["sent_at_mark"] = totals["sent"]
+        totals["mark_ns"] = now_ns
+    if totals["sent"] - totals["sent_before"] < limit:
+        return False
+    n = totals["sent"] - limit
+    return bool(n >= 0 and is_sent_within(sets, k, n, now_ns - NS_PER_SECOND))
 
 
 @inlined
@@ -62,15 +74,15 @@ def _is_far(sets: Sets, k: int, tick: int, seen: Int1D) -> bool:
     return not (near_bid or near_ask)
 
 
-@part
+@inlined
 def send(sets: Sets, k: int, kind: int, order: int, lots: int, tick: int, now_ns: int) -> None:
     """Put a message into the line to the exchange; what the gateway rejects comes back later."""
-    n = sets.totals[k]["sent"]
-    sets.totals[k]["sent"] = n + 1
-    wait_ns = rejected_after(sets.rules, sets.line, k, now_ns)
-    entry_ns = 0 if wait_ns >= 0 else delay(sets.rules, sets.line, k, Leg.ENTRY, n, now_ns)
-    post(sets.outbound[k], n, now_ns, entry_ns, kind, order, lots, tick)
-    message(sets.outbound[k], n)["rejected_ns"] = now_ns + wait_ns if wait_ns >= 0 else 0
+    wait_ns, entry_ns, rejected_ns = rejected_after(sets.rules, sets.line, k, now_ns), 0, 0
+    if wait_ns >= 0:
+        rejected_ns = now_ns + wait_ns
+    else:
+        entry_ns = delay(sets.rules, sets.line, k, Leg.ENTRY, sets.totals[k]["sent"], now_ns)
+    post_out(sets, k, now_ns, entry_ns, kind, order, lots, tick, rejected_ns)
 
 
 @inlined
@@ -236,6 +248,22 @@ def place(
     now_ns: int,
 ) -> int:
     """Send a new order and return its slot, or -1 where a limit refuses it, which is counted."""
+    return _place(sets, k, kind, side, tick, lots, tag, trigger, seen, now_ns)
+
+
+@inlined
+def _place(
+    sets: Sets,
+    k: int,
+    kind: int,
+    side: int,
+    tick: int,
+    lots: int,
+    tag: int,
+    trigger: int,
+    seen: Int1D,
+    now_ns: int,
+) -> int:
     refusal = _why_senseless(sets, k, kind, side, tick, lots, trigger, seen)
     if refusal == SENT:
         refusal = _check_limits(sets, k, side, lots, now_ns)
@@ -273,7 +301,7 @@ def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int
         return _send_modify(sets, k, order, tick, lots, seen, now_ns)
     if kind == RequestKind.BRACKET:
         return _send_bracket(sets, k, request, seen, now_ns)
-    place(sets, k, kind, side, tick, lots, request[4], request[5], seen, now_ns)
+    _place(sets, k, kind, side, tick, lots, request[4], request[5], seen, now_ns)
     return SENT
 
 

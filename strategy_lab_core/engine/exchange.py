@@ -40,9 +40,7 @@ __all__ = [
 @inlined
 def is_watched(cursor: Int1D, side: int, tick: int) -> bool:
     """Say whether some set may have an order on `side` at `tick` or where it would trade first."""
-    if side > 0:
-        return bool(cursor[Cursor.WATCH_BID] >= tick)
-    return bool(cursor[Cursor.WATCH_ASK] <= tick)
+    return bool(side * cursor[Cursor.WATCH_BID if side > 0 else Cursor.WATCH_ASK] >= side * tick)
 
 
 @inlined

@@ -20,6 +20,7 @@ __all__ = [
     "Seen",
     "deliver",
     "is_ring_full",
+    "last_place",
     "next_delivery_ns",
     "push",
     "quiet_feed",
@@ -48,10 +49,8 @@ class Seen(IntEnum):
 class End(IntEnum):
     """Rows of `Feed.ends`."""
 
-    DRAFT = 0  # the row being written
-    PUSHED = 1  # the last that was sent on its way
-    SEEN = 2  # the last that was delivered
-    COUNTS = 3  # rows delivered, rows pushed
+    SEEN = 0  # the last that was delivered
+    COUNTS = 1  # rows delivered, rows pushed
 
 
 class Feed(NamedTuple):
@@ -71,19 +70,16 @@ def quiet_feed(capacity: int) -> Feed:
 
 
 @inlined
-def push(feed: Feed) -> bool:
-    """Send the draft on its way if it differs from the last row in more than its times."""
-    draft, pushed, counts = feed.ends[End.DRAFT], feed.ends[End.PUSHED], feed.ends[End.COUNTS]
-    is_news = counts[1] == 0
-    for i in range(Seen.BID, len(draft)):
-        is_news = is_news or draft[i] != pushed[i]
-    if is_news:
-        place = counts[1] & (len(feed.ring) - 1)
-        for i in range(len(draft)):
-            pushed[i] = draft[i]
-            feed.ring[place, i] = draft[i]
-        counts[1] += 1
-    return bool(is_news)
+def last_place(feed: Feed) -> int:
+    """Return the place of the row that was pushed last; before the first one, of zeros."""
+    return int((feed.ends[End.COUNTS, 1] - 1) & (len(feed.ring) - 1))
+
+
+@inlined
+def push(feed: Feed) -> int:
+    """Send a row on its way, and return its place in the ring, to be written."""
+    feed.ends[End.COUNTS, 1] += 1
+    return last_place(feed)
 
 
 @inlined
@@ -102,10 +98,12 @@ def next_delivery_ns(feed: Feed) -> int:
 
 
 @inlined
-def deliver(feed: Feed) -> None:
-    """Take the next row out of the ring: it is what the strategy sees from now on."""
-    delivered = feed.ends[End.COUNTS, 0]
-    place = delivered & (len(feed.ring) - 1)
+def deliver(feed: Feed, until_ns: int) -> None:
+    """Take the next row out of the ring, and those up to `until_ns`: we see the last of them."""
+    mask, pushed = len(feed.ring) - 1, feed.ends[End.COUNTS, 1]
+    delivered = feed.ends[End.COUNTS, 0] + 1
+    while delivered < pushed and feed.ring[delivered & mask, Seen.LOCAL_NS] <= until_ns:
+        delivered += 1
     for i in range(feed.ends.shape[1]):
-        feed.ends[End.SEEN, i] = feed.ring[place, i]
-    feed.ends[End.COUNTS, 0] = delivered + 1
+        feed.ends[End.SEEN, i] = feed.ring[(delivered - 1) & mask, i]
+    feed.ends[End.COUNTS, 0] = delivered

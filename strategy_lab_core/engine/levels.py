@@ -13,6 +13,7 @@ from strategy_lab_core.book.level_kernels import clear_levels, set_level
 from strategy_lab_core.engine.exchange import fill_reached, is_watched, trade_left, watched
 from strategy_lab_core.engine.market import UNBOUNDED, Market, lots_at_level, next_level
 from strategy_lab_core.engine.orders import fill_order, narrow_watch, remaining
+from strategy_lab_core.engine.own_levels import first_at, set_of, slot_of
 from strategy_lab_core.engine.queue import LOT, front_after_change, lots_beyond
 from strategy_lab_core.engine.rules import EXPONENT_SCALE
 from strategy_lab_core.engine.state import Cursor, Listed, Sets
@@ -86,21 +87,13 @@ def _move(sets: Sets, k: int, order: int, before: int, after: int, was_hidden: b
 
 
 @inlined
-def _move_all(
-    sets: Sets, side: int, tick: int, before: int, after: int, was_hidden: bool, cursor: Int1D
-) -> None:
-    is_hit = False
-    for k in range(len(sets.totals)):
-        if not watched(sets, k, side, tick):
-            continue
-        is_hit = True
-        for i in range(sets.totals[k]["resting"]):
-            order = sets.lists[k, Listed.RESTING, i]
-            mine = sets.orders[k, order]
-            if mine["side"] == side and mine["tick"] == tick:
-                _move(sets, k, order, before, after, was_hidden)
-    if not is_hit:
-        narrow_watch(sets, cursor)
+def _move_all(sets: Sets, side: int, tick: int, before: int, after: int, was_hidden: bool) -> None:
+    reference = first_at(sets, side, tick)
+    while reference != 0:
+        k, order = set_of(reference), slot_of(reference)
+        if sets.orders[k, order]["tick"] == tick:
+            _move(sets, k, order, before, after, was_hidden)
+        reference = sets.orders[k, order]["next"]
 
 
 @inlined
@@ -119,8 +112,7 @@ def _react(
     tick, after = market.level_tick[level], lots_at_level(market, side, level)
     if market.window == UNBOUNDED and before == 0:
         was_hidden = was_hidden or next_level(market, side, level) < 0
-    if is_watched(cursor, side, tick):
-        _move_all(sets, side, tick, before, after, was_hidden, cursor)
+    _move_all(sets, side, tick, before, after, was_hidden)
     can_arrive = after > before and not was_hidden and market.window != _TOP_OF_BOOK
     if can_arrive and is_watched(cursor, -side, tick):
         fill_reached(sets, -side, tick, row + 1, after - before, now_ns, cursor)
@@ -140,15 +132,16 @@ def play_level(
     level, action = rows.level[row], rows.action[row]
     if action == Action.CLEAR:
         clear_levels(market.book)
-    if level < 0 or (rows.side[row] != Side.BID and rows.side[row] != Side.ASK):
+    is_bid, is_ask = rows.side[row] == Side.BID, rows.side[row] == Side.ASK
+    if level < 0 or not (is_bid | is_ask):
         return
-    side = 1 if rows.side[row] == Side.BID else -1
+    side = 1 if is_bid else -1
     place = 2 * level + (0 if side > 0 else 1)
     before, after = market.book.lots[place], int(np.int64(rows.size[row]))
     set_level(market.book, place, after, row + 1)
     if not is_live or action == Action.CANCEL or before == after:
         return
     tick = market.level_tick[level]
-    if is_watched(cursor, side, tick) or is_watched(cursor, -side, tick):
+    if first_at(sets, side, tick) != 0 or is_watched(cursor, -side, tick):
         was_hidden = action == Action.ADD or rows.flags[row] & SNAPSHOT != 0
         _react(market, sets, side, level, before, was_hidden, row, now_ns, cursor)

@@ -122,16 +122,41 @@ def lots_at_level(market: Market, side: int, level: int) -> int:
     return int(market.book.lots[2 * level + (0 if side > 0 else 1)])
 
 
+@inlined
+def _has_price(market: Market, level: int, tick: int) -> bool:
+    return 0 <= level < len(market.level_tick) and bool(market.level_tick[level] == tick)
+
+
 @part
+def _level_from(market: Market, tick: int) -> int:
+    """Return the first level whose price is not below `tick`."""
+    return int(np.searchsorted(market.level_tick, tick))
+
+
+@inlined
+def _level_near(market: Market, side: int, tick: int) -> int:
+    """Return the level of a price, or the one that it would be inserted before.
+
+    Around the best price hardly a tick is without a level: it is as many levels away as ticks.
+    """
+    best = best_level(market, side)
+    if best >= 0:
+        level = best + tick - market.level_tick[best]
+        if _has_price(market, level, tick):
+            return int(level)
+    return _level_from(market, tick)
+
+
+@inlined
 def lots_ahead(market: Market, side: int, tick: int) -> int:
     """Return the displayed lots of a side at any price, 0 where the book has no such level.
 
     -1 where a feed by price does not show whether anybody is there: the price is worse than its
     last level.
     """
-    level = int(np.searchsorted(market.level_tick, tick))
+    level = _level_near(market, side, tick)
     lots = 0
-    if level < len(market.level_tick) and market.level_tick[level] == tick:
+    if _has_price(market, level, tick):
         lots = lots_at_level(market, side, level)
     if lots == 0 and market.window != BY_ORDER and not _is_shown(market, side, level):
         return -1

@@ -3,12 +3,12 @@
 Who is filled by what is decided in `exchange`; what we know and when is in `desk`.
 """
 
-from typing import Any
-
 from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
-from strategy_lab_core.engine.latency import Leg, arrival, delay
+from strategy_lab_core.engine.latency import Leg, delay
+from strategy_lab_core.engine.lines import incoming, post_in
+from strategy_lab_core.engine.own_levels import is_resting, link, unlink
 from strategy_lab_core.engine.queue import LOT, UNKNOWN_FRONT
 from strategy_lab_core.engine.state import (
     NEW_ORDERS,
@@ -22,7 +22,7 @@ from strategy_lab_core.engine.state import (
     Near,
     Sets,
 )
-from strategy_lab_core.types import Int1D, Records
+from strategy_lab_core.types import Int1D
 
 __all__ = [
     "answer",
@@ -30,54 +30,35 @@ __all__ = [
     "fill_order",
     "has_room",
     "leave_lists",
-    "message",
     "narrow_watch",
-    "post",
     "release",
     "remaining",
     "rest",
     "sample",
+    "stir",
     "unlist",
     "wait_for_trigger",
 ]
 
 
 @inlined
-def post(
-    line: Records,
-    n: int,
-    sent_ns: int,
-    delay_ns: int,
-    kind: int,
-    order: int,
-    lots: int,
-    tick: int,
-    cost: int = 0,
-) -> int:
-    """Put a set's `n`-th message into its line and return when it arrives."""
-    mask = len(line) - 1
-    previous_ns = line[(n - 1) & mask]["arrive_ns"] if n > 0 else 0
-    arrives_ns = arrival(sent_ns, delay_ns, previous_ns)
-    place = n & mask
-    line[place]["send_ns"] = sent_ns
-    line[place]["arrive_ns"] = arrives_ns
-    line[place]["kind"] = kind
-    line[place]["order"] = order
-    line[place]["lots"] = lots
-    line[place]["tick"] = tick
-    line[place]["fee"] = cost
-    return arrives_ns
-
-
-@inlined
-def message(line: Records, n: int) -> Any:
-    """Return the `n`-th message of a set's line, while it has not been overwritten."""
-    return line[n & (len(line) - 1)]
-
-
-@inlined
 def has_room(sets: Sets, k: int, headroom: int) -> bool:
-    """Say whether every array of a set has room for what one step can write."""
+    """Say whether every array of a set has room for what one step can write.
+
+    Whatever is written to one of them moves one of four counters on: as long as those have not
+    moved by more than there was room for, nobody has to look again.
+    """
+    totals = sets.totals[k]
+    written = totals["sent"] + totals["answered"] + totals["heard"] + totals["samples"]
+    if written <= totals["roomy_until"]:
+        return True
+    totals["roomy_until"] = written + _room_left(sets, k, headroom)
+    return bool(written <= totals["roomy_until"])
+
+
+@part
+def _room_left(sets: Sets, k: int, headroom: int) -> int:
+    """Return how many rows can be written before some array has too little room for a step."""
     totals = sets.totals[k]
     room = min(
         sets.fills.shape[1] - totals["fills"],
@@ -88,13 +69,13 @@ def has_room(sets: Sets, k: int, headroom: int) -> bool:
     )
     if sets.log.shape[1] > 0:
         room = min(room, sets.log.shape[1] - totals["logged"])
-    return bool(room >= headroom and totals["free"] >= NEW_ORDERS)
+    return int(min(room - headroom, totals["free"] - NEW_ORDERS))
 
 
 @inlined
-def _stir(sets: Sets, k: int, heard_ns: int, cursor: Int1D) -> None:
-    """Note that set `k` has something to hear, and whether it has room for more."""
-    key = 2 * heard_ns
+def stir(sets: Sets, k: int, cursor: Int1D) -> None:
+    """Note that the market gave set `k` something to hear, and whether it has room for more."""
+    key = 2 * incoming(sets, k, sets.totals[k]["heard"])["arrive_ns"]
     sets.near[Near.DUE_KEY, k] = min(sets.near[Near.DUE_KEY, k], key)
     cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], key)
     cursor[Cursor.IS_STIRRED] = 1
@@ -107,7 +88,6 @@ def answer(
     sets: Sets,
     k: int,
     now_ns: int,
-    cursor: Int1D,
     kind: int,
     order: int,
     lots: int = 0,
@@ -117,10 +97,7 @@ def answer(
     """Send a response from the exchange and return when we shall hear it."""
     n = sets.totals[k]["answered"]
     delay_ns = delay(sets.rules, sets.line, k, Leg.RESPONSE, n, now_ns)
-    sets.totals[k]["answered"] = n + 1
-    heard_ns = post(sets.inbound[k], n, now_ns, delay_ns, kind, order, lots, tick, cost)
-    _stir(sets, k, heard_ns, cursor)
-    return heard_ns
+    return post_in(sets, k, now_ns, delay_ns, kind, order, lots, tick, cost)
 
 
 @inlined
@@ -152,6 +129,7 @@ def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: In
     sets.orders[k, order]["queue_ahead"] = queue_ahead
     sets.orders[k, order]["front"] = queue_ahead * LOT if queue_ahead >= 0 else UNKNOWN_FRONT
     sets.orders[k, order]["traded"] = 0
+    link(sets, k, order)
     sets.lists[k, Listed.RESTING, totals["resting"]] = order
     totals["resting"] += 1
     tick = sets.orders[k, order]["tick"]
@@ -198,13 +176,13 @@ def _find_best(sets: Sets, k: int) -> None:
             near[Near.BEST_ASK, k] = min(near[Near.BEST_ASK, k], tick)
 
 
-@part
+@inlined
 def leave_lists(sets: Sets, k: int, order: int) -> None:
     """Take an order out of what rests, and out of the stops."""
     totals = sets.totals[k]
-    left = unlist(sets.lists[k, Listed.RESTING], totals["resting"], order)
-    if left != totals["resting"]:
-        totals["resting"] = left
+    if is_resting(sets, k, order):
+        unlink(sets, k, order)
+        totals["resting"] = unlist(sets.lists[k, Listed.RESTING], totals["resting"], order)
         _find_best(sets, k)
     elif totals["stops"] > 0:
         totals["stops"] = unlist(sets.lists[k, Listed.STOPS], totals["stops"], order)
@@ -280,7 +258,7 @@ def fill_order(
     sets.fills[k, n]["queue_ahead"] = sets.orders[k, order]["queue_ahead"]
     sets.fills[k, n]["exchange_ns"] = now_ns
     kind = MessageKind.FILLED
-    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, cursor, kind, order, lots, tick, cost)
+    sets.fills[k, n]["local_ns"] = answer(sets, k, now_ns, kind, order, lots, tick, cost)
     sets.fills[k, n]["tick"] = tick
     sets.fills[k, n]["lots"] = lots
     sets.fills[k, n]["is_maker"] = 1 if is_maker else 0
@@ -290,3 +268,4 @@ def fill_order(
     sample(sets, k, now_ns, cursor)
     if remaining(sets, k, order) == 0:
         end_order(sets, k, order, now_ns, EndReason.FILLED)
+    stir(sets, k, cursor)

@@ -19,7 +19,7 @@ from strategy_lab_core.engine.exchange import (
     trade_left,
     watched,
 )
-from strategy_lab_core.engine.feed import End, Feed, Seen, is_ring_full, push
+from strategy_lab_core.engine.feed import End, Feed, Seen, is_ring_full, last_place, push
 from strategy_lab_core.engine.feed_latency import note_sent
 from strategy_lab_core.engine.levels import play_level, play_queues
 from strategy_lab_core.engine.market import (
@@ -52,7 +52,8 @@ def start_cursor(*, end_ns: int, flatten_ns: int, calls: int) -> Int1D:
     """Return the numbers of a pass that has not begun."""
     cursor = np.zeros(len(Cursor), np.int64)
     cursor[Cursor.PHASE] = -1
-    cursor[Cursor.PUBLISHED_STATE] = -1
+    cursor[Cursor.TRADED_HIGH] = NO_BID
+    cursor[Cursor.TRADED_LOW] = NO_ASK
     cursor[Cursor.WATCH_BID] = NO_BID
     cursor[Cursor.WATCH_ASK] = NO_ASK
     cursor[Cursor.BUY_STOP] = NO_ASK
@@ -207,53 +208,59 @@ def _mark(market: Market, cursor: Int1D, bid: int, ask: int) -> None:
 
 
 @inlined
-def _is_news(world: World, bid: int, ask: int, bid_size: int, ask_size: int, state: int) -> bool:
-    """Say whether anything that is seen may have changed since the last time, and keep it.
+def _is_news(world: World, bid: int, ask: int, bid_size: int, ask_size: int, is_open: int) -> bool:
+    """Say whether anything that is seen has changed since the last row of the feed.
 
     No branches: in a busy market each of these is a coin toss, all of them together are not.
     """
-    cursor = world.cursor
-    changes = (cursor[Cursor.PUBLISHED_BID] ^ bid) | (cursor[Cursor.PUBLISHED_ASK] ^ ask)
-    changes |= cursor[Cursor.PUBLISHED_BID_SIZE] ^ bid_size
-    changes |= cursor[Cursor.PUBLISHED_ASK_SIZE] ^ ask_size
-    changes |= cursor[Cursor.PUBLISHED_STATE] ^ state
-    changes |= cursor[Cursor.PUBLISHED_TRADES] ^ cursor[Cursor.TRADE_NUMBER]
-    if changes == 0:
-        return False
-    cursor[Cursor.PUBLISHED_BID] = bid
-    cursor[Cursor.PUBLISHED_ASK] = ask
-    cursor[Cursor.PUBLISHED_BID_SIZE] = bid_size
-    cursor[Cursor.PUBLISHED_ASK_SIZE] = ask_size
-    cursor[Cursor.PUBLISHED_STATE] = state
-    cursor[Cursor.PUBLISHED_TRADES] = cursor[Cursor.TRADE_NUMBER]
-    return True
+    cursor, last = world.cursor, world.feed.ring[last_place(world.feed)]
+    changes = (last[Seen.BID] ^ bid) | (last[Seen.BID_SIZE] ^ bid_size)
+    changes |= (last[Seen.ASK] ^ ask) | (last[Seen.ASK_SIZE] ^ ask_size)
+    changes |= (last[Seen.BOUGHT] ^ cursor[Cursor.BOUGHT]) | (last[Seen.SOLD] ^ cursor[Cursor.SOLD])
+    changes |= last[Seen.LAST_TICK] ^ cursor[Cursor.LAST_TICK]
+    changes |= (last[Seen.IS_OPEN] ^ is_open) | (last[Seen.IS_TRUSTED] ^ cursor[Cursor.IS_TRUSTED])
+    return bool(changes != 0 or world.feed.ends[End.COUNTS, 1] == 0)
 
 
 @inlined
-def _publish(world: World, row: int, is_open: bool) -> None:
+def _publish(world: World, row: int) -> None:
     """Send the book at an event's end on its way to us, and keep the quote for the accounts."""
     market, cursor, feed = world.market, world.cursor, world.feed
     bid, ask = best_level(market, 1), best_level(market, -1)
-    bid_size = lots_at_level(market, 1, bid) if bid >= 0 else 0
-    ask_size = lots_at_level(market, -1, ask) if ask >= 0 else 0
-    state = 2 * cursor[Cursor.IS_TRUSTED] + (1 if is_open else 0)
-    if not _is_news(world, bid, ask, bid_size, ask_size, state):
+    bid_tick, bid_size, ask_tick, ask_size = 0, 0, 0, 0
+    if bid >= 0:
+        bid_tick, bid_size = market.level_tick[bid], lots_at_level(market, 1, bid)
+    if ask >= 0:
+        ask_tick, ask_size = market.level_tick[ask], lots_at_level(market, -1, ask)
+    is_open = cursor[Cursor.IS_OPEN]
+    if not _is_news(world, bid_tick, ask_tick, bid_size, ask_size, is_open):
         return
-    news = feed.ends[End.DRAFT]
+    news = feed.ring[push(feed)]
     news[Seen.LOCAL_NS] = world.tape.local_ns[row]
     news[Seen.EXCHANGE_NS] = world.tape.event_ns[row]
-    news[Seen.BID] = market.level_tick[bid] if bid >= 0 else 0
+    news[Seen.BID] = bid_tick
     news[Seen.BID_SIZE] = bid_size
-    news[Seen.ASK] = market.level_tick[ask] if ask >= 0 else 0
+    news[Seen.ASK] = ask_tick
     news[Seen.ASK_SIZE] = ask_size
     news[Seen.BOUGHT] = cursor[Cursor.BOUGHT]
     news[Seen.SOLD] = cursor[Cursor.SOLD]
     news[Seen.LAST_TICK] = cursor[Cursor.LAST_TICK]
-    news[Seen.IS_OPEN] = 1 if is_open else 0
+    news[Seen.IS_OPEN] = is_open
     news[Seen.IS_TRUSTED] = cursor[Cursor.IS_TRUSTED]
-    if push(feed) and (cursor[Cursor.TELLS] == 1 or is_ring_full(feed)):
+    if cursor[Cursor.TELLS] == 1 or is_ring_full(feed):
         cursor[Cursor.IS_STIRRED] = 1
     _mark(market, cursor, bid, ask)
+
+
+@inlined
+def _reach_stops(world: World, sets: Sets, now_ns: int, is_open: bool, is_trusted: bool) -> None:
+    """Let the event's trades trigger stops; the next event's begin anew."""
+    cursor = world.cursor
+    is_reached = cursor[Cursor.TRADED_HIGH] >= cursor[Cursor.BUY_STOP]
+    if is_reached or cursor[Cursor.TRADED_LOW] <= cursor[Cursor.SELL_STOP]:
+        fire_stops(world.market, sets, now_ns, is_open, is_trusted, cursor)
+    cursor[Cursor.TRADED_HIGH] = NO_BID
+    cursor[Cursor.TRADED_LOW] = NO_ASK
 
 
 @inlined
@@ -266,8 +273,6 @@ def play_event(world: World, sets: Sets) -> None:
         _begin_phase(world, now_ns)
     is_open = cursor[Cursor.IS_OPEN] == 1
     cursor[Cursor.TRADE_SIDE] = 0
-    cursor[Cursor.TRADED_HIGH] = NO_BID
-    cursor[Cursor.TRADED_LOW] = NO_ASK
     if cursor[Cursor.FOLLOWS_FEED] == 1:
         note_sent(tape, sets.line, row)
     while True:
@@ -278,7 +283,6 @@ def play_event(world: World, sets: Sets) -> None:
     cursor[Cursor.ROW] = row + 1
     is_trusted = tape.is_trusted[row]
     cursor[Cursor.IS_TRUSTED] = 1 if is_trusted else 0
-    is_reached = cursor[Cursor.TRADED_HIGH] >= cursor[Cursor.BUY_STOP]
-    if is_reached or cursor[Cursor.TRADED_LOW] <= cursor[Cursor.SELL_STOP]:
-        fire_stops(world.market, sets, now_ns, is_open, is_trusted, cursor)
-    _publish(world, row, is_open)
+    if cursor[Cursor.TRADED_HIGH] != NO_BID:
+        _reach_stops(world, sets, now_ns, is_open, is_trusted)
+    _publish(world, row)

@@ -2,7 +2,8 @@
 
 from strategy_lab_core._jit import inlined
 from strategy_lab_core.engine.brackets import protect, take_off_sibling, trim, try_later
-from strategy_lab_core.engine.orders import message, release, unlist
+from strategy_lab_core.engine.lines import incoming
+from strategy_lab_core.engine.orders import release, unlist
 from strategy_lab_core.engine.state import EndReason, Listed, MessageKind, Sets
 from strategy_lab_core.types import Int1D
 
@@ -13,7 +14,7 @@ __all__ = ["hear"]
 def _learn(sets: Sets, k: int, order: int, n: int) -> None:
     """Take in response `n`: known position, known fills, what is known of an order's changes."""
     totals, orders = sets.totals[k], sets.orders
-    heard = message(sets.inbound[k], n)
+    heard = incoming(sets, k, n)
     kind = heard["kind"]
     if kind == MessageKind.FILLED:
         orders[k, order]["known_filled"] += heard["lots"]
@@ -57,7 +58,7 @@ def hear(sets: Sets, k: int, seen: Int1D, now_ns: int, is_ending: bool) -> None:
     n = totals["heard"]
     totals["heard"] = n + 1
     totals["is_stale"] = 1
-    heard = message(sets.inbound[k], n)
+    heard = incoming(sets, k, n)
     order, kind = heard["order"], heard["kind"]
     _learn(sets, k, order, n)
     is_full = orders[k, order]["known_filled"] == orders[k, order]["known_size"]

@@ -19,6 +19,7 @@ from strategy_lab_core.engine.feed import End, Seen, quiet_feed
 from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
+from strategy_lab_core.engine.own_levels import drop_resting
 from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.recorded import World, start_cursor
 from strategy_lab_core.engine.rules import headroom, line_of, rules_of
@@ -252,7 +253,7 @@ def _calls(strategy: RunnableStrategy) -> int:
 def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> SimulationError:
     """Take a set out of the pass, and return why."""
     sets.totals[k]["is_stopped"] = 1
-    sets.totals[k]["resting"] = 0
+    drop_resting(sets, k)
     sets.totals[k]["stops"] = 0
     sets.near[Near.BEST_BID, k], sets.near[Near.BEST_ASK, k] = NO_BID, NO_ASK
     sets.totals[k]["buy_stop"], sets.totals[k]["sell_stop"] = NO_ASK, NO_BID

@@ -22,8 +22,9 @@ from strategy_lab_core.engine.desk import (
 from strategy_lab_core.engine.feed import End, Seen, deliver, is_ring_full, next_delivery_ns
 from strategy_lab_core.engine.feed_latency import note_heard
 from strategy_lab_core.engine.latency import LatencyModel
+from strategy_lab_core.engine.lines import incoming, outgoing
 from strategy_lab_core.engine.market import is_full
-from strategy_lab_core.engine.orders import end_order, has_room, message, release, sample
+from strategy_lab_core.engine.orders import end_order, has_room, release, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
 from strategy_lab_core.engine.responses import hear
 from strategy_lab_core.engine.sheets import Sheets, StrategyFunction, Wake, write_view
@@ -74,9 +75,9 @@ def _next_own(sets: Sets, k: int, to_tell: int) -> tuple[int, int]:
     if totals["told"] != to_tell:
         return 0, Step.DELIVERY
     if totals["arrived"] < totals["sent"]:
-        when = message(sets.outbound[k], totals["arrived"])["arrive_ns"]
+        when = outgoing(sets, k, totals["arrived"])["arrive_ns"]
     if totals["heard"] < totals["answered"]:
-        heard_ns = message(sets.inbound[k], totals["heard"])["arrive_ns"]
+        heard_ns = incoming(sets, k, totals["heard"])["arrive_ns"]
         if heard_ns < when:
             when, step = heard_ns, Step.RESPONSE
     if totals["next_flatten_ns"] < when:
@@ -182,23 +183,67 @@ def _sample_grid(world: World, sets: Sets, k: int, grid_ns: int) -> None:
 
 
 @inlined
+def _has_room(world: World, sets: Sets, k: int) -> bool:
+    return has_room(sets, k, world.cursor[Cursor.HEADROOM])
+
+
+@inlined
+def _is_next_arrival(sets: Sets, k: int, now_ns: int) -> bool:
+    """Say whether a message of set `k` reaches the exchange at `now_ns`."""
+    n = sets.totals[k]["arrived"]
+    return bool(n < sets.totals[k]["sent"] and outgoing(sets, k, n)["arrive_ns"] == now_ns)
+
+
+@inlined
+def _is_next_response(sets: Sets, k: int, now_ns: int) -> bool:
+    """Say whether a response to set `k` is heard at `now_ns`."""
+    n = sets.totals[k]["heard"]
+    return bool(n < sets.totals[k]["answered"] and incoming(sets, k, n)["arrive_ns"] == now_ns)
+
+
+@inlined
+def _hear_all(world: World, sets: Sets, k: int, now_ns: int) -> None:
+    """Take in the responses that arrive together, one only where each is to be reacted to."""
+    is_ending = _is_ending(world, sets, k, now_ns)
+    is_judged = sets.rules[k]["max_loss"] > 0 or (world.cursor[Cursor.CALLS] >> Wake.RESPONSE) & 1
+    while True:
+        hear(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
+        if is_ending:
+            _close_position(world, sets, k, now_ns)
+        if is_judged or not _is_next_response(sets, k, now_ns):
+            break
+        # What a response made us send may arrive before the next one.
+        if _is_next_arrival(sets, k, now_ns) or not _has_room(world, sets, k):
+            break
+
+
+@inlined
 def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Let the next message of ours act at the exchange."""
     n = sets.totals[k]["arrived"]
     sets.totals[k]["arrived"] = n + 1
-    arriving = message(sets.outbound[k], n)
+    arriving = outgoing(sets, k, n)
     order = arriving["order"]
     is_open = is_open_at(world, now_ns)
     is_trusted = world.cursor[Cursor.IS_TRUSTED] == 1
     if arriving["rejected_ns"] > 0:
         turn_back(sets, k, n, now_ns)
     elif arriving["kind"] == MessageKind.CANCEL:
-        accept_cancel(sets, k, order, now_ns, world.cursor)
+        accept_cancel(sets, k, order, now_ns)
     elif arriving["kind"] == MessageKind.MODIFY:
         tick, lots, is_live = arriving["tick"], arriving["lots"], is_open and is_trusted
         accept_modify(world.market, sets, k, order, tick, lots, now_ns, is_live, world.cursor)
     else:
         accept_new(world.market, sets, k, order, now_ns, is_open, is_trusted, world.cursor)
+
+
+@inlined
+def _arrive_all(world: World, sets: Sets, k: int, now_ns: int) -> None:
+    """Let the messages of ours act that reach the exchange together, as mostly they do."""
+    while True:
+        _arrive(world, sets, k, now_ns)
+        if not (_is_next_arrival(sets, k, now_ns) and _has_room(world, sets, k)):
+            break
 
 
 @inlined
@@ -216,12 +261,9 @@ def _take_step(
     if sets.rules[k]["latency_model"] == LatencyModel.FEED:
         note_heard(world.tape, sets.line, max(now_ns, world.feed.ends[End.SEEN, Seen.LOCAL_NS]))
     if step == Step.ARRIVAL:
-        _arrive(world, sets, k, now_ns)
+        _arrive_all(world, sets, k, now_ns)
     elif step == Step.RESPONSE:
-        is_ending = _is_ending(world, sets, k, now_ns)
-        hear(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
-        if is_ending:
-            _close_position(world, sets, k, now_ns)
+        _hear_all(world, sets, k, now_ns)
         wake = Wake.RESPONSE
     elif step == Step.DELIVERY:
         sets.totals[k]["told"] = world.cursor[Cursor.TO_TELL]
@@ -250,7 +292,7 @@ def _look(world: World, sets: Sets) -> None:
         when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
         sets.near[Near.DUE_KEY, k] = _key(when, step)
         cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], _key(when, step))
-        if not has_room(sets, k, cursor[Cursor.HEADROOM]):
+        if not _has_room(world, sets, k):
             cursor[Cursor.IS_TIGHT] = 1
 
 
@@ -273,7 +315,7 @@ def _run_sets(
             while room and _key(when, step) < limit_key:
                 _take_step(world, sets, sheets, strategy, k, when, step)
                 when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
-                room = has_room(sets, k, cursor[Cursor.HEADROOM])
+                room = _has_room(world, sets, k)
             due_keys[k] = _key(when, step)
             if not room:
                 cursor[Cursor.IS_TIGHT] = 1
@@ -303,10 +345,13 @@ def _play_market(world: World, sets: Sets, last_key: int, pause_row: int) -> int
 
 
 @inlined
-def _deliver(world: World, sets: Sets) -> None:
-    """Let our side see the next row of the feed, and tell the sets where they are to be told."""
-    deliver(world.feed)
+def _deliver(world: World, sets: Sets, until_key: int) -> None:
+    """Let our side see the next row of the feed, and tell the sets where they are to be told.
+
+    Where nobody is told, only the last of the rows is looked at before `until_key`.
+    """
     cursor = world.cursor
+    deliver(world.feed, (until_key - 1) >> 1 if cursor[Cursor.TELLS] == 0 else -1)
     if cursor[Cursor.TELLS] == 1:
         cursor[Cursor.TO_TELL] += 1
         _look(world, sets)
@@ -345,7 +390,7 @@ def advance(
         elif key == end_key:
             status = Status.DONE
         elif key == delivery_key:
-            _deliver(world, sets)
+            _deliver(world, sets, min(market_key, cursor[Cursor.SOONEST_KEY], end_key))
     return status
 
 

@@ -34,6 +34,7 @@ __all__ = [
 
 NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
 NEW_ORDERS = 18  # most that one step can send: a call's requests, and two of a bracket
+_PRICES = 1024  # lists of resting orders on a side; a power of two
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
 
@@ -69,15 +70,9 @@ class Cursor(IntEnum):
     TRADED_LOW = 25
     TELLS = 26  # 1 where sets are told of deliveries: called on the book, or a loss limit judged
     NEXT_PHASE_NS = 27  # when the phase after `PHASE` begins
-    PUBLISHED_TRADES = 28  # `TRADE_NUMBER` when the book was last sent on its way
-    PUBLISHED_BID = 29  # the best level then, and its lots
-    PUBLISHED_BID_SIZE = 30
-    PUBLISHED_ASK = 31
-    PUBLISHED_ASK_SIZE = 32
-    PUBLISHED_STATE = 33  # open and trusted
-    HEADROOM = 34  # rows that every array has to have left before a step
-    IS_OPEN = 35  # the phase `PHASE` is an open one
-    FOLLOWS_FEED = 36  # 1 where some set's messages take as long as the feed
+    HEADROOM = 28  # rows that every array has to have left before a step
+    IS_OPEN = 29  # the phase `PHASE` is an open one
+    FOLLOWS_FEED = 30  # 1 where some set's messages take as long as the feed
 
 
 class Near(IntEnum):
@@ -168,19 +163,22 @@ def _record(*fields: str) -> np.dtype[np.void]:
 
 # An order has a slot while anything about it is on its way; then it is written to the log.
 ORDER = _record(
-    "number",  # 0, 1, ... in the order of submission; -1 in a free slot
+    # What the market looks at, kept together:
     "side",  # +1 buy, -1 sell
+    "tick",  # limit, or the protection limit once a market order has arrived
+    "front",  # by price: modelled lots ahead, 1e-9 lots (`queue`)
+    "traded",  # by price: lots traded at its price since the level last changed
+    "next",  # in the list of its price while it rests (`own_levels`), these two
+    "previous",  # 0 while it does not rest
+    "size",
+    "filled",
+    "number",  # 0, 1, ... in the order of submission; -1 in a free slot
     "kind",  # OrderKind
     "tag",  # the strategy's own mark
-    "tick",  # limit, or the protection limit once a market order has arrived
-    "size",
     "trigger",  # of a stop, in ticks
-    "filled",
     "notional",  # sum of lots x tick over the fills
     "rank",  # the book's next arrival number when it began to rest
     "queue_ahead",  # lots before it then; -1 if it never rested, or the feed did not show them
-    "front",  # by price: modelled lots ahead, 1e-9 lots (`queue`)
-    "traded",  # by price: lots traded at its price since the level last changed
     "submit_ns",  # local
     "arrive_ns",  # exchange; -1 until then
     "end_ns",  # exchange; -1 while working
@@ -198,7 +196,6 @@ ORDER = _record(
     "sibling",  # number of the order that closes the same lots, -1 for none
     "wanted",  # size, filled lots included, that a sibling has left of it
 )
-# Each line is a ring, first in first out; a message's place is its number modulo the capacity.
 # `rejected_ns` is our time at which we hear that the gateway rejected it, 0 where it did not.
 MESSAGE = _record("send_ns", "arrive_ns", "kind", "order", "lots", "tick", "fee", "rejected_ns")
 FILL = _record(
@@ -216,6 +213,8 @@ TOTAL = _record(
     "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
     # Messages to the exchange written and handled there, responses written and handled by us.
     "sent", "arrived", "answered", "heard",
+    "sent_from", "answered_from",  # numbers of the messages at the first places of the lines
+    "last_arrive_ns", "last_heard_ns",  # of each line's last message
     "buy_stop", "sell_stop",  # first triggers of own stops, in ticks
     "trade_lots",  # of the recorded trade `trade_number`: what has not served us yet
     "trade_number",
@@ -227,6 +226,9 @@ TOTAL = _record(
     "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
     "killed_ns",  # our time at which the loss limit was reached, 0 until then
     "is_stopped",  # 1 once its strategy has raised: it takes no part any more
+    "roomy_until",  # sum of the line's counters up to which no array can be short of room
+    # Messages sent by `mark_ns`, and by the mark before, at least a second earlier.
+    "mark_ns", "sent_at_mark", "sent_before",
 )  # fmt: skip
 
 
@@ -237,6 +239,7 @@ class Sets(NamedTuple):
     log: Records  # orders of which nothing is on its way any more; no rows where none are kept
     outbound: Records  # messages to the exchange
     inbound: Records  # responses
+    sent_ns: Int2D  # our times of the last messages (shape: sets, at least a second's worth)
     fills: Records
     samples: Records
     used: Records
@@ -244,6 +247,7 @@ class Sets(NamedTuple):
     rules: Records  # the configuration
     lists: Int2D  # slots (shape: sets, `Listed`, slots)
     near: Int2D  # (shape: `Near`, sets)
+    heads: Int1D  # of the lists of resting orders, by side and price (`own_levels`), of all sets
     counts: Int2D  # (shape: sets, `Counted`, most reasons)
     line: Int2D  # what latencies depend on (`latency`), shared by all sets
 
@@ -252,21 +256,23 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
     rows = _power_of_two(2 * room)
-    messages = max(rows, _power_of_two(int(rules["max_messages_per_second"].max()) + 1))
+    a_second = _power_of_two(int(rules["max_messages_per_second"].max()) + 1)
     slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
     reasons = max(len(EndReason), len(Refusal))
     totals = np.zeros(n_sets, TOTAL)
     totals["buy_stop"] = NO_ASK
     totals["sell_stop"] = NO_BID
     totals["next_trim_ns"] = NEVER
+    totals["roomy_until"] = -1
     near = np.zeros((len(Near), n_sets), np.int64)
     near[Near.BEST_BID] = NO_BID
     near[Near.BEST_ASK] = NO_ASK
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
         log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
-        outbound=np.zeros((n_sets, messages), MESSAGE),
+        outbound=np.zeros((n_sets, rows), MESSAGE),
         inbound=np.zeros((n_sets, rows), MESSAGE),
+        sent_ns=np.zeros((n_sets, a_second), np.int64),
         fills=np.zeros((n_sets, rows), FILL),
         samples=np.zeros((n_sets, rows), SAMPLE),
         used=np.zeros((n_sets, rows), USED),
@@ -274,6 +280,7 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
         rules=rules,
         lists=np.zeros((n_sets, len(Listed), 0), np.int64),
         near=near,
+        heads=np.zeros(2 * _PRICES, np.int64),
         counts=np.zeros((n_sets, len(Counted), reasons), np.int64),
         line=line,
     )
@@ -291,14 +298,11 @@ def with_room(sets: Sets, room: int) -> Sets:
         for name, used in in_use.items()
         if getattr(sets, name).shape[1] - int(used.max()) < room
     }
-    lines = {
-        "outbound": (totals["sent"], totals["arrived"]),
-        "inbound": (totals["answered"], totals["heard"]),
-    }
+    lines = {"outbound": ("sent", "arrived"), "inbound": ("answered", "heard")}
     larger |= {
-        name: _longer_line(getattr(sets, name), written)
+        name: _longer_line(getattr(sets, name), totals[f"{written}_from"], totals[written])
         for name, (written, read) in lines.items()
-        if getattr(sets, name).shape[1] - int((written - read).max()) < room
+        if getattr(sets, name).shape[1] - int((totals[written] - totals[read]).max()) < room
     }
     grown = sets._replace(**larger)
     if int(totals["free"].min()) < NEW_ORDERS:
@@ -329,13 +333,17 @@ def _longer(records: Records, used: Int1D) -> Records:
     return longer
 
 
-def _longer_line(line: Records, written: Int1D) -> Records:
-    """Return a ring of twice the capacity with the messages at their new places."""
+def _longer_line(line: Records, start: Int1D, written: Int1D) -> Records:
+    """Return a ring of twice the capacity with the messages at their new places.
+
+    `start` are the numbers of the messages at the first place (shape: sets).
+    """
     n_sets, capacity = line.shape
     longer = np.zeros((n_sets, 2 * capacity), line.dtype)
     for k in range(n_sets):
-        numbers = np.arange(max(int(written[k]) - capacity, 0), int(written[k]))
-        longer[k, numbers % (2 * capacity)] = line[k, numbers % capacity]
+        first = max(int(start[k]), int(written[k]) - capacity)
+        places = np.arange(first, int(written[k])) - int(start[k])
+        longer[k, places % (2 * capacity)] = line[k, places % capacity]
     return longer
 
 

@@ -90,7 +90,8 @@ def run_until(
 
 def _on_their_way(sets: Sets, tick_size: int) -> list[dict[str, Any]]:
     line, totals = sets.outbound[0], sets.totals[0]
-    waiting = [line[n % len(line)] for n in range(int(totals["arrived"]), int(totals["sent"]))]
+    numbers = range(int(totals["arrived"]), int(totals["sent"]))
+    waiting = [line[(n - int(totals["sent_from"])) % len(line)] for n in numbers]
     return [
         {
             "ts_submit": int(each["send_ns"]),

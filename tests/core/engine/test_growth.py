@@ -4,6 +4,7 @@ import numpy as np
 
 from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.lines import outgoing, post_out
 from strategy_lab_core.engine.rules import line_of, rules_of
 from strategy_lab_core.engine.state import Sets, fresh_sets, with_room
 from strategy_lab_core.engine.used import add_used, used_lots, with_used_room
@@ -67,3 +68,37 @@ def test_with_room__keeps_what_each_set_has_written() -> None:
     assert larger.fills.shape == (2, 2 * capacity)
     np.testing.assert_array_equal(larger.fills["lots"][:, :capacity], sets.fills["lots"])
     assert larger.samples is sets.samples  # it has room
+
+
+@hot_kernel
+def _send(sets: Sets, k: int, order: int) -> None:
+    post_out(sets, k, 7 * order, 100, 1, order, 1, 0, 0)
+
+
+@hot_kernel
+def _arrive(sets: Sets, k: int) -> int:
+    n = sets.totals[k]["arrived"]
+    sets.totals[k]["arrived"] = n + 1
+    return int(outgoing(sets, k, n)["order"])
+
+
+def test_with_room__keeps_the_messages_that_are_on_their_way() -> None:
+    """Also where the line has begun again, and has gone around its ring."""
+    sets = _sets(2)
+    capacity = sets.outbound.shape[1]
+    for order in range(3):
+        _send(sets, 0, order)
+    assert [_arrive(sets, 0) for _ in range(3)] == [0, 1, 2]  # nothing is on its way
+    for order in range(capacity // 2):
+        _send(sets, 0, order)
+    for _ in range(capacity // 2 - 1):
+        _arrive(sets, 0)
+    sent = range(capacity // 2, capacity // 2 + capacity - ROOM)
+    for order in sent:
+        _send(sets, 0, order)
+
+    larger = with_room(sets, ROOM)
+
+    assert larger.outbound.shape == (2, 2 * capacity)
+    arrived = [_arrive(larger, 0) for _ in range(len(sent) + 1)]
+    assert arrived == [capacity // 2 - 1, *sent]

@@ -6,7 +6,7 @@ expects many active seconds, and several times more than in the longest silence 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ LEAST_EXPECTED = 25.0  # active seconds: were they independent, one such silence
 TIMES_USUAL = 4.0  # rows cluster: a silence counts from this multiple of the usual longest
 AROUND_NS = 3600 * NS_PER_SECOND  # on each side of a stretch: the session's own level there
 SMOOTHING = 31  # minutes, odd
+SAME_LENGTH = 0.02
 _MINUTE_NS = 60 * NS_PER_SECOND
 _NOTHING = 1e-9  # seconds
 
@@ -80,21 +81,28 @@ class Pattern:
         How many complete sessions it rests on.
     usual
         Expected active seconds in the longest silence of a usual session: their median.
+    open_seconds
+        How long a usual session trades: their median.
     """
 
     rates: Float1D
     sessions: int
-    usual: float
+    usual: float = 0.0
+    open_seconds: float = 0.0
 
     @property
     def is_known(self) -> bool:
         """Whether it rests on enough sessions to judge by."""
         return self.sessions >= LEAST_SESSIONS
 
-    @property
-    def limit(self) -> float:
-        """Expected active seconds from which on a silence is a gap."""
-        return max(LEAST_EXPECTED, TIMES_USUAL * self.usual)
+    def limit(self, measured: Measured) -> float:
+        """Return the expected active seconds from which on a silence of a session is a gap.
+
+        Twice as many in a session that trades longer or shorter than usual: its day is another's.
+        """
+        seconds = float(measured.minutes["open_seconds"].sum())
+        is_usual = abs(seconds - self.open_seconds) <= SAME_LENGTH * self.open_seconds
+        return max(LEAST_EXPECTED, TIMES_USUAL * self.usual) * (1.0 if is_usual else 2.0)
 
     def weights_between(self, measured: Measured, starts: Int1D, ends: Int1D) -> Float1D:
         """Return what the open time in each [start, end) of a session counts, shape (n,).
@@ -122,13 +130,14 @@ def pattern_of(complete: Sequence[Measured]) -> Pattern:
         share = _smoothed_share(each.minutes)
         rates[row, : len(share)] = share
     if len(complete) < LEAST_SESSIONS:
-        return Pattern(np.ones(longest), len(complete), 0.0)
+        return Pattern(np.ones(longest), len(complete))
     known = ~np.isnan(rates).all(axis=0)
     usual_rates = np.ones(longest)
     usual_rates[known] = np.nanmedian(rates[:, known], axis=0)
-    draft = Pattern(usual_rates, len(complete), 0.0)
-    longest_silences = [_expected(draft, each)[1].max(initial=0.0) for each in complete]
-    return Pattern(usual_rates, len(complete), float(np.median(longest_silences)))
+    draft = Pattern(usual_rates, len(complete))
+    silent = [_expected(draft, each)[1].max(initial=0.0) for each in complete]
+    seconds = [float(each.minutes["open_seconds"].sum()) for each in complete]
+    return replace(draft, usual=float(np.median(silent)), open_seconds=float(np.median(seconds)))
 
 
 def _smoothed_share(minutes: pl.DataFrame) -> Float1D:
@@ -150,7 +159,7 @@ def silences(pattern: Pattern, measured: Measured) -> list[Silence]:
     if not pattern.is_known:
         return []
     stretches, expected = _expected(pattern, measured)
-    is_gap = expected >= pattern.limit
+    is_gap = expected >= pattern.limit(measured)
     is_gap &= (stretches["end_ns"] - stretches["start_ns"]).to_numpy() >= LEAST_SILENCE_NS
     rows = zip(*(stretches[name] for name in stretches.columns), expected, strict=True)
     return [Silence(*row) for row, gap in zip(rows, is_gap, strict=True) if gap]

@@ -45,7 +45,11 @@ class Gaps(Queries):
         with self._database.writing() as transaction:
             query = select(GapTable).where(GapTable.product == product, GapTable.state == "open")
             known = {_identity(row): row for row in transaction.scalars(query)}
-            new = [gap for identity, gap in now.items() if identity not in known]
+            new = [
+                gap
+                for identity, gap in now.items()
+                if identity not in known and gap.session not in waiting
+            ]
             for identity, row in known.items():
                 if identity in now:
                     row.detail = now[identity].detail

@@ -4,7 +4,7 @@ Made from the raw ticks of all sessions, what validation found in them, and the 
 A session that is catalogued and not read yet is no gap: there is nothing to judge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ from strategy_lab_core.data.completeness import SessionEvidence, assess
 from strategy_lab_core.data.gap_kinds import REASONS, SEVERITIES, GapKind
 from strategy_lab_pipeline.db.store import FoundGap, Materialization
 from strategy_lab_pipeline.lake import Draft
+from strategy_lab_pipeline.stages import raw
 from strategy_lab_pipeline.stages.channels import FileEvidence, file_evidence
 from strategy_lab_pipeline.stages.coverage import measure, measured_of, steps_of
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
@@ -120,15 +121,15 @@ def _config(workspace: Workspace, product: str) -> dict[str, Any]:
 def _judged(workspace: Workspace, product: str) -> list[tuple[Materialization, Materialization]]:
     """Return raw and quarantined ticks of the sessions that have files and were judged, by date."""
     store = workspace.store
-    raw, bad = (
+    ticks, bad = (
         {row.session: row for row in store.materializations(asset, product)}
         for asset in (RAW, QUARANTINE)
     )
-    days = sorted(_with_files(workspace, product) & raw.keys() & bad.keys())
+    days = sorted(_with_files(workspace, product) & ticks.keys() & bad.keys())
     return [
-        (raw[day], bad[day])
+        (ticks[day], bad[day])
         for day in days
-        if bad[day].inputs.get(RAW) == raw[day].data_version  # else it is being read anew
+        if bad[day].inputs.get(RAW) == ticks[day].data_version  # else it is being read anew
     ]
 
 
@@ -146,7 +147,8 @@ def _write(draft: Draft, workspace: Workspace, product: str, run_id: str) -> dic
     calendar = session_calendar(workspace.products[product].calendar)
     candidates = (_evidence(workspace, calendar, bad, files, run_id) for _, bad in judged)
     evidence = [each for each in candidates if each is not None]
-    waiting = _with_files(workspace, product) - {raw.session for raw, _ in judged}
+    there = _with_files(workspace, product)
+    waiting = there - {found.session for found, _ in judged}
     keys = [each.session.key for each in evidence]
     expected = calendar.sessions(min(keys), max(keys)) if keys else []
     expected = [each for each in expected if str(each.key) not in waiting]
@@ -157,9 +159,19 @@ def _write(draft: Draft, workspace: Workspace, product: str, run_id: str) -> dic
         FoundGap(**{**row, "session": str(row["session"])})
         for row in result.gap_table.rename({"where": "place"}).to_dicts()
     ]
-    now = {raw.session: _source_files(workspace, raw) for raw, _ in judged}
+    now = {ticks.session: _source_files(workspace, ticks) for ticks, _ in judged}
+    waiting |= _outdated(workspace, [found for found, _ in judged])
     workspace.store.record_gaps(product, found, now, waiting=waiting, run_id=run_id)
     return {"rows": result.sessions.height, "gaps": len(found)}
+
+
+def _outdated(workspace: Workspace, ticks: Iterable[Materialization]) -> set[str]:
+    """Return the sessions whose files are others now than those that were read."""
+    return {
+        each.session
+        for each in ticks
+        if raw.inputs_of(workspace, each.product, date.fromisoformat(each.session)) != each.inputs
+    }
 
 
 def _evidence(
@@ -173,10 +185,10 @@ def _evidence(
     key = date.fromisoformat(bad.session)
     hours = calendar.sessions(key, key)
     row = workspace.store.session(bad.product, bad.session)
-    raw = current_outcome(workspace, RAW, bad.product, bad.session)
-    if not hours or row is None or raw is None or not raw.rows:
+    ticks = current_outcome(workspace, RAW, bad.product, bad.session)
+    if not hours or row is None or ticks is None or not ticks.rows:
         return None
-    coverage = measure(workspace, raw, hours[0], run_id=run_id)
+    coverage = measure(workspace, ticks, hours[0], run_id=run_id)
     return SessionEvidence(
         session=hours[0],
         is_complete=row.label == "complete",
@@ -189,10 +201,10 @@ def _evidence(
     )
 
 
-def _source_files(workspace: Workspace, raw: Materialization) -> Mapping[str, str]:
+def _source_files(workspace: Workspace, ticks: Materialization) -> Mapping[str, str]:
     """Return hash and name of the files that a session's raw ticks were read from."""
     found = {}
-    for sha256 in raw.inputs.values():
+    for sha256 in ticks.inputs.values():
         copies = workspace.store.files_by_hash(sha256)
         found[sha256] = Path(copies[-1].path).name if copies else sha256[:12]
     return found

@@ -1,4 +1,4 @@
-"""Questions about a home folder, answered without running anything: quality, status, doctor."""
+"""Questions about a home folder, answered without running anything: status, rolls, doctor."""
 
 import os
 import shutil
@@ -31,7 +31,6 @@ from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 __all__ = [
     "bar_rows",
     "examine",
-    "quality_rows",
     "readable_bars",
     "roll_rows",
     "show_status",
@@ -39,46 +38,6 @@ __all__ = [
 ]
 
 MIN_FREE_BYTES = 5_000_000_000
-
-
-def quality_rows(
-    settings: Settings, product: str | None, session: str | None
-) -> list[dict[str, Any]]:
-    """Return what each rule found in each partition, worst first inside a partition."""
-    workspace = open_workspace(settings)
-    findings = workspace.store.quality(product=product, session=session)
-    rows = [
-        {
-            "product": row.product,
-            "session": row.session,
-            "rule": row.rule,
-            "severity": row.severity,
-            "result": _result(row.applicable, row.passed),
-            "rows": row.rows,
-            "share": round(row.share, 6),
-            "reason": row.reason,
-        }
-        for row in findings
-    ]
-    return rows + [
-        {
-            "product": "-",
-            "session": "-",
-            "rule": "whole_file",
-            "severity": "error",
-            "result": "failed",
-            "rows": None,
-            "share": None,
-            "reason": file.reason,
-        }
-        for file in workspace.store.broken_files()
-    ]
-
-
-def _result(applicable: bool, passed: bool) -> str:
-    if not applicable:
-        return "not applicable"
-    return "passed" if passed else "failed"
 
 
 def roll_rows(settings: Settings, product: str, rule: str) -> list[dict[str, Any]]:
@@ -135,7 +94,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "experiments": [found.name for found in experiments(settings).usable],
         "reports": [str(path) for path in reports.report_paths(workspace)],
     }
-    found["next"] = _next_steps(found, bool(stale), plan.stale_reports(workspace) is not None)
+    found["next"] = _next_steps(found, bool(stale), bool(plan.stale_overall(workspace)))
     return found
 
 
@@ -158,7 +117,7 @@ def _assets(settings: Settings) -> list[str]:
     return [*plan.BOOKS, *plan.TABLES, *backtest_assets(settings)]
 
 
-def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list[str]:
+def _next_steps(found: dict[str, Any], stale: bool, stale_overall: bool) -> list[str]:
     if not found["partitions"]:
         return ["strategy-lab demo", "strategy-lab ingest FILES"]
     steps = []
@@ -168,8 +127,8 @@ def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list
         steps.append("strategy-lab quality   (shows what is wrong with the blocked sessions)")
     if stale:
         steps.append("strategy-lab backtest   (brings every session up to date)")
-    if stale_reports:
-        steps.append("strategy-lab report")
+    if stale_overall:
+        steps.append("strategy-lab report   (judges completeness, writes the reports)")
     return steps or ["nothing: everything is up to date; `strategy-lab up` opens the Dagster UI"]
 
 

@@ -4,7 +4,7 @@ Everything in them comes from published versions, so that the provenance table c
 them, down to the hashes of the source files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from strategy_lab_core.report.tables import equity_curve
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.backtests import listed
 from strategy_lab_pipeline.stages.books import quotes
+from strategy_lab_pipeline.stages.completeness import completeness_of
 from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
@@ -43,11 +44,14 @@ class Reports:
 
 
 def inputs_of(workspace: Workspace) -> dict[str, str]:
-    """Return what the reports are made from: every current backtest partition."""
-    return {
-        f"{outcome.asset}:{outcome.product}:{outcome.session}": outcome.data_version
-        for outcome in _backtests(workspace)
-    }
+    """Return what the reports are made from: current backtests, their products' completeness."""
+    runs = list(_backtests(workspace))
+    found = {f"{run.asset}:{run.product}:{run.session}": run.data_version for run in runs}
+    for product in sorted({run.product for run in runs}):
+        known = current_outcome(workspace, "completeness", product, NOWHERE)
+        if known is not None:
+            found[f"completeness:{product}"] = known.data_version
+    return found
 
 
 def _backtests(workspace: Workspace) -> Iterator[Outcome]:
@@ -125,10 +129,32 @@ def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -
         experiment=first["config"],
         sessions=[_session(workspace, run, outcome) for run, outcome in runs],
         assumptions=list(dict.fromkeys(assumptions)),
-        provenance=[row for run, outcome in runs for row in _provenance(workspace, run, outcome)],
+        provenance=[
+            *(row for run, outcome in runs for row in _provenance(workspace, run, outcome)),
+            *_judgements(workspace, {outcome.product for _, outcome in runs}),
+        ],
         currency=first["currency"],
         money_scale=first["money_scale"],
+        **_coverage(workspace, runs),
     )
+
+
+def _coverage(
+    workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return completeness and gaps from the first to the last session of the runs."""
+    days = [date.fromisoformat(run["sessions"][0]["session"]) for run, _ in runs]
+    ends = [date.fromisoformat(outcome.session) for _, outcome in runs]
+    found: dict[str, list[dict[str, Any]]] = {"completeness": [], "gaps": []}
+    for product in sorted({outcome.product for _, outcome in runs}):
+        known = completeness_of(workspace, product)
+        for name, table in (
+            (("completeness", known.sessions), ("gaps", known.gaps)) if known else ()
+        ):
+            inside = table.filter(pl.col("session").is_between(min(days), max(ends)))
+            rows = inside.with_columns(pl.col("session").dt.to_string()).to_dicts()
+            found[name] += [{"product": product, **row} for row in rows]
+    return found
 
 
 def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> SessionReport:
@@ -182,6 +208,12 @@ def _provenance(
     yield from _ticks(workspace, runs.product, runs.session)
     for asset in (f"run.{run['experiment_id']}", runs.asset):
         yield from _published(workspace, asset, runs.product, runs.session)
+
+
+def _judgements(workspace: Workspace, products: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for the completeness of each product."""
+    for product in sorted(products):
+        yield from _published(workspace, "completeness", product, NOWHERE)
 
 
 def _ticks(workspace: Workspace, product: str, session: str) -> Iterator[dict[str, Any]]:

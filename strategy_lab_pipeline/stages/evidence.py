@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ class Series:
         Trials without a full series because they were dropped.
     kind
         "search", or "walk-forward" where the only column is out-of-sample.
+    inputs
+        What it is read from, with the data versions.
     """
 
     returns: Float2D
@@ -69,6 +72,7 @@ class Series:
     tried: frozenset[str]
     n_pruned: int
     kind: str
+    inputs: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +112,20 @@ def build(
     outcome = publish(
         workspace,
         *_place(search),
-        inputs=_inputs(workspace, search, series),
+        inputs=_inputs(series),
         config=_config(search),
         build=lambda draft: _write(draft, search, series, found, charts),
+        remember=lambda version, folder: workspace.store.record_verdict(
+            _row(search, version, _read(folder)), run_id=run_id
+        ),
         run_id=run_id,
     )
-    evidence = json.loads((outcome.path / "evidence.json").read_text("utf-8"))
-    workspace.store.record_verdict(_row(search, outcome, evidence), run_id=run_id)
-    return Weighed(outcome, evidence, charts)
+    return Weighed(outcome, _read(outcome.path), charts)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    evidence: dict[str, Any] = json.loads((folder / "evidence.json").read_text("utf-8"))
+    return evidence
 
 
 def current(workspace: Workspace, search: SearchFile) -> Outcome | None:
@@ -125,7 +135,7 @@ def current(workspace: Workspace, search: SearchFile) -> Outcome | None:
     except PipelineError:
         return None
     place = _place(search)
-    version = input_key(place[0], _inputs(workspace, search, series), _config(search))
+    version = input_key(place[0], _inputs(series), _config(search))
     return current_outcome(workspace, *place, version)
 
 
@@ -134,8 +144,7 @@ def published(workspace: Workspace, search: SearchFile) -> dict[str, Any]:
     outcome = current_outcome(workspace, *_place(search))
     if outcome is None:
         raise PipelineError(f"{search.name}: no evidence; `strategy-lab evidence {search.name}`")
-    evidence: dict[str, Any] = json.loads((outcome.path / "evidence.json").read_text("utf-8"))
-    return {**evidence, "page": str(outcome.path / "evidence.html")}
+    return {**_read(outcome.path), "page": str(outcome.path / "evidence.html")}
 
 
 def series_of(workspace: Workspace, search: SearchFile) -> Series:
@@ -173,6 +182,7 @@ def _of_search(workspace: Workspace, search: SearchFile) -> Series:
         tried=_tried(workspace, search, sessions),
         n_pruned=int(outcome.details["pruned"]),
         kind="search",
+        inputs={"searches": outcome.data_version},
     )
 
 
@@ -193,6 +203,10 @@ def _of_windows(workspace: Workspace, search: SearchFile) -> Series:
         tried=_tried(workspace, search, sessions),
         n_pruned=0,
         kind="walk-forward",
+        inputs={
+            f"walk_forwards:{key}": version
+            for key, version in windows.select("key", "data_version").iter_rows()
+        },
     )
 
 
@@ -235,12 +249,8 @@ def _place(search: SearchFile) -> tuple[str, str, str]:
     return f"evidence.{search.name}", search.experiment.product, NOWHERE
 
 
-def _inputs(workspace: Workspace, search: SearchFile, series: Series) -> dict[str, str]:
-    tried = {"tried": digest(sorted(series.tried))}
-    if series.kind == "search":
-        return {"searches": searches.published(workspace, search).data_version, **tried}
-    windows = workspace.store.windows(search.name)
-    return {**{f"walk_forwards:{each.key}": each.version for each in windows}, **tried}
+def _inputs(series: Series) -> dict[str, str]:
+    return {**series.inputs, "tried": digest(sorted(series.tried))}
 
 
 def _config(search: SearchFile) -> dict[str, Any]:
@@ -269,13 +279,13 @@ def _write(
     return {"rows": 1, "verdict": found.verdict.colour.value, "n_trials": found.verdict.n_trials}
 
 
-def _row(search: SearchFile, outcome: Outcome, evidence: Mapping[str, Any]) -> VerdictRow:
+def _row(search: SearchFile, version: str, evidence: Mapping[str, Any]) -> VerdictRow:
     verdict = evidence["verdict"]
     return VerdictRow(
         subject=search.name,
         product=search.experiment.product,
         strategy=search.experiment.strategy.name,
-        version=outcome.version,
+        version=version,
         light=verdict["colour"],
         n_trials=verdict["n_trials"],
         figures={light["name"]: light["value"] for light in verdict["lights"]},

@@ -1,9 +1,11 @@
 """Evidence: everything ever tried counts, what is missing is said, one more trial makes it old."""
 
 import json
+from typing import Any
 
 import pytest
 
+from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.stages import evidence, searches, walk_forwards
 from strategy_lab_pipeline.stages.comparison import compare_searches
@@ -69,6 +71,24 @@ def test_evidence__needs_trials(opened: Workspace) -> None:
         evidence.build(opened, search, run_id="a")
     with pytest.raises(PipelineError, match="strategy-lab evidence sizes"):
         evidence.published(opened, search)
+
+
+def test_build__evidence_counts_only_with_its_verdict(opened: Workspace, monkeypatch: Any) -> None:
+    """Ended before the database knows the verdict, evidence is out of date, and made again."""
+    search = search_of(opened)
+    searches.build(opened, search, run_id="a")
+
+    def gone(*_: Any, **__: Any) -> None:
+        """Be killed."""
+        raise OSError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "record_verdict", gone)
+        with pytest.raises(OSError, match="gone"):
+            evidence.build(opened, search, run_id="a")
+    assert evidence.current(opened, search) is None
+    evidence.build(opened, search, run_id="b")
+    assert [row.subject for row in opened.store.verdicts()] == ["sizes"]
 
 
 def test_compare__needs_enough_in_common(opened: Workspace) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from benchmarks import calibration_studies as studies
+from benchmarks.engine_power import engine_verdicts
 
 __all__ = ["main"]
 
@@ -28,6 +29,7 @@ STUDIES: dict[str, tuple[str, Callable[[int], Table]]] = {
         partial(studies.verdicts, planted=False),
     ),
     "power": ("Verdicts on planted edges", partial(studies.verdicts, planted=True)),
+    "engine": ("Verdicts on searches that the engine ran", engine_verdicts),
 }
 
 

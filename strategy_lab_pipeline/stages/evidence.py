@@ -17,7 +17,7 @@ import polars as pl
 
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.report.charts import to_svg
-from strategy_lab_core.report.search_charts import logit_chart, luck_chart
+from strategy_lab_core.report.search_charts import logit_chart, luck_chart, null_chart
 from strategy_lab_core.report.verdict_page import render_verdict
 from strategy_lab_core.search.objective import OBJECTIVES
 from strategy_lab_core.stats.null import best_by_luck
@@ -28,6 +28,7 @@ from strategy_lab_pipeline.db.records import VerdictRow
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages import searches, walk_forwards
+from strategy_lab_pipeline.stages.nulls import null_figures
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
 from strategy_lab_pipeline.stages.search_files import SearchFile
@@ -100,6 +101,7 @@ def build(
     """
     random = _random_sharpes(workspace, search, run_id, on_progress)
     series = series_of(workspace, search)
+    null = null_figures(workspace, search, on_progress=on_progress)
     found = reality(
         series.returns,
         chosen=series.chosen,
@@ -108,13 +110,13 @@ def build(
         n_pruned=series.n_pruned,
         sessions_per_year=_sessions_a_year(search, series),
     )
-    charts = _charts(found, series)
+    charts = _charts(found, series) | _null_chart(null)
     outcome = publish(
         workspace,
         *_place(search),
         inputs=_inputs(series),
         config=_config(search),
-        build=lambda draft: _write(draft, search, series, found, charts),
+        build=lambda draft: _write(draft, search, series, found, null, charts),
         remember=lambda version, folder: workspace.store.record_verdict(
             _row(search, version, _read(folder)), run_id=run_id
         ),
@@ -254,7 +256,8 @@ def _inputs(series: Series) -> dict[str, str]:
 
 
 def _config(search: SearchFile) -> dict[str, Any]:
-    return searches.config_of(search)
+    config = searches.config_of(search)
+    return config | {"null_searches": search.null_searches} if search.null_searches else config
 
 
 def _write(
@@ -262,6 +265,7 @@ def _write(
     search: SearchFile,
     series: Series,
     found: Reality,
+    null: Mapping[str, Any],
     charts: Mapping[str, str],
 ) -> dict[str, Any]:
     evidence: dict[str, Any] = {
@@ -272,6 +276,8 @@ def _write(
         "sessions": [series.sessions[0], series.sessions[-1], len(series.sessions)],
         **found.to_dict(),
     }
+    if null:
+        evidence["evidence"]["null_search"] = null
     if series.kind == "walk-forward":
         evidence["verdict"]["not_tested"].remove(SAME_SESSIONS)
     draft.json("evidence.json", evidence)
@@ -290,6 +296,14 @@ def _row(search: SearchFile, version: str, evidence: Mapping[str, Any]) -> Verdi
         n_trials=verdict["n_trials"],
         figures={light["name"]: light["value"] for light in verdict["lights"]},
     )
+
+
+def _null_chart(null: Mapping[str, Any]) -> dict[str, str]:
+    bests = [value for value in null.get("bests", ()) if value is not None]
+    if not bests:
+        return {}
+    chart = null_chart(bests, null["seen"], null["objective"])
+    return {"what the same search finds on simulated sessions": to_svg(chart)}
 
 
 def _charts(found: Reality, series: Series) -> dict[str, str]:

@@ -11,7 +11,7 @@ from strategy_lab_pipeline.stages import evidence, searches, walk_forwards
 from strategy_lab_pipeline.stages.comparison import compare_searches
 from strategy_lab_pipeline.stages.research import stale_research
 from strategy_lab_pipeline.stages.workspace import Workspace
-from tests.pipeline.test_searches import opened, search_of
+from tests.pipeline.test_searches import GRID, opened, search_of
 from tests.pipeline.test_walk_forwards import WINDOWS
 
 __all__ = ["opened"]  # a fixture
@@ -71,6 +71,46 @@ def test_evidence__needs_trials(opened: Workspace) -> None:
         evidence.build(opened, search, run_id="a")
     with pytest.raises(PipelineError, match="strategy-lab evidence sizes"):
         evidence.published(opened, search)
+
+
+def test_build__repeats_the_search_on_simulated_sessions(opened: Workspace) -> None:
+    """Where the file asks for it; shown in figures and page, and no trial of it is counted."""
+    search = search_of(opened, f"{GRID}null_searches: 2\n")
+    searches.build(opened, search, run_id="a")
+    runs = len(opened.store.runs(history=True))
+
+    found = evidence.build(opened, search, run_id="a")
+
+    null = found.evidence["evidence"]["null_search"]
+    assert (len(null["bests"]), null["trials"], null["objective"]) == (2, 10, "net_profit")
+    assert len(set(null["bests"])) == 2
+    assert null["seen"] not in null["bests"]
+    as_good = sum(best >= null["seen"] for best in null["bests"])
+    assert null["share_as_good"] == (1 + as_good) / 3
+    assert found.evidence["verdict"]["n_trials"] == 5
+    assert len(opened.store.runs(history=True)) == runs
+    assert len(opened.store.trials(opened.store.searches()[0].digest)) == 5
+    page = (found.outcome.path / "evidence.html").read_text()
+    assert "The same search on simulated sessions" in page
+    assert null["says"] in page
+    without = search_of(opened)
+    assert evidence.current(opened, without) is None
+    assert evidence.current(opened, search) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{GRID}null_searches: -1\n", "a whole number, from 0 to 1,000"),
+        (f"{WINDOWS}null_searches: 5\n", "0 for a walk-forward"),
+    ],
+)
+def test_read_search__refuses_null_searches_that_make_no_sense(
+    opened: Workspace, text: str, said: str
+) -> None:
+    """A negative number, and those of a walk-forward."""
+    with pytest.raises(PipelineError, match=said):
+        search_of(opened, text)
 
 
 def test_build__evidence_counts_only_with_its_verdict(opened: Workspace, monkeypatch: Any) -> None:

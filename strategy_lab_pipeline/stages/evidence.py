@@ -34,6 +34,7 @@ from strategy_lab_pipeline.stages.publish import current_outcome, publish
 from strategy_lab_pipeline.stages.search_files import SearchFile
 from strategy_lab_pipeline.stages.searches import Tell, capital_of
 from strategy_lab_pipeline.stages.trials import days_of
+from strategy_lab_pipeline.stages.tried import training_series, tried
 from strategy_lab_pipeline.stages.versions import digest, input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
@@ -65,6 +66,8 @@ class Series:
         "search", or "walk-forward" where the only column is out-of-sample.
     inputs
         What it is read from, with the data versions.
+    counted
+        Series of the trials on other sessions, by which they are counted; None: `returns`.
     """
 
     returns: Float2D
@@ -74,6 +77,7 @@ class Series:
     n_pruned: int
     kind: str
     inputs: Mapping[str, str]
+    counted: Float2D | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ def build(
         series.returns,
         chosen=series.chosen,
         n_trials=max(len(series.tried), series.returns.shape[1]),
+        counted=series.counted,
         random_sharpes=random,
         n_pruned=series.n_pruned,
         sessions_per_year=_sessions_a_year(search, series),
@@ -181,7 +186,7 @@ def _of_search(workspace: Workspace, search: SearchFile) -> Series:
         returns=wide.select(columns).to_numpy() / capital_of(search).money,
         chosen=columns.index(str(number)),
         sessions=sessions,
-        tried=_tried(workspace, search, sessions),
+        tried=tried(workspace, search, sessions[0], sessions[-1]),
         n_pruned=int(outcome.details["pruned"]),
         kind="search",
         inputs={"searches": outcome.data_version},
@@ -198,26 +203,19 @@ def _of_windows(workspace: Workspace, search: SearchFile) -> Series:
     windows = walk_forwards.published(workspace, search)
     sessions = tuple(windows["test"].explode().to_list())
     profits = windows["net_profits"].explode().to_numpy()
+    known = tried(workspace, search, sessions[0], sessions[-1])
     return Series(
         returns=(profits / capital_of(search).money).reshape(-1, 1),
         chosen=0,
         sessions=sessions,
-        tried=_tried(workspace, search, sessions),
+        tried=known,
+        counted=training_series(workspace, search, known),
         n_pruned=0,
         kind="walk-forward",
         inputs={
             f"walk_forwards:{key}": version
             for key, version in windows.select("key", "data_version").iter_rows()
         },
-    )
-
-
-def _tried(workspace: Workspace, search: SearchFile, sessions: tuple[str, ...]) -> frozenset[str]:
-    experiment = search.experiment
-    return frozenset(
-        workspace.store.tried(
-            experiment.product, experiment.strategy.name, sessions[0], sessions[-1]
-        )
     )
 
 

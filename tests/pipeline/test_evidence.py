@@ -57,6 +57,9 @@ def test_build__judges_a_walk_forward_out_of_sample(opened: Workspace) -> None:
     assert found.evidence["kind"] == "walk-forward"
     assert found.evidence["sessions"][2] == 4
     assert found.evidence["verdict"]["n_trials"] == 5
+    luck = found.evidence["evidence"]["luck"]
+    assert (luck["n_series"], luck["n_counted"]) == (1, 5)
+    assert luck["effective"] < 3  # five sizes of one trade are nearly one trial
     series = evidence.series_of(opened, search)
     earned = walk_forwards.published(opened, search)["net_profits"].explode().to_list()
     assert (series.returns[:, 0] * 10_000e6).round().astype(int).tolist() == earned

@@ -19,6 +19,8 @@ from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table
 from strategy_lab_core.data.instruments import Instrument
 from strategy_lab_core.data.simulate import simulate
+from strategy_lab_core.errors import DataError
+from strategy_lab_core.search.choice import best
 from strategy_lab_core.search.objective import OBJECTIVES
 from strategy_lab_core.search.trials import SearchResult
 from strategy_lab_core.types import RecordFlag
@@ -45,7 +47,7 @@ class NullResult:
     objective
         The one that chooses.
     bests
-        Its value for the best trial of each search; NaN where no trial had one.
+        Its value for the trial that each search chooses; NaN where no trial had one.
     n_trials
         Distinct sets of all the searches together.
     """
@@ -76,10 +78,17 @@ class NullResult:
 
 
 def null_result(searches: Sequence[SearchResult]) -> NullResult:
-    """Return what the best trial of each search shows."""
-    bests = [found.best_so_far()[-1] for found in searches]
+    """Return what the trial that each search chooses shows."""
+    bests = [_chosen(found) for found in searches]
     n_trials = sum(len(found.distinct()) for found in searches)
     return NullResult(searches[0].config.objectives[0], tuple(bests), n_trials)
+
+
+def _chosen(found: SearchResult) -> float:
+    try:
+        return best(found).values[0]
+    except DataError:
+        return math.nan
 
 
 def count_events(ticks: Table) -> int:

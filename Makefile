@@ -7,7 +7,7 @@ BENCH  := .venv-bench
 DATA   ?=
 HOME_FOLDER ?= .strategy-lab
 
-.PHONY: help demo test test-all lint format bench cross-check calibration lock vocabulary clean
+.PHONY: help demo test test-all lint format bench research cross-check calibration lock vocabulary clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,13 +44,16 @@ lint: $(STAMP) ## ruff, mypy strict, import contracts
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
+research: $(STAMP) ## what a walk-forward costs, and searches beside random trials; about 10 minutes
+	@$(BIN)/python -m benchmarks.walk_forward && $(BIN)/python -m benchmarks.searches
+
 bench: $(BENCH)/.installed ## speed and memory beside the calibration loop and hftbacktest: build/bench.json
 	@$(BENCH)/bin/python -m benchmarks.run
 
 cross-check: $(BENCH)/.installed ## the same maker in hftbacktest 2.4.4, every difference of fills explained
 	@$(BENCH)/bin/python -m pytest -q tests/benchmarks && $(BENCH)/bin/python -m benchmarks.crosscheck
 
-calibration: $(STAMP) ## how often the statistics are wrong, by simulation; about 20 minutes
+calibration: $(STAMP) ## how often the statistics are wrong, by simulation; about half an hour on 2 cores
 	@$(BIN)/python -m benchmarks.calibration
 
 vocabulary: $(STAMP) ## write docs/vocabulary.md from the table schemas

@@ -9,7 +9,7 @@ import polars as pl
 
 from strategy_lab_core.report.charts import BLUE, GREY, ORANGE
 
-__all__ = ["heat_map", "logit_chart", "luck_chart", "progress_chart"]
+__all__ = ["heat_map", "logit_chart", "luck_chart", "null_chart", "progress_chart"]
 
 _WIDTH, _HEIGHT = 520, 240
 _BINS = 12  # of an axis with more values than that
@@ -89,13 +89,25 @@ def luck_chart(best_by_luck: Sequence[float], seen: float) -> alt.LayerChart | a
     seen
         The chosen trial's, on the sessions as they were.
     """
-    drawn = alt.InlineData(values=[{"statistic": value} for value in best_by_luck])
+    return _beside(best_by_luck, seen, "mean over its standard error", "resamples without an edge")
+
+
+def null_chart(bests: Sequence[float], seen: float, name: str) -> alt.LayerChart | alt.FacetChart:
+    """Draw the best value of an objective in each null search, and what was seen."""
+    return _beside(bests, seen, f"best {name}", "searches on simulated sessions")
+
+
+def _beside(
+    values: Sequence[float], seen: float, title: str, what: str
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw how often values came, and a line where the seen one is."""
+    drawn = alt.InlineData(values=[{"value": value} for value in values])
     bars = (
         alt.Chart(drawn)
         .mark_bar(color=GREY)
         .encode(
-            x=alt.X("statistic:Q", title="mean over its standard error", bin=alt.Bin(maxbins=40)),
-            y=alt.Y("count():Q", title="resamples without an edge"),
+            x=alt.X("value:Q", title=title, bin=alt.Bin(maxbins=40)),
+            y=alt.Y("count():Q", title=what),
         )
     )
     mark = alt.InlineData(values=[{"seen": seen}])

@@ -44,6 +44,7 @@ _PARTS = (
     ("Sharpe ratio, per session", "sharpe"),
     ("Luck", "luck"),
     ("Overfitting", "overfitting"),
+    ("The same search on simulated sessions", "null_search"),
 )
 
 

@@ -1,4 +1,4 @@
-"""`lab.search`, `lab.walk_forward` and `lab.cross_validate`: searches over tables of ticks.
+"""`lab.search` and its kin: searches over tables of ticks.
 
 Passes run in this process. A pipeline that keeps trials, or runs passes where they can be killed,
 gives `trials.run_search` and `walk_forward.run_window` an evaluator of its own.
@@ -7,18 +7,20 @@ gives `trials.run_search` and `walk_forward.run_window` an evaluator of its own.
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from strategy_lab_core.data.columns import Table
 from strategy_lab_core.data.exact_yaml import scaled
 from strategy_lab_core.data.instruments import Instrument, Product
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.selection import select
+from strategy_lab_core.engine.selection import Selection, select
 from strategy_lab_core.engine.sweep import sweep
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.search.config import SearchConfig, search_config
 from strategy_lab_core.search.cross_validation import CrossValidationResult, cross_validate_splits
 from strategy_lab_core.search.evaluate import Evaluator, Outcome, Pass, SetKey
+from strategy_lab_core.search.null import NullResult, count_events, null_result, null_session
 from strategy_lab_core.search.objective import Capital
 from strategy_lab_core.search.space import Parameters, Space, space_of
 from strategy_lab_core.search.splits import combinatorial_splits, walk_forward_windows
@@ -26,7 +28,7 @@ from strategy_lab_core.search.trials import SearchResult, Trial, run_search
 from strategy_lab_core.search.walk_forward import WalkForwardResult, WindowResult, walk_windows
 from strategy_lab_core.strategies.strategy import Strategy
 
-__all__ = ["SearchEngine", "cross_validate", "search", "walk_forward"]
+__all__ = ["SearchEngine", "cross_validate", "null_search", "search", "walk_forward"]
 
 Ticks = Table | Callable[[], Table]
 Sessions = Mapping[str, Ticks] | Mapping[date, Ticks]
@@ -177,6 +179,60 @@ def cross_validate(
         chosen.space, chosen.config, chosen.evaluator, combinations, chosen.capital,
         on_split=on_split,
     )  # fmt: skip
+
+
+def null_search(
+    sessions: Sessions,
+    strategy: Strategy,
+    *,
+    capital: int | str | Decimal,
+    repeats: int = 20,
+    space: Mapping[str, Any] | None = None,
+    engine: SearchEngine | None = None,
+    on_search: Callable[[SearchResult], None] | None = None,
+    **options: Any,
+) -> NullResult:
+    """Repeat a search on simulated sessions of the same days: what the best of luck looks like.
+
+    Parameters
+    ----------
+    sessions, strategy, capital, space, engine, options
+        As for the search that it stands beside. The sessions give their days, their numbers of
+        events (100,000 at most) and their instrument; the engine's `known` is not used.
+    repeats
+        Searches, each on a simulated market of its own.
+    on_search
+        Called with each search.
+
+    Raises
+    ------
+    ConfigError
+        As for `search`.
+    """
+    if repeats < 1:
+        raise ConfigError("repeats", repeats, "at least 1")
+    engine = SearchEngine() if engine is None else engine
+    days: dict[str, tuple[Selection, int]] = {}
+    for label, ticks in sessions.items():
+        table = _read(ticks)
+        chosen = select(table, instrument=engine.instrument, products=engine.products)
+        days[str(label)] = chosen._replace(ticks=table.clear()), count_events(chosen.ticks)
+    found = []
+    for repeat in range(repeats):
+        drawn = {
+            label: partial(null_session, chosen.session, chosen.instrument, events=events,
+                           seed=repeat * len(days) + place)
+            for place, (label, (chosen, events)) in enumerate(days.items())
+        }  # fmt: skip
+        found.append(
+            search(
+                drawn, strategy, capital=capital, space=space, engine=engine._replace(known=None),
+                **options,
+            )
+        )  # fmt: skip
+        if on_search is not None:
+            on_search(found[-1])
+    return null_result(found)
 
 
 class _Opened(NamedTuple):

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from strategy_lab_core.stats.series import is_constant
+from strategy_lab_core.stats.sharpe import sharpe_ratio
 from strategy_lab_core.types import Int1D
 
 __all__ = ["OBJECTIVES", "Capital", "Objective"]
@@ -52,10 +54,10 @@ class Objective:
 
 def _sharpe_ratio(profits: Int1D, capital: Capital) -> float:
     """Return mean over standard deviation (n - 1) of the returns; NaN for a constant series."""
-    if len(profits) < 2 or (profits == profits[0]).all():
-        return math.nan
     returns = profits / capital.money
-    return float(returns.mean() / returns.std(ddof=1))
+    if len(profits) < 2 or is_constant(returns):
+        return math.nan
+    return sharpe_ratio(returns)
 
 
 def _net_profit(profits: Int1D, capital: Capital) -> float:

@@ -33,6 +33,7 @@ class Luck:
 
     n_trials: int  # all ever made
     n_series: int  # of them with a full series
+    n_counted: int  # of them with a series by which they are counted, maybe of other sessions
     effective: float  # independent ones, about
     variance: float | None  # V of the deflated ratio; None: no two series and no random trials
     has_random_trials: bool  # V is at least that of random trials

@@ -28,6 +28,7 @@ def count_luck(
     trials: Float2D,
     *,
     n_trials: int,
+    counted: Float2D | None,
     random_sharpes: ArrayLike | None,
     confidence: float,
     worthwhile_sharpe: float,
@@ -40,8 +41,9 @@ def count_luck(
     between trials for luck, as V does.
     """
     sessions = len(trials)
-    effective = effective_trials(trials, n_trials=n_trials)
-    variance = trial_variance(trials, random_sharpes, n_trials)
+    alike = trials if counted is None else counted
+    effective = effective_trials(alike, n_trials=n_trials)
+    variance = trial_variance(alike, random_sharpes, n_trials)
     shape = {"skewness": figures.skewness, "kurtosis": figures.kurtosis}
     # Independent trials spread by their own error at least; trials that are alike show less.
     apart = None if variance is None else max(variance, 1 / (sessions - 1))
@@ -61,6 +63,7 @@ def count_luck(
     return Luck(
         n_trials=n_trials,
         n_series=trials.shape[1],
+        n_counted=alike.shape[1],
         effective=effective,
         variance=variance,
         has_random_trials=random_sharpes is not None,

@@ -66,6 +66,7 @@ def reality(
     *,
     chosen: int,
     n_trials: int,
+    counted: ArrayLike | None = None,
     random_sharpes: ArrayLike | None = None,
     n_pruned: int = 0,
     sessions_per_year: float = 252.0,
@@ -87,6 +88,10 @@ def reality(
     n_trials
         Every trial ever stored for the same strategy, product and overlapping sessions, over all
         searches, failed, pruned and thrown away ones included: at least the columns here.
+    counted
+        Series of the trials on other sessions, by which the independent ones are counted (shape:
+        other sessions x trials): of a walk-forward, whose own series is the only one on the
+        sessions that judge it. None: `trials`.
     random_sharpes
         Sharpe ratios per session of at least 50 random trials of the same space: V is at least
         their variance.
@@ -126,18 +131,19 @@ def reality(
     draws = _Draws(length, samples, seed)
     column = values[:, chosen]
     figures = _sharpe(column, confidence, draws, missing)
-    counted = None
+    luck = None
     if figures is not None:
-        counted = count_luck(
+        luck = count_luck(
             figures,
             values,
             n_trials=n_trials,
+            counted=None if counted is None else checked_trials(counted),
             random_sharpes=random_sharpes,
             confidence=confidence,
             worthwhile_sharpe=worthwhile_sharpe,
             sessions_per_year=sessions_per_year,
         )
-        if counted.variance is None:
+        if luck.variance is None:
             missing["variance"] = "one series and no random trials show no spread of trials"
     evidence = Evidence(
         sessions=len(values),
@@ -147,7 +153,7 @@ def reality(
         chosen=chosen,
         performance=performance(column, sessions_per_year=sessions_per_year),
         sharpe=figures,
-        luck=counted,
+        luck=luck,
         overfitting=_overfitting(values, blocks, n_pruned, missing),
         superiority=_superiority(values, confidence, draws, missing),
         confidence_set=_confidence_set(values, draws, missing),

@@ -235,10 +235,15 @@ def _not_tested(evidence: Evidence, n_trials: int) -> tuple[str, ...]:
         "Larger size: orders here do not move the market.",
     ]
     luck = evidence.luck
-    if luck is not None and n_trials > luck.n_series:
+    if luck is not None and n_trials > luck.n_counted:
         sentences.append(
-            f"{n_trials - luck.n_series} of {n_trials} trials have no full series: each is "
+            f"{n_trials - luck.n_counted} of {n_trials} trials have no full series: each is "
             "counted as independent, none is resampled."
+        )
+    elif luck is not None and n_trials > luck.n_series:
+        sentences.append(
+            f"{n_trials} trials are counted by other sessions than these, on which they have no "
+            "series: none is resampled."
         )
     if luck is not None and n_trials > 1 and not luck.has_random_trials:
         sentences.append(

@@ -14,6 +14,7 @@ from typing import Annotated, NamedTuple
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.features.volatility import UNKNOWN
+from strategy_lab_core.strategies.parameters import Range
 from strategy_lab_core.strategies.quoting import (
     cancel_all,
     is_two_sided,
@@ -30,9 +31,12 @@ __all__ = ["AvellanedaStoikovParams", "avellaneda_stoikov", "optimal_spread", "r
 class AvellanedaStoikovParams(NamedTuple):
     """Units are ticks, lots and seconds; `volatility` 0 means: measured as it goes."""
 
-    risk_aversion: Annotated[float, Bounds(1e-6, 10.0)] = 0.001  # g, per tick of profit
-    fill_decay: Annotated[float, Bounds(0.001, 100.0)] = 1.0  # k, per tick from the mid
-    horizon_s: Annotated[float, Bounds(1.0, 86_400.0)] = 60.0  # largest T - t
+    # g, per tick of profit
+    risk_aversion: Annotated[float, Bounds(1e-6, 10.0), Range(1e-5, 0.1, log=True)] = 0.001
+    # k, per tick from the mid
+    fill_decay: Annotated[float, Bounds(0.001, 100.0), Range(0.1, 5.0, log=True)] = 1.0
+    # Largest T - t
+    horizon_s: Annotated[float, Bounds(1.0, 86_400.0), Range(5.0, 600.0, log=True)] = 60.0
     volatility: Annotated[float, Bounds(0.0, 1_000.0)] = 0.0  # sigma, ticks per root second
     half_life_s: Annotated[float, Bounds(1.0, 86_400.0)] = 300.0  # of the measured volatility
     size: Annotated[int, Bounds(1, 100)] = 1  # lots of a quote

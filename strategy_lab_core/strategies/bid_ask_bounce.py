@@ -14,6 +14,7 @@ from typing import Annotated, NamedTuple
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.features.decay import faded
 from strategy_lab_core.features.volatility import bounce_spread
+from strategy_lab_core.strategies.parameters import Range
 from strategy_lab_core.strategies.quoting import cancel_all, is_two_sided, keep_order, leave
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
@@ -24,10 +25,13 @@ __all__ = ["BidAskBounceParams", "bid_ask_bounce"]
 class BidAskBounceParams(NamedTuple):
     """Enters while Roll's spread of the trades seen is `min_bounce_ticks` or more."""
 
-    min_bounce_ticks: Annotated[float, Bounds(0.0, 1_000.0)] = 0.5
-    half_life_trades: Annotated[float, Bounds(1.0, 100_000.0)] = 50.0  # of the autocovariance
-    patience_ms: Annotated[int, Bounds(1, 86_400_000)] = 2_000  # an entry rests this long
-    hold_ms: Annotated[int, Bounds(1, 86_400_000)] = 30_000  # from the entry to the market order
+    min_bounce_ticks: Annotated[float, Bounds(0.0, 1_000.0), Range(0.1, 2.0)] = 0.5
+    # Of the autocovariance
+    half_life_trades: Annotated[float, Bounds(1.0, 100_000.0), Range(10.0, 500.0, log=True)] = 50.0
+    # An entry rests this long
+    patience_ms: Annotated[int, Bounds(1, 86_400_000), Range(200, 60_000, log=True)] = 2_000
+    # From the entry to the market order
+    hold_ms: Annotated[int, Bounds(1, 86_400_000), Range(1_000, 600_000, log=True)] = 30_000
     size: Annotated[int, Bounds(1, 100)] = 1  # lots
 
 

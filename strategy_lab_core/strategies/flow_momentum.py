@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.features.decay import faded
 from strategy_lab_core.features.flow import flow_step
+from strategy_lab_core.strategies.parameters import Range
 from strategy_lab_core.strategies.quoting import is_two_sided, leave
 from strategy_lab_core.strategies.requests import buy_ioc, sell_ioc
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
@@ -24,10 +25,13 @@ __all__ = ["FlowMomentumParams", "flow_momentum"]
 class FlowMomentumParams(NamedTuple):
     """Enters where the faded flow would explain a move of `threshold_ticks`."""
 
-    threshold_ticks: Annotated[float, Bounds(0.0, 1_000.0)] = 1.5
-    exit_ticks: Annotated[float, Bounds(-1_000.0, 1_000.0)] = 0.0  # leaves when it is below
-    half_life_ms: Annotated[int, Bounds(1, 86_400_000)] = 1_000  # of the flow and the depth
-    hold_ms: Annotated[int, Bounds(1, 86_400_000)] = 10_000  # leaves after this long
+    threshold_ticks: Annotated[float, Bounds(0.0, 1_000.0), Range(0.5, 6.0)] = 1.5
+    # Leaves when it is below
+    exit_ticks: Annotated[float, Bounds(-1_000.0, 1_000.0), Range(-1.0, 1.0)] = 0.0
+    # Of the flow and the depth
+    half_life_ms: Annotated[int, Bounds(1, 86_400_000), Range(100, 30_000, log=True)] = 1_000
+    # Leaves after this long
+    hold_ms: Annotated[int, Bounds(1, 86_400_000), Range(500, 120_000, log=True)] = 10_000
     max_spread_ticks: Annotated[int, Bounds(1, 1_000)] = 2
     size: Annotated[int, Bounds(1, 100)] = 1  # lots
 

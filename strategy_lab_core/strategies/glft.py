@@ -15,6 +15,7 @@ from typing import Annotated, NamedTuple
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.features.volatility import UNKNOWN
+from strategy_lab_core.strategies.parameters import Range
 from strategy_lab_core.strategies.quoting import (
     cancel_all,
     is_two_sided,
@@ -31,9 +32,12 @@ __all__ = ["GlftParams", "glft", "half_spread_and_skew"]
 class GlftParams(NamedTuple):
     """Units are ticks, lots and seconds; `volatility` 0 means: measured as it goes."""
 
-    risk_aversion: Annotated[float, Bounds(1e-6, 10.0)] = 0.001  # g, per tick of profit
-    fill_rate: Annotated[float, Bounds(1e-6, 1e6)] = 1.0  # A, fills per second at the mid
-    fill_decay: Annotated[float, Bounds(0.001, 100.0)] = 1.0  # k, per tick from the mid
+    # g, per tick of profit
+    risk_aversion: Annotated[float, Bounds(1e-6, 10.0), Range(1e-5, 0.1, log=True)] = 0.001
+    # A, fills per second at the mid
+    fill_rate: Annotated[float, Bounds(1e-6, 1e6), Range(0.1, 10.0, log=True)] = 1.0
+    # k, per tick from the mid
+    fill_decay: Annotated[float, Bounds(0.001, 100.0), Range(0.1, 5.0, log=True)] = 1.0
     volatility: Annotated[float, Bounds(0.0, 1_000.0)] = 0.0  # sigma, ticks per root second
     half_life_s: Annotated[float, Bounds(1.0, 86_400.0)] = 300.0  # of the measured volatility
     size: Annotated[int, Bounds(1, 100)] = 1  # D, lots of a quote

@@ -12,6 +12,7 @@ from typing import Annotated, NamedTuple
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.features.book import queue_imbalance
+from strategy_lab_core.strategies.parameters import Choice, Range
 from strategy_lab_core.strategies.quoting import leave
 from strategy_lab_core.strategies.requests import (
     buy_limit,
@@ -28,12 +29,13 @@ __all__ = ["ImbalanceParams", "imbalance"]
 class ImbalanceParams(NamedTuple):
     """Entry above `threshold`; exit when the signal turns, or after `hold_ms`."""
 
-    threshold: Annotated[float, Bounds(0.0, 1.0)] = 0.6
-    exit_threshold: Annotated[float, Bounds(-1.0, 1.0)] = 0.0
+    threshold: Annotated[float, Bounds(0.0, 1.0), Range(0.3, 0.95)] = 0.6
+    exit_threshold: Annotated[float, Bounds(-1.0, 1.0), Range(-0.5, 0.5)] = 0.0
     size: Annotated[int, Bounds(1, 100)] = 1
-    hold_ms: Annotated[int, Bounds(1, 86_400_000)] = 5_000
+    hold_ms: Annotated[int, Bounds(1, 86_400_000), Range(500, 120_000, log=True)] = 5_000
     max_spread_ticks: Annotated[int, Bounds(1, 1_000)] = 2
-    passive: Annotated[bool, Bounds(0, 1)] = False  # enter by joining the best price's queue
+    # Enter by joining the best price's queue
+    passive: Annotated[bool, Bounds(0, 1), Choice(False, True)] = False
 
 
 _ENTERED_NS = 0  # places in the strategy's memory

@@ -94,6 +94,8 @@ def _show_verdict(found: dict[str, Any]) -> None:
               for light in verdict["lights"]]  # fmt: skip
     people.print(table("", lights))
     people.print(verdict["what_would_change"], highlight=False, soft_wrap=True)
+    if null := found["evidence"].get("null_search"):
+        people.print(f"null test: {null['says']}", highlight=False, soft_wrap=True)
     for sentence in verdict["not_tested"]:
         people.print(f"not tested: {sentence}", highlight=False, soft_wrap=True)
     people.print(f"page: {found['page']}", highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import polars as pl
 
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.report.charts import to_svg
-from strategy_lab_core.report.search_charts import logit_chart, luck_chart
+from strategy_lab_core.report.search_charts import logit_chart, luck_chart, null_chart
 from strategy_lab_core.report.verdict_page import render_verdict
 from strategy_lab_core.search.objective import OBJECTIVES
 from strategy_lab_core.stats.null import best_by_luck
@@ -27,11 +28,13 @@ from strategy_lab_pipeline.db.records import VerdictRow
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages import searches, walk_forwards
+from strategy_lab_pipeline.stages.nulls import null_figures
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
 from strategy_lab_pipeline.stages.search_files import SearchFile
 from strategy_lab_pipeline.stages.searches import Tell, capital_of
 from strategy_lab_pipeline.stages.trials import days_of
+from strategy_lab_pipeline.stages.tried import training_series, tried
 from strategy_lab_pipeline.stages.versions import digest, input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
@@ -61,6 +64,10 @@ class Series:
         Trials without a full series because they were dropped.
     kind
         "search", or "walk-forward" where the only column is out-of-sample.
+    inputs
+        What it is read from, with the data versions.
+    counted
+        Series of the trials on other sessions, by which they are counted; None: `returns`.
     """
 
     returns: Float2D
@@ -69,6 +76,8 @@ class Series:
     tried: frozenset[str]
     n_pruned: int
     kind: str
+    inputs: Mapping[str, str]
+    counted: Float2D | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +105,34 @@ def build(
     """
     random = _random_sharpes(workspace, search, run_id, on_progress)
     series = series_of(workspace, search)
+    null = null_figures(workspace, search, on_progress=on_progress)
     found = reality(
         series.returns,
         chosen=series.chosen,
         n_trials=max(len(series.tried), series.returns.shape[1]),
+        counted=series.counted,
         random_sharpes=random,
         n_pruned=series.n_pruned,
         sessions_per_year=_sessions_a_year(search, series),
     )
-    charts = _charts(found, series)
+    charts = _charts(found, series) | _null_chart(null)
     outcome = publish(
         workspace,
         *_place(search),
-        inputs=_inputs(workspace, search, series),
+        inputs=_inputs(series),
         config=_config(search),
-        build=lambda draft: _write(draft, search, series, found, charts),
+        build=lambda draft: _write(draft, search, series, found, null, charts),
+        remember=lambda version, folder: workspace.store.record_verdict(
+            _row(search, version, _read(folder)), run_id=run_id
+        ),
         run_id=run_id,
     )
-    evidence = json.loads((outcome.path / "evidence.json").read_text("utf-8"))
-    workspace.store.record_verdict(_row(search, outcome, evidence), run_id=run_id)
-    return Weighed(outcome, evidence, charts)
+    return Weighed(outcome, _read(outcome.path), charts)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    evidence: dict[str, Any] = json.loads((folder / "evidence.json").read_text("utf-8"))
+    return evidence
 
 
 def current(workspace: Workspace, search: SearchFile) -> Outcome | None:
@@ -125,7 +142,7 @@ def current(workspace: Workspace, search: SearchFile) -> Outcome | None:
     except PipelineError:
         return None
     place = _place(search)
-    version = input_key(place[0], _inputs(workspace, search, series), _config(search))
+    version = input_key(place[0], _inputs(series), _config(search))
     return current_outcome(workspace, *place, version)
 
 
@@ -134,8 +151,7 @@ def published(workspace: Workspace, search: SearchFile) -> dict[str, Any]:
     outcome = current_outcome(workspace, *_place(search))
     if outcome is None:
         raise PipelineError(f"{search.name}: no evidence; `strategy-lab evidence {search.name}`")
-    evidence: dict[str, Any] = json.loads((outcome.path / "evidence.json").read_text("utf-8"))
-    return {**evidence, "page": str(outcome.path / "evidence.html")}
+    return {**_read(outcome.path), "page": str(outcome.path / "evidence.html")}
 
 
 def series_of(workspace: Workspace, search: SearchFile) -> Series:
@@ -170,9 +186,10 @@ def _of_search(workspace: Workspace, search: SearchFile) -> Series:
         returns=wide.select(columns).to_numpy() / capital_of(search).money,
         chosen=columns.index(str(number)),
         sessions=sessions,
-        tried=_tried(workspace, search, sessions),
+        tried=tried(workspace, search, sessions[0], sessions[-1]),
         n_pruned=int(outcome.details["pruned"]),
         kind="search",
+        inputs={"searches": outcome.data_version},
     )
 
 
@@ -186,22 +203,19 @@ def _of_windows(workspace: Workspace, search: SearchFile) -> Series:
     windows = walk_forwards.published(workspace, search)
     sessions = tuple(windows["test"].explode().to_list())
     profits = windows["net_profits"].explode().to_numpy()
+    known = tried(workspace, search, sessions[0], sessions[-1])
     return Series(
         returns=(profits / capital_of(search).money).reshape(-1, 1),
         chosen=0,
         sessions=sessions,
-        tried=_tried(workspace, search, sessions),
+        tried=known,
+        counted=training_series(workspace, search, known),
         n_pruned=0,
         kind="walk-forward",
-    )
-
-
-def _tried(workspace: Workspace, search: SearchFile, sessions: tuple[str, ...]) -> frozenset[str]:
-    experiment = search.experiment
-    return frozenset(
-        workspace.store.tried(
-            experiment.product, experiment.strategy.name, sessions[0], sessions[-1]
-        )
+        inputs={
+            f"walk_forwards:{key}": version
+            for key, version in windows.select("key", "data_version").iter_rows()
+        },
     )
 
 
@@ -235,16 +249,13 @@ def _place(search: SearchFile) -> tuple[str, str, str]:
     return f"evidence.{search.name}", search.experiment.product, NOWHERE
 
 
-def _inputs(workspace: Workspace, search: SearchFile, series: Series) -> dict[str, str]:
-    tried = {"tried": digest(sorted(series.tried))}
-    if series.kind == "search":
-        return {"searches": searches.published(workspace, search).data_version, **tried}
-    windows = workspace.store.windows(search.name)
-    return {**{f"walk_forwards:{each.key}": each.version for each in windows}, **tried}
+def _inputs(series: Series) -> dict[str, str]:
+    return {**series.inputs, "tried": digest(sorted(series.tried))}
 
 
 def _config(search: SearchFile) -> dict[str, Any]:
-    return searches.config_of(search)
+    config = searches.config_of(search)
+    return config | {"null_searches": search.null_searches} if search.null_searches else config
 
 
 def _write(
@@ -252,6 +263,7 @@ def _write(
     search: SearchFile,
     series: Series,
     found: Reality,
+    null: Mapping[str, Any],
     charts: Mapping[str, str],
 ) -> dict[str, Any]:
     evidence: dict[str, Any] = {
@@ -262,6 +274,8 @@ def _write(
         "sessions": [series.sessions[0], series.sessions[-1], len(series.sessions)],
         **found.to_dict(),
     }
+    if null:
+        evidence["evidence"]["null_search"] = null
     if series.kind == "walk-forward":
         evidence["verdict"]["not_tested"].remove(SAME_SESSIONS)
     draft.json("evidence.json", evidence)
@@ -269,17 +283,25 @@ def _write(
     return {"rows": 1, "verdict": found.verdict.colour.value, "n_trials": found.verdict.n_trials}
 
 
-def _row(search: SearchFile, outcome: Outcome, evidence: Mapping[str, Any]) -> VerdictRow:
+def _row(search: SearchFile, version: str, evidence: Mapping[str, Any]) -> VerdictRow:
     verdict = evidence["verdict"]
     return VerdictRow(
         subject=search.name,
         product=search.experiment.product,
         strategy=search.experiment.strategy.name,
-        version=outcome.version,
+        version=version,
         light=verdict["colour"],
         n_trials=verdict["n_trials"],
         figures={light["name"]: light["value"] for light in verdict["lights"]},
     )
+
+
+def _null_chart(null: Mapping[str, Any]) -> dict[str, str]:
+    bests = [value for value in null.get("bests", ()) if value is not None]
+    if not bests:
+        return {}
+    chart = null_chart(bests, null["seen"], null["objective"])
+    return {"what the same search finds on simulated sessions": to_svg(chart)}
 
 
 def _charts(found: Reality, series: Series) -> dict[str, str]:

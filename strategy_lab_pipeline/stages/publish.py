@@ -1,10 +1,11 @@
 """Publish one version of a partition, or find that it is there already.
 
-Files first, whole; then the row in the database. A crash between the two leaves a version without
-a row, which the next run finds, byte for byte the same.
+Files first, whole; then what else the database keeps of the version; its row last. A crash between
+them leaves a version without a row, which the next run makes again, byte for byte the same.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,6 +18,7 @@ from strategy_lab_pipeline.stages.workspace import Workspace
 __all__ = ["current_outcome", "publish", "record", "write_table"]
 
 Build = Callable[[Draft], Mapping[str, Any]]
+Remember = Callable[[str, Path], None]  # version, and the folder of its files
 
 
 def write_table(draft: Draft, name: str, table: pl.DataFrame) -> None:
@@ -60,6 +62,7 @@ def publish(
     config: Any,
     build: Build,
     run_id: str,
+    remember: Remember = lambda *_: None,
 ) -> Outcome:
     """Return the version made from `inputs` and `config`, building it where it is not there.
 
@@ -68,6 +71,9 @@ def publish(
     build
         Writes the version's files into a draft and returns its details; `rows` among them is the
         row count of the partition.
+    remember
+        Records what the database keeps of the version beside its row: before the row, so that a
+        version which counts is never without it.
     """
     version = input_key(asset, inputs, config)
     found = current_outcome(workspace, asset, product, session, version)
@@ -75,6 +81,7 @@ def publish(
         return found
     with workspace.lake.publish(asset, product, session, version) as draft:
         details = dict(build(draft))
+    remember(version, draft.published.path)
     return record(
         workspace,
         asset,

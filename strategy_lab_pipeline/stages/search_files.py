@@ -24,7 +24,11 @@ from strategy_lab_pipeline.stages.workspace import products_of
 __all__ = ["SearchFile", "Searches", "find_search", "read_search", "searches"]
 
 _SEARCH = tuple(each.name for each in fields(SearchConfig))
-_OWN = ("name", "description", "experiment", "space", "sessions", "walk_forward", "objective")
+_OWN = (
+    "name", "description", "experiment", "space", "sessions", "walk_forward", "objective",
+    "null_searches",
+)  # fmt: skip
+_MOST_NULLS = 1_000
 _WINDOWS = ("train", "test", "step", "anchored", "purge", "embargo")
 
 
@@ -49,6 +53,8 @@ class SearchFile:
     windows
         Lengths of a walk-forward (`search.splits.walk_forward_windows`), None for a search over
         all sessions at once.
+    null_searches
+        How often evidence repeats the search on simulated sessions.
     """
 
     name: str
@@ -61,6 +67,7 @@ class SearchFile:
     skip: frozenset[date]
     windows: Mapping[str, Any] | None
     description: str = ""
+    null_searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,7 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
         last=last,
         skip=skip,
         windows=_windows(content.get("walk_forward")),
+        null_searches=_null_searches(content, experiment),
     )
 
 
@@ -169,6 +177,17 @@ def _day(name: str, value: Any) -> date | None:
     if value is not None and type(value) is not date:
         raise ConfigError(name, value, "a date, YYYY-MM-DD")
     return value
+
+
+def _null_searches(content: Mapping[str, Any], experiment: Experiment) -> int:
+    given = content.get("null_searches", 0)
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _MOST_NULLS:
+        raise ConfigError("null_searches", given, f"a whole number, from 0 to {_MOST_NULLS:,}")
+    if given and content.get("walk_forward") is not None:
+        raise ConfigError("null_searches", given, "0 for a walk-forward, which is out of sample")
+    if given and experiment.config.carry:
+        raise ConfigError("null_searches", given, "0 for a carried run: its sessions are one")
+    return given
 
 
 def _windows(given: Any) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,12 @@ def build(
     window = windows[key]
     days = _days(workspace, search, window)
     inputs = inputs_of(days)
+
+    def remember(version: str, folder: Path) -> None:
+        """Record what the window chose."""
+        row = _row(search, key, version, _result(folder), inputs)
+        workspace.store.record_window(row, run_id=run_id)
+
     outcome = publish(
         workspace,
         *_place(search, key),
@@ -131,11 +138,15 @@ def build(
         build=lambda draft: _write(
             draft, _run(workspace, search, window, days, run_id, on_progress)
         ),
+        remember=remember,
         run_id=run_id,
     )
-    result = json.loads((outcome.path / "window.json").read_text("utf-8"))
-    workspace.store.record_window(_row(search, key, outcome, result, inputs), run_id=run_id)
-    return Walked(outcome, result)
+    return Walked(outcome, _result(outcome.path))
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "window.json").read_text("utf-8"))
+    return found
 
 
 def _days(workspace: Workspace, search: SearchFile, window: Window) -> list[Day]:
@@ -194,7 +205,7 @@ def _write(draft: Draft, result: Mapping[str, Any]) -> dict[str, Any]:
 def _row(
     search: SearchFile,
     key: str,
-    outcome: Outcome,
+    version: str,
     result: Mapping[str, Any],
     inputs: Mapping[str, str],
 ) -> WindowRow:
@@ -209,7 +220,7 @@ def _row(
         name=search.name,
         product=search.experiment.product,
         strategy=search.experiment.strategy.name,
-        version=outcome.version,
+        version=version,
         chosen=result["chosen"],
         parameters=result["parameters"],
         in_sample=result["in_sample"],
@@ -237,18 +248,19 @@ def _current(workspace: Workspace, search: SearchFile, key: str, window: Window)
 def published(workspace: Workspace, search: SearchFile) -> pl.DataFrame:
     """Return a row for each window that is up to date, in order: the walk-forward as it stands.
 
-    Columns: key, train_from, train_to, test_from, test_to, n_trials, in_sample, out_of_sample,
-    net_profits (a list, money units, one for each session of the test), test (its sessions) and
-    the chosen parameters.
+    Columns: key, data_version, train_from, train_to, test_from, test_to, n_trials, in_sample,
+    out_of_sample, net_profits (a list, money units, one for each session of the test), test (its
+    sessions) and the chosen parameters.
     """
     rows = []
     for key, window in windows_of(workspace, search).items():
         outcome = _current(workspace, search, key, window)
         if outcome is not None:
-            result = json.loads((outcome.path / "window.json").read_text("utf-8"))
+            result = _result(outcome.path)
             rows.append(
                 {
                     "key": key,
+                    "data_version": outcome.data_version,
                     "train_from": window.train[0],
                     "train_to": window.train[-1],
                     "test_from": window.test[0],

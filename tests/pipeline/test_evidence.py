@@ -1,15 +1,17 @@
 """Evidence: everything ever tried counts, what is missing is said, one more trial makes it old."""
 
 import json
+from typing import Any
 
 import pytest
 
+from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.stages import evidence, searches, walk_forwards
 from strategy_lab_pipeline.stages.comparison import compare_searches
 from strategy_lab_pipeline.stages.research import stale_research
 from strategy_lab_pipeline.stages.workspace import Workspace
-from tests.pipeline.test_searches import opened, search_of
+from tests.pipeline.test_searches import GRID, opened, search_of
 from tests.pipeline.test_walk_forwards import WINDOWS
 
 __all__ = ["opened"]  # a fixture
@@ -55,6 +57,9 @@ def test_build__judges_a_walk_forward_out_of_sample(opened: Workspace) -> None:
     assert found.evidence["kind"] == "walk-forward"
     assert found.evidence["sessions"][2] == 4
     assert found.evidence["verdict"]["n_trials"] == 5
+    luck = found.evidence["evidence"]["luck"]
+    assert (luck["n_series"], luck["n_counted"]) == (1, 5)
+    assert luck["effective"] < 3  # five sizes of one trade are nearly one trial
     series = evidence.series_of(opened, search)
     earned = walk_forwards.published(opened, search)["net_profits"].explode().to_list()
     assert (series.returns[:, 0] * 10_000e6).round().astype(int).tolist() == earned
@@ -69,6 +74,64 @@ def test_evidence__needs_trials(opened: Workspace) -> None:
         evidence.build(opened, search, run_id="a")
     with pytest.raises(PipelineError, match="strategy-lab evidence sizes"):
         evidence.published(opened, search)
+
+
+def test_build__repeats_the_search_on_simulated_sessions(opened: Workspace) -> None:
+    """Where the file asks for it; shown in figures and page, and no trial of it is counted."""
+    search = search_of(opened, f"{GRID}null_searches: 2\n")
+    searches.build(opened, search, run_id="a")
+    runs = len(opened.store.runs(history=True))
+
+    found = evidence.build(opened, search, run_id="a")
+
+    null = found.evidence["evidence"]["null_search"]
+    assert (len(null["bests"]), null["trials"], null["objective"]) == (2, 10, "net_profit")
+    assert len(set(null["bests"])) == 2
+    assert null["seen"] not in null["bests"]
+    as_good = sum(best >= null["seen"] for best in null["bests"])
+    assert null["share_as_good"] == (1 + as_good) / 3
+    assert found.evidence["verdict"]["n_trials"] == 5
+    assert len(opened.store.runs(history=True)) == runs
+    assert len(opened.store.trials(opened.store.searches()[0].digest)) == 5
+    page = (found.outcome.path / "evidence.html").read_text()
+    assert "The same search on simulated sessions" in page
+    assert null["says"] in page
+    without = search_of(opened)
+    assert evidence.current(opened, without) is None
+    assert evidence.current(opened, search) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{GRID}null_searches: -1\n", "a whole number, from 0 to 1,000"),
+        (f"{WINDOWS}null_searches: 5\n", "0 for a walk-forward"),
+    ],
+)
+def test_read_search__refuses_null_searches_that_make_no_sense(
+    opened: Workspace, text: str, said: str
+) -> None:
+    """A negative number, and those of a walk-forward."""
+    with pytest.raises(PipelineError, match=said):
+        search_of(opened, text)
+
+
+def test_build__evidence_counts_only_with_its_verdict(opened: Workspace, monkeypatch: Any) -> None:
+    """Ended before the database knows the verdict, evidence is out of date, and made again."""
+    search = search_of(opened)
+    searches.build(opened, search, run_id="a")
+
+    def gone(*_: Any, **__: Any) -> None:
+        """Be killed."""
+        raise OSError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "record_verdict", gone)
+        with pytest.raises(OSError, match="gone"):
+            evidence.build(opened, search, run_id="a")
+    assert evidence.current(opened, search) is None
+    evidence.build(opened, search, run_id="b")
+    assert [row.subject for row in opened.store.verdicts()] == ["sizes"]
 
 
 def test_compare__needs_enough_in_common(opened: Workspace) -> None:

@@ -43,7 +43,8 @@ def _demo(home: Path) -> "subprocess.Popen[bytes]":
     )
 
 
-def _kill_tree(process: "subprocess.Popen[bytes]") -> None:
+def kill_tree(process: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL a process and all that it started."""
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):
@@ -53,7 +54,7 @@ def _kill_tree(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _tree(folder: Path) -> dict[str, str]:
+def tree(folder: Path) -> dict[str, str]:
     """Return every published file with its hash; drafts and locks are not published."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -73,11 +74,11 @@ def _current(home: Path) -> dict[str, str]:
             "SELECT asset, product, session, version FROM materializations WHERE current"
         ).fetchall()
     folders = {"/".join(row) for row in rows}
-    tree = _tree(home / "lake")
-    return {name: digest for name, digest in tree.items() if name.rpartition("/")[0] in folders}
+    files = tree(home / "lake")
+    return {name: digest for name, digest in files.items() if name.rpartition("/")[0] in folders}
 
 
-def _rows_have_their_files(home: Path) -> None:
+def rows_have_their_files(home: Path) -> None:
     """Every materialisation row's files are there, whole, with the hash that the row records."""
     database = home / "strategy_lab.db"
     if not database.exists():
@@ -95,7 +96,7 @@ def _rows_have_their_files(home: Path) -> None:
             assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"], path
 
 
-def _nothing_hangs(home: Path) -> None:
+def nothing_hangs(home: Path) -> None:
     """After the repair that every command begins with, no run and no pool slot is held."""
     with launch.open_instance(Settings(home=home)) as instance:
         launch.repair(instance, daemon_lives=False)
@@ -129,14 +130,14 @@ def test_demo__survives_kills(undisturbed: tuple[Path, float], tmp_path: Path) -
         process = _demo(home)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=rng.uniform(0.2, seconds))
-        _kill_tree(process)
-        _rows_have_their_files(home)
+        kill_tree(process)
+        rows_have_their_files(home)
         if number % 8 == 7 or number == KILLS - 1:
             assert _demo(home).wait() == 0
-            _rows_have_their_files(home)
-            _nothing_hangs(home)
-            assert _tree(home / "lake") == _tree(clean / "lake")
-            assert _tree(home / "landing") == _tree(clean / "landing")
+            rows_have_their_files(home)
+            nothing_hangs(home)
+            assert tree(home / "lake") == tree(clean / "lake")
+            assert tree(home / "landing") == tree(clean / "landing")
 
 
 @pytest.mark.slow
@@ -163,8 +164,8 @@ def test_backfill__survives_kills(undisturbed: tuple[Path, float], tmp_path: Pat
                 daemon.ask(BACKFILL, params=params)
             time.sleep(rng.uniform(1, 45))
             daemon.kill()
-        _rows_have_their_files(home)
-        _nothing_hangs(home)
+        rows_have_their_files(home)
+        nothing_hangs(home)
     with running(home) as daemon:
         daemon.wait(
             "every run to end",
@@ -172,5 +173,5 @@ def test_backfill__survives_kills(undisturbed: tuple[Path, float], tmp_path: Pat
             seconds=400,
         )
     assert _demo(home).wait() == 0
-    _nothing_hangs(home)
+    nothing_hangs(home)
     assert _current(home) == _current(clean)

@@ -1,9 +1,11 @@
 """Walk-forwards: windows that choose before they judge, each a partition with its lineage."""
 
 import shutil
+from typing import Any
 
 import pytest
 
+from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.stages import walk_forwards
 from strategy_lab_pipeline.stages.trials import days_of, net_profits, with_parameters
@@ -85,3 +87,21 @@ def test_build__a_window_that_is_none(opened: Workspace) -> None:
     search = search_of(opened, WINDOWS)
     with pytest.raises(PipelineError, match=r"no window 'nonsense'; there are .*_2025-01-13_"):
         build(opened, search, "nonsense", run_id="a")
+
+
+def test_build__a_window_counts_only_with_its_row(opened: Workspace, monkeypatch: Any) -> None:
+    """Ended before the database knows what it chose, a window is out of date, and made again."""
+    search = search_of(opened, WINDOWS)
+    key = next(iter(windows_of(opened, search)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "record_window", _gone)
+        with pytest.raises(OSError, match="gone"):
+            build(opened, search, key, run_id="a")
+    assert key in stale_windows(opened, search)
+    build(opened, search, key, run_id="b")
+    assert key not in stale_windows(opened, search)
+    assert [row.key for row in opened.store.windows()] == [key]
+
+
+def _gone(*_: Any, **__: Any) -> None:
+    raise OSError("gone")

@@ -12,6 +12,7 @@ from strategy_lab_core.report.search_charts import (
     heat_map,
     logit_chart,
     luck_chart,
+    null_chart,
     progress_chart,
 )
 from strategy_lab_core.report.verdict_page import render_verdict
@@ -32,6 +33,15 @@ def test_progress_chart__leaves_out_what_is_not_there_yet() -> None:
         {"trial": 2, "best": 0.5}, {"trial": 3, "best": 0.5}, {"trial": 4, "best": 0.7},
     ]  # fmt: skip
     assert "best sharpe_ratio" in to_svg(chart)
+
+
+def test_null_chart__draws_each_search_and_what_was_seen() -> None:
+    """A row for each null search, a line for the one on the real sessions."""
+    chart = null_chart([1.0, 2.5, 2.5], 4.0, "net_profit")
+    bars, line = chart.to_dict()["datasets"].values()
+    assert [row["value"] for row in bars] == [1.0, 2.5, 2.5]
+    assert line == [{"seen": 4.0}]
+    assert "best net_profit" in to_svg(chart)
 
 
 @pytest.mark.parametrize("n", [3, 40])

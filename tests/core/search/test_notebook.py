@@ -14,6 +14,7 @@ from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.search.evaluate import set_key
 from tests.core.engine.test_backtest import failing
 from tests.core.probes.actors import follower
 
@@ -129,3 +130,36 @@ def test_import__of_the_library_leaves_optuna_alone() -> None:
     """A notebook that searches nothing does not wait for it."""
     code = "import strategy_lab_core, sys; sys.exit('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_null_search__searches_simulated_sessions_of_the_same_days() -> None:
+    """As many searches as asked for, each on a market of its own, none on the user's ticks."""
+    sessions = _sessions(2)
+    seen: list[Any] = []
+    known: dict[Any, Any] = {}
+    engine = lab.SearchEngine(config=CONFIG, known=known)
+    options: dict[str, Any] = {
+        "capital": 10_000, "space": SPACE, "engine": engine, "method": "random", "n_trials": 3,
+        "objective": "net_profit", "seed": 4,
+    }  # fmt: skip
+
+    null = lab.null_search(sessions, follower, repeats=3, on_search=seen.append, **options)
+    again = lab.null_search(sessions, follower, repeats=3, **options)
+    real = lab.search(sessions, follower, **options)
+
+    assert null == again
+    assert not any(key not in {(s, set_key(t.parameters)) for t in real.trials for s in sessions}
+                   for key in known)  # fmt: skip
+    assert (null.objective, len(null.bests), null.n_trials) == ("net_profit", 3, 9)
+    assert null.bests == tuple(max(t.values[0] for t in found.trials) for found in seen)
+    assert [each.sessions for each in seen] == [tuple(sessions)] * 3
+    for found in seen:
+        assert [t.parameters for t in found.trials] == [t.parameters for t in real.trials]
+        assert found.profits().tolist() != real.profits().tolist()
+    assert len({found.profits().tobytes() for found in seen}) == 3
+
+
+def test_null_search__refuses_no_search() -> None:
+    """A number of searches that is none."""
+    with pytest.raises(ConfigError, match="repeats must be at least 1, got 0"):
+        lab.null_search(_sessions(1), follower, capital=10_000, repeats=0)

@@ -175,8 +175,13 @@ def test_digest__changes_with_what_decides_the_draws_only() -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_templates__declare_a_space(name: str) -> None:
-    """Each can be searched as it is."""
-    assert space_of(load_strategy(name)).axes
+    """Each can be searched as it is, around its defaults; how much it trades stays as it is."""
+    strategy = load_strategy(name)
+    axes = {axis.name: axis for axis in space_of(strategy).axes}
+    assert len(axes) >= 3
+    assert not axes.keys() & {"size", "max_position"}
+    for axis in axes.values():
+        assert axis.low <= strategy.parameters[axis.name] <= axis.high
 
 
 def test_range__declared_outside_the_bounds_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""How often the statistics are wrong, by simulation; all slow: a quarter of an hour on one core.
+"""How often the statistics are wrong, by simulation; all slow: half an hour on one core.
 
 `python -m benchmarks.calibration` makes the tables of docs/evidence.md from the same studies.
 """
@@ -10,6 +10,8 @@ import pytest
 from scipy.stats import kstest
 
 from benchmarks import calibration_studies as studies
+from benchmarks.engine_power import engine_verdicts, record_length
+from benchmarks.planted import EDGES
 from strategy_lab_core.stats import Colour, bootstrap_p_value, superior_predictive_ability
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -88,3 +90,15 @@ def test_reality__is_green_on_a_large_edge_and_never_red_on_a_small_one(edge: fl
     else:
         assert studies.record_length(edge) < 1
         assert colours.count(Colour.UNKNOWN) > 50
+
+
+def test_reality__keeps_its_word_on_searches_that_the_engine_ran() -> None:
+    """No edge: green in at most 5 of 100 seeds; the largest edge in at least 80; none is red."""
+    none, large, *small = rows(engine_verdicts(SEEDS))
+    assert int(str(none[2])) <= 5
+    assert float(str(none[-1])) > 1  # a year: the best of luck looks profitable
+    assert record_length(EDGES[0]) >= 2
+    assert int(str(large[2])) >= 80
+    for row in (large, *small):
+        assert row[3] == 0
+    assert all(int(str(row[4])) > 50 for row in small)

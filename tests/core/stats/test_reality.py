@@ -132,6 +132,30 @@ def test_reality__figures_are_those_of_the_functions() -> None:
         assert luck.sessions_needed == pytest.approx(alone * max(errors[0] / errors[1], 1) ** 2)
 
 
+def test_reality__counts_a_walk_forwards_trials_by_their_own_sessions() -> None:
+    """Copies of a trial are one; one without a series counts; what was not seen is said."""
+    judging, training = noise(8, sessions=60, n=1), noise(9, sessions=90, n=4)
+    copies = np.concatenate([training, training], axis=1)
+
+    blind = reality(judging, chosen=0, n_trials=9)
+    seeing = reality(judging, chosen=0, n_trials=9, counted=copies)
+
+    assert blind.evidence.luck is not None
+    assert seeing.evidence.luck is not None
+    assert (blind.evidence.luck.effective, seeing.evidence.luck.effective) == (9, 5)
+    assert (blind.evidence.luck.n_counted, seeing.evidence.luck.n_counted) == (1, 8)
+    assert seeing.evidence.luck.variance == pytest.approx(
+        np.var([sharpe_ratio(each) for each in copies.T], ddof=1)
+    )
+    assert any("1 of 9 trials have no full series" in each for each in seeing.verdict.not_tested)
+    whole = reality(judging, chosen=0, n_trials=8, counted=copies)
+    assert any(
+        "8 trials are counted by other sessions" in each for each in whole.verdict.not_tested
+    )
+    with pytest.raises(ConfigError, match="at least the 8 trials whose series are here, got 7"):
+        reality(judging, chosen=0, n_trials=7, counted=copies)
+
+
 def test_reality__dumps_as_json_without_a_number_that_is_none() -> None:
     """Small, whole, and no NaN."""
     found = judged(noise(9)).to_dict()

@@ -1,0 +1,128 @@
+"""What a pipeline said of the simulated year, held against what was planted in it.
+
+Every difference is a sentence: a fault that was missed, or one that was invented.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from benchmarks.year_plan import Fault
+
+__all__ = ["expected_rolls", "gap_problems", "roll_problems", "rule_problems", "status_problems"]
+
+Row = Mapping[str, Any]
+ROLL = ("session", "from_symbol", "to_symbol", "from_volume", "to_volume", "gap_ticks")
+OPEN, REPAIRED = "open", "repaired"
+
+
+def _differences(what: str, expected: Iterable[Any], found: Iterable[Any]) -> list[str]:
+    wanted, there = set(expected), set(found)
+    missed = [f"missed {what}: {each}" for each in sorted(wanted - there, key=str)]
+    return missed + [f"invented {what}: {each}" for each in sorted(there - wanted, key=str)]
+
+
+def gap_problems(faults: Sequence[Fault], gaps: Iterable[Row], *, second: bool) -> list[str]:
+    """Return what is wrong with the gaps that were found, after the first or second delivery."""
+    wanted = [symptom for fault in faults for symptom in (fault.second if second else fault.first)]
+    found = [gap for gap in gaps if gap["state"] == OPEN]
+    problems = _differences("gap", wanted, [(gap["kind"], gap["session"]) for gap in found])
+    if second:
+        late = [each for fault in faults if not fault.second for each in fault.first]
+        repaired = [(g["kind"], g["session"]) for g in gaps if g["state"] == REPAIRED]
+        problems += _differences("repair", late, repaired)
+    return problems + _size_problems(faults, found)
+
+
+def _size_problems(faults: Sequence[Fault], gaps: Sequence[Row]) -> list[str]:
+    """Return the gaps that are not of the size that was planted, to a tenth."""
+    problems = []
+    for fault in faults:
+        sizes = [gap["size"] for gap in gaps
+                 if (gap["kind"], gap["session"]) == (fault.kind, fault.session)]  # fmt: skip
+        if fault.size and not any(abs(size - fault.size) <= fault.size // 10 for size in sizes):
+            problems.append(f"{fault.kind} of {fault.session}: {fault.size} planted, {sizes} found")
+    return problems
+
+
+def rule_problems(faults: Sequence[Fault], rules: Iterable[Row]) -> list[str]:
+    """Return what is wrong with the rules of validation that were found broken."""
+    wanted = [(fault.session, rule) for fault in faults for rule in fault.rules]
+    failed = [(row["session"], row["rule"]) for row in rules if row["result"] == "failed"]
+    return _differences("broken rule", wanted, failed)
+
+
+def roll_problems(wanted: Iterable[Row], rolls: Iterable[Row]) -> list[str]:
+    """Return what is wrong with the rolls, their volumes and gaps."""
+    both = ([tuple(str(row[name]) for name in ROLL) for row in rows] for rows in (wanted, rolls))
+    return _differences(f"roll ({', '.join(ROLL)})", *both)
+
+
+def status_problems(
+    faults: Sequence[Fault], status: Row, sessions: Sequence[str], *, second: bool
+) -> list[str]:
+    """Return what is wrong with what `status` says: labels, runs without result, what is left."""
+    partial = {day for fault in faults for day in fault.partial if not second or fault.second}
+    gone = {day for fault in faults for kind, day in fault.first if kind == "missing_session"}
+    labels = {row["session"]: row["label"] for row in status["partitions"]}
+    problems = _differences("session", set(sessions) - gone, labels)
+    problems += _differences(
+        "partial session", partial, [d for d in labels if labels[d] != "complete"]
+    )
+    not_run = {line.split(": ")[1].split()[1] for line in status["without_result"]}
+    problems += _differences("session that is not run", partial, not_run)
+    for name in ("blocked", "broken_files", "left_out"):
+        problems += [f"invented {name}: {line}" for line in status[name]]
+    if not status["next"][0].startswith("nothing"):
+        problems.append(f"left undone: {status['next']}")
+    return problems
+
+
+def expected_rolls(
+    truth: pl.DataFrame, incomplete: Iterable[str], tick: int
+) -> list[dict[str, Any]]:
+    """Return the rolls by the volume rule, from what was simulated.
+
+    Parameters
+    ----------
+    truth
+        Of `write_contracts`, without what is missing.
+    incomplete
+        Sessions that decide nothing.
+    tick
+        Of the price, in 1e-9.
+    """
+    by_session = {
+        str(day): rows.sort("expiration_ns").to_dicts()
+        for (day,), rows in truth.group_by("session", maintain_order=True)
+    }
+    held: dict[str, Any] | None = None
+    before: dict[str, Any] = {}
+    rolls = []
+    incomplete = set(incomplete)
+    for day, contracts in by_session.items():
+        lasting = [
+            c for c in contracts if held is None or c["expiration_ns"] >= held["expiration_ns"]
+        ]
+        volumes = {symbol: row["volume"] for symbol, row in before.items()}
+        chosen = max(lasting, key=lambda c: (volumes.get(c["symbol"], 0), -c["expiration_ns"]))
+        if held is None or chosen["symbol"] != held["symbol"]:
+            old = held["symbol"] if held else None
+            rolls.append(_roll(day, old, chosen["symbol"], before, tick))
+        held = chosen
+        if day not in incomplete:
+            before = {row["symbol"]: row for row in contracts}
+    return rolls
+
+
+def _roll(
+    day: str, old: str | None, new: str, before: Mapping[str, Row], tick: int
+) -> dict[str, Any]:
+    """Return one roll; the gap is from the last quotes of the session before."""
+    volumes = {symbol: row["volume"] for symbol, row in before.items()}
+    gap = None
+    if old is not None:
+        half_ticks = {symbol: (row["bid"] + row["ask"]) // tick for symbol, row in before.items()}
+        gap = round((half_ticks[new] - half_ticks[old]) / 2)  # Python rounds half to even
+    return dict(zip(ROLL, (day, old, new, volumes.get(old), volumes.get(new), gap), strict=True))

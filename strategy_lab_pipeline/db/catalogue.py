@@ -18,7 +18,13 @@ from strategy_lab_pipeline.db.deliveries import (
     orphans,
     overlaps,
 )
-from strategy_lab_pipeline.db.models import FilePartitionTable, FileRangeTable, FileTable
+from strategy_lab_pipeline.db.gap_records import FileChannel
+from strategy_lab_pipeline.db.models import (
+    FileChannelTable,
+    FilePartitionTable,
+    FileRangeTable,
+    FileTable,
+)
 from strategy_lab_pipeline.db.queries import Queries
 from strategy_lab_pipeline.db.records import FileRange, FileRow, from_row
 
@@ -43,6 +49,7 @@ class FileCatalogue(Queries):
         last_ts: int,
         partitions: Mapping[tuple[str, str], int],
         ranges: Sequence[FileRange] = (),
+        channels: Sequence[FileChannel] = (),
         proven: Collection[tuple[str, str]] = (),
         remark: str = "",
     ) -> FileRow:
@@ -56,6 +63,8 @@ class FileCatalogue(Queries):
             (product, session) to the number of the file's rows in it.
         ranges
             One for each instrument and channel; a schema without sequence numbers has none.
+        channels
+            One for each channel that its messages name.
         proven
             (a, b): the file with hash a has all messages of the one with hash b.
         remark
@@ -84,6 +93,7 @@ class FileCatalogue(Queries):
             session.add(row)
             _replace_partitions(session, row, partitions)
             _replace_ranges(session, row, ranges)
+            _replace_channels(session, row, channels)
             session.flush()
             if is_new and row.status == "whole":
                 compare_messages(session, row, ranges, proven)
@@ -273,3 +283,11 @@ def _replace_ranges(session: Session, row: FileTable, ranges: Sequence[FileRange
     row.ranges.clear()
     session.flush()
     row.ranges.extend(FileRangeTable(**asdict(found)) for found in ranges)
+
+
+def _replace_channels(session: Session, row: FileTable, channels: Sequence[FileChannel]) -> None:
+    row.channels.clear()
+    session.flush()
+    for found in channels:
+        columns = {name: value for name, value in asdict(found).items() if name != "path"}
+        row.channels.append(FileChannelTable(**columns))

@@ -24,9 +24,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 __all__ = [
+    "FileChannelTable",
     "FilePartitionTable",
     "FileRangeTable",
     "FileTable",
+    "GapTable",
     "MaterializationTable",
     "MetricTable",
     "QualityTable",
@@ -96,6 +98,9 @@ class FileTable(Tables):
     ranges: Mapped[list["FileRangeTable"]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True
     )
+    channels: Mapped[list["FileChannelTable"]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True
+    )
 
 
 class FilePartitionTable(Tables):
@@ -131,6 +136,25 @@ class FileRangeTable(Tables):
     last_ts: Mapped[int]
     rows: Mapped[int]
     restarts: Mapped[bool]
+
+
+class FileChannelTable(Tables):
+    """What a file has of one channel's messages, over all products."""
+
+    __tablename__ = "file_channels"
+
+    file_id: Mapped[int] = mapped_column(
+        ForeignKey("files.id", ondelete="CASCADE"), primary_key=True
+    )
+    publisher_id: Mapped[int] = mapped_column(primary_key=True)
+    channel_id: Mapped[int] = mapped_column(primary_key=True)
+    first_sequence: Mapped[int]
+    last_sequence: Mapped[int]
+    first_ts: Mapped[int]
+    last_ts: Mapped[int]
+    messages: Mapped[int]
+    is_whole: Mapped[bool]  # whether missing numbers are gaps
+    gaps: Mapped[Json]  # first and last number, ts_recv before and after
 
 
 class MaterializationTable(Tables):
@@ -194,6 +218,34 @@ class QualityTable(Tables):
     rows: Mapped[int]
     share: Mapped[float]
     first_rows: Mapped[Json]
+
+
+class GapTable(Tables):
+    """One gap of a session, from when it was found to what became of it."""
+
+    __tablename__ = "gaps"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'repaired', 'replaced', 'withdrawn')", name="state"),
+        Index(None, "product", "session"),
+    )
+
+    id: Mapped[Id]
+    product: Mapped[str]
+    session: Mapped[str]
+    kind: Mapped[str]
+    severity: Mapped[str]
+    place: Mapped[str]  # schema, channel or file
+    start_ns: Mapped[int]
+    end_ns: Mapped[int]
+    size: Mapped[int]
+    unit: Mapped[str]
+    detail: Mapped[str] = mapped_column(Text)
+    state: Mapped[str]
+    found_at_ns: Mapped[int]
+    closed_at_ns: Mapped[int | None]
+    repair: Mapped[str] = mapped_column(Text)  # the files that brought the rows, or why it ended
+    files: Mapped[Json]  # hash to name of the session's files when it was found
+    run_id: Mapped[str]
 
 
 class RunTable(Tables):

@@ -74,6 +74,7 @@ def catalogue_file(workspace: Workspace, path: Path) -> FileRow:
         last_ts=summary.last_ts or 0,
         partitions=tally.partitions(),
         ranges=ranges,
+        channels=tally.channels(path),
         proven=_proven(workspace, summary, ranges),
         remark=tally.remark(path),
     )

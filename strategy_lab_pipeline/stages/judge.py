@@ -16,8 +16,9 @@ from strategy_lab_core.book.rules import UNRELIABLE_RULES, StateRule
 from strategy_lab_core.book.validate import Validator
 from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.checks import not_applicable, quarantine_schema, row_rules
+from strategy_lab_core.data.completeness import COVERAGE_NS
 from strategy_lab_core.data.instruments import Instrument, Product, instruments
-from strategy_lab_core.types import NS_PER_SECOND, RecordFlag, TickSchema
+from strategy_lab_core.types import RecordFlag, TickSchema
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.raw import SEED, session_of
@@ -26,7 +27,6 @@ from strategy_lab_pipeline.tables import read_batches
 __all__ = ["LIMITS", "STATE_REASONS", "Hours", "Judgement", "judge", "known_instruments"]
 
 FIRST_ROWS = 10
-COVERAGE_NS = 60 * NS_PER_SECOND  # a session is complete with rows this near to open and close
 STATE_REASONS = {
     StateRule.UNKNOWN_ORDER.name.lower(): "a cancel names an order that is not in the book",
     StateRule.OVER_CANCEL.name.lower(): "a cancel takes more lots than the order has",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import polars as pl
 
 from strategy_lab_core.data.calendar import NO_SESSION, session_calendar
 from strategy_lab_core.data.instruments import Product
+from strategy_lab_core.data.sequence_gaps import SequenceTally
 from strategy_lab_core.errors import FileError, InstrumentError
 from strategy_lab_core.types import Action, RecordFlag
-from strategy_lab_pipeline.db.store import FileRange
+from strategy_lab_pipeline.db.store import FileChannel, FileRange
 from strategy_lab_pipeline.stages.placement import PRODUCT, TIME, Placement
 
 __all__ = ["STREAM", "Tally", "is_message", "with_channel"]
@@ -39,9 +40,11 @@ class Tally:
         self._unknown: Counter[str] = Counter()  # rows by symbol
         self._timeless: Counter[str] = Counter()  # rows outside the calendar by product
         self._ranges: dict[tuple[int, int, int], FileRange] = {}
+        self._numbers = SequenceTally()
 
     def add(self, batch: pl.DataFrame) -> None:
         """Count a batch of canonical ticks."""
+        self._numbers.feed(batch)  # a channel's numbers are those of all its products
         for (root,), rows in self._placement.place(batch).group_by(PRODUCT, maintain_order=True):
             if root is None:
                 nameless = pl.format("instrument {}", pl.col("instrument_id").fill_null(0))
@@ -114,6 +117,10 @@ class Tally:
             (product, str(EPOCH + timedelta(days=day))): count
             for (product, day), count in sorted(self._rows.items())
         }
+
+    def channels(self, path: Path) -> list[FileChannel]:
+        """Return what the file has of each channel."""
+        return [FileChannel(path=str(path), **asdict(each)) for each in self._numbers.channels()]
 
     def ranges(self) -> list[FileRange]:
         """Return the range of each instrument and channel."""

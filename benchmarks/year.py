@@ -1,9 +1,10 @@
-"""A simulated year of MNQ through the whole pipeline: what it takes, and whether it tells the truth.
+"""A simulated year of MNQ through the whole pipeline: what it takes, and whether all is found.
 
-``make year``, or ``python -m benchmarks.year``. Four rolls, holidays, both changes of the clock, one
-full-size day, and faults (`year_plan`) in two deliveries. Stages that are done are not done again:
-after an interrupt the same command goes on. It ends with 1 where a fault was missed or invented.
-Times are of the clock and of the processor, memory is that of the largest process of a stage.
+``make year``, or ``python -m benchmarks.year``. Four rolls, holidays, both changes to and from
+summer time, one full-size day, and faults (`year_plan`) in two deliveries. Stages that are done
+are not done again: after an interrupt the same command goes on. It ends with 1 where a fault was
+missed or invented. Times are of the clock and of the processor, memory is that of the largest
+process of a stage.
 """
 
 import argparse

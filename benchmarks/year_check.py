@@ -97,19 +97,18 @@ def expected_rolls(
         str(day): rows.sort("expiration_ns").to_dicts()
         for (day,), rows in truth.group_by("session", maintain_order=True)
     }
-    held: dict[str, Any] | None = None
+    held: str | None = None
     before: dict[str, Any] = {}
-    rolls = []
-    incomplete = set(incomplete)
+    rolls, incomplete = [], set(incomplete)
     for day, contracts in by_session.items():
-        lasting = [
-            c for c in contracts if held is None or c["expiration_ns"] >= held["expiration_ns"]
-        ]
-        volumes = {symbol: row["volume"] for symbol, row in before.items()}
-        chosen = max(lasting, key=lambda c: (volumes.get(c["symbol"], 0), -c["expiration_ns"]))
-        if held is None or chosen["symbol"] != held["symbol"]:
-            old = held["symbol"] if held else None
-            rolls.append(_roll(day, old, chosen["symbol"], before, tick))
+        symbols = [contract["symbol"] for contract in contracts]
+        lasting = symbols[symbols.index(held) :] if held in symbols else symbols
+        # Of equal volumes the first to expire: `max` keeps the first of equals.
+        chosen = max(
+            lasting, key=lambda symbol: before[symbol]["volume"] if symbol in before else 0
+        )
+        if chosen != held:
+            rolls.append(_roll(day, held, chosen, before, tick))
         held = chosen
         if day not in incomplete:
             before = {row["symbol"]: row for row in contracts}
@@ -120,9 +119,9 @@ def _roll(
     day: str, old: str | None, new: str, before: Mapping[str, Row], tick: int
 ) -> dict[str, Any]:
     """Return one roll; the gap is from the last quotes of the session before."""
-    volumes = {symbol: row["volume"] for symbol, row in before.items()}
+    volumes: dict[str | None, int] = {symbol: row["volume"] for symbol, row in before.items()}
     gap = None
     if old is not None:
-        half_ticks = {symbol: (row["bid"] + row["ask"]) // tick for symbol, row in before.items()}
-        gap = round((half_ticks[new] - half_ticks[old]) / 2)  # Python rounds half to even
+        mids = {symbol: (row["bid"] + row["ask"]) // tick for symbol, row in before.items()}
+        gap = round((mids[new] - mids[old]) / 2)  # of half ticks; Python rounds half to even
     return dict(zip(ROLL, (day, old, new, volumes.get(old), volumes.get(new), gap), strict=True))

@@ -91,9 +91,8 @@ def _apply(book: dict[int, Records], row: Records) -> None:
         book.pop(id_)  # the simulator cancels whole orders only
     elif action in (Action.ADD, Action.MODIFY):
         before = book.get(id_)
-        if before is not None and (row["price"], 1) != (
-            before["price"],
-            row["size"] <= before["size"],
+        if before is not None and (
+            int(row["price"]) != int(before["price"]) or int(row["size"]) > int(before["size"])
         ):
             book.pop(id_)  # it goes to the end of its queue
         book[id_] = row.copy()

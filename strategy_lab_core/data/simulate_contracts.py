@@ -30,12 +30,12 @@ from strategy_lab_core.types import EMPTY_PRICE, Action, RecordFlag, Side
 __all__ = ["TRUTH", "write_contracts"]
 
 TRUTH = pl.Schema(
-    {
-        **roll_schema("contract_sessions"),
-        "bid": pl.Int64,  # 1e-9, behind the session's last row
-        "ask": pl.Int64,
-        "rows": pl.Int64,
-    }
+    [
+        *roll_schema("contract_sessions").items(),
+        ("bid", pl.Int64()),  # 1e-9, behind the session's last row
+        ("ask", pl.Int64()),
+        ("rows", pl.Int64()),
+    ]
 )
 _LISTED_DAYS = 18  # before the expiry of the contract in front: the Monday of two weeks before it
 _HALF_DAYS = 6.0  # before that expiry half of the trading has gone over

@@ -1,4 +1,4 @@
-"""Questions about a home folder, answered without running anything: quality, status, doctor."""
+"""Questions about a home folder, answered without running anything: status, rolls, doctor."""
 
 import os
 import shutil
@@ -31,7 +31,6 @@ from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 __all__ = [
     "bar_rows",
     "examine",
-    "quality_rows",
     "readable_bars",
     "roll_rows",
     "show_status",
@@ -39,46 +38,6 @@ __all__ = [
 ]
 
 MIN_FREE_BYTES = 5_000_000_000
-
-
-def quality_rows(
-    settings: Settings, product: str | None, session: str | None
-) -> list[dict[str, Any]]:
-    """Return what each rule found in each partition, worst first inside a partition."""
-    workspace = open_workspace(settings)
-    findings = workspace.store.quality(product=product, session=session)
-    rows = [
-        {
-            "product": row.product,
-            "session": row.session,
-            "rule": row.rule,
-            "severity": row.severity,
-            "result": _result(row.applicable, row.passed),
-            "rows": row.rows,
-            "share": round(row.share, 6),
-            "reason": row.reason,
-        }
-        for row in findings
-    ]
-    return rows + [
-        {
-            "product": "-",
-            "session": "-",
-            "rule": "whole_file",
-            "severity": "error",
-            "result": "failed",
-            "rows": None,
-            "share": None,
-            "reason": file.reason,
-        }
-        for file in workspace.store.broken_files()
-    ]
-
-
-def _result(applicable: bool, passed: bool) -> str:
-    if not applicable:
-        return "not applicable"
-    return "passed" if passed else "failed"
 
 
 def roll_rows(settings: Settings, product: str, rule: str) -> list[dict[str, Any]]:

@@ -180,9 +180,9 @@ def run_session(
     return _report(result, product, str(session))
 
 
-def run_reports(instance: dg.DagsterInstance) -> RunReport:
-    """Write every experiment's report in this process, as a run of its own."""
-    return _report(_execute(instance, "write_reports", ["rolls", "reports"], None), "-", "-")
+def run_reports(instance: dg.DagsterInstance, assets: Sequence[str]) -> RunReport:
+    """Make what is over all sessions, such as reports, in this process, as a run of its own."""
+    return _report(_execute(instance, "write_reports", assets, None), "-", "-")
 
 
 def run_dynamic(instance: dg.DagsterInstance, job: str, asset: str, key: str) -> RunReport:

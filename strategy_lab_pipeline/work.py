@@ -122,8 +122,7 @@ def work_through(
             summary.bad_experiments.extend(experiments(settings).problems)
         summary.notes.extend(plan.left_out(workspace))
         _run_sessions(workspace, instance, assets, summary)
-        if "backtest_runs" in assets or not assets:
-            _run_reports(workspace, instance, summary)
+        _run_overall(workspace, instance, assets, summary)
     return summary
 
 
@@ -238,11 +237,18 @@ def _to_run(
     return [(partition, chosen) for partition, chosen in found if chosen]
 
 
-def _run_reports(workspace: Workspace, instance: Any, summary: Summary) -> None:
+def _run_overall(
+    workspace: Workspace, instance: Any, assets: Sequence[str], summary: Summary
+) -> None:
+    """Judge the completeness of all sessions, and write the reports where backtests were made."""
     from strategy_lab_pipeline.stages import reports
 
-    if plan.stale_reports(workspace) is not None:
-        with steps("writing reports", total=1) as progress:
-            summary.ran.append(asdict(launch.run_reports(instance)))
+    with_reports = "backtest_runs" in assets or not assets
+    stale = plan.stale_overall(workspace, with_reports=with_reports)
+    if stale:
+        title = "writing reports" if "reports" in stale else "judging completeness"
+        with steps(title, total=1) as progress:
+            summary.ran.append(asdict(launch.run_reports(instance, stale)))
             progress.advance()
-    summary.reports = [str(path) for path in reports.report_paths(workspace)]
+    if with_reports:
+        summary.reports = [str(path) for path in reports.report_paths(workspace)]

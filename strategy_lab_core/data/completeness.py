@@ -122,7 +122,7 @@ def _missing(session: Session) -> Gap:
     return Gap(
         session=session.key, kind=GapKind.MISSING_SESSION, where="", start_ns=session.open_ns,
         end_ns=session.close_ns, size=session.close_ns - session.open_ns, unit="ns",
-        detail="no file has a row of it",
+        detail="no file has a live row of it",
     )  # fmt: skip
 
 

@@ -79,6 +79,9 @@ class ReportData:
     provenance
         One row per stored input: ``asset``, ``product``, ``session``, ``version``, ``inputs`` and
         ``files``, a list of ``name``, ``sha256``, ``rows``.
+    completeness, gaps
+        Rows of these tables with their product, from the first to the last session: what of the
+        market's sessions is there, sessions without a run included.
     currency, money_scale
         Code of the currency, and units of money per unit of it.
     """
@@ -87,6 +90,8 @@ class ReportData:
     sessions: Sequence[SessionReport]
     assumptions: Sequence[str]
     provenance: Sequence[Mapping[str, Any]]
+    completeness: Sequence[Mapping[str, Any]] = ()
+    gaps: Sequence[Mapping[str, Any]] = ()
     currency: str = "USD"
     money_scale: int = 1_000_000
 

@@ -17,6 +17,7 @@ import polars as pl
 import vl_convert
 
 from strategy_lab_core.report import charts, tables
+from strategy_lab_core.report.completeness_chart import completeness_chart
 from strategy_lab_core.report.content import ReportData, SessionReport
 from strategy_lab_core.types import NS_PER_SECOND, PRICE_SCALE
 
@@ -48,6 +49,8 @@ def report_figures(data: ReportData) -> dict[str, Any]:
         "summary": tables.summary(data),
         "costs": tables.cost_rows(data),
         "quality": tables.quality_rows(data),
+        "completeness": [dict(row) for row in data.completeness],
+        "gaps": [dict(row) for row in data.gaps],
         "sessions": sessions,
         "assumptions": list(data.assumptions),
         "provenance": [dict(row) for row in data.provenance],
@@ -76,6 +79,7 @@ def render_html(data: ReportData) -> str:
         trades=trades[:_TRADES_SHOWN],
         trade_count=len(trades),
         run_charts=_run_charts(data),
+        heat_maps=_heat_maps(data),
         session_charts=[(each, _session_charts(each, points)) for each in drawn],
         vega=_vega(),
         money=lambda value: _decimal(value, data.money_scale),
@@ -113,6 +117,16 @@ def _run_charts(data: ReportData) -> list[dict[str, Any]]:
     options: dict[str, Any] = {"currency": data.currency, "money_scale": data.money_scale}
     equity = charts.equity_chart(curve, **options)
     return [_spec(equity), _spec(charts.drawdown_chart(curve, **options))]
+
+
+def _heat_maps(data: ReportData) -> list[dict[str, Any]]:
+    """Return the heat map of each product's completeness, in its own size."""
+    products = dict.fromkeys(row["product"] for row in data.completeness)
+    rows = {name: [r for r in data.completeness if r["product"] == name] for name in products}
+    return [
+        {**completeness_chart(mine, title=name).to_dict(), "background": None}
+        for name, mine in rows.items()
+    ]
 
 
 def _session_charts(session: SessionReport, points: int) -> list[dict[str, Any]]:

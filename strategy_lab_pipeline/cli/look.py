@@ -25,11 +25,11 @@ def quality(
     session: Annotated[str | None, typer.Option(help="Only this session, YYYY-MM-DD.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Show what the rules found: counts, shares, the first rows, and broken files by name."""
-    from strategy_lab_pipeline.inquiry import quality_rows
+    """Show how complete each session is, its gaps with their repair, and what the rules found."""
+    from strategy_lab_pipeline.quality import quality_of, show_quality
 
-    rows = quality_rows(settings(), product, session)
-    answer(rows, as_json, lambda found: people.print(table("data quality", found)))
+    found = quality_of(settings(), product, session)
+    answer(found, as_json, lambda value: show_quality(value, people))
 
 
 @app.command()

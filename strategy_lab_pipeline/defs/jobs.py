@@ -75,8 +75,8 @@ session_chain = dg.define_asset_job(
 
 write_reports = dg.define_asset_job(
     "write_reports",
-    selection=["rolls", "reports"],
-    description="The rolls, and every experiment's report, from the backtest runs that there are.",
+    selection=["rolls", "completeness", "reports"],
+    description="The rolls, the completeness of all sessions, and every experiment's report.",
     tags={"strategy_lab/kind": "report", "dagster/priority": "5"},
 )
 

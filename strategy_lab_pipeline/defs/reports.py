@@ -16,8 +16,11 @@ __all__ = ["reports"]
 
 @dg.asset(
     deps=[
-        dg.AssetDep(asset_key(asset), partition_mapping=dg.AllPartitionMapping())
-        for asset in backtest_assets(Settings())
+        "completeness",
+        *(
+            dg.AssetDep(asset_key(asset), partition_mapping=dg.AllPartitionMapping())
+            for asset in backtest_assets(Settings())
+        ),
     ],
     group_name="research",
     kinds={"html", "json"},

@@ -13,10 +13,12 @@ from pathlib import Path
 import dagster as dg
 
 from strategy_lab_pipeline.defs.backtests import LOADED
+from strategy_lab_pipeline.defs.describe import asset_key
 from strategy_lab_pipeline.defs.jobs import catalogue_landing, session_chain, write_reports
 from strategy_lab_pipeline.defs.partitions import partition_key
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import catalogue, plan
+from strategy_lab_pipeline.stages.completeness import stale_versions
 from strategy_lab_pipeline.stages.experiments import backtest_assets, experiments
 from strategy_lab_pipeline.stages.landing import landing_files, search_landing
 from strategy_lab_pipeline.stages.versions import digest
@@ -128,6 +130,11 @@ def _session_requests(workspace: Workspace) -> Iterator[dg.RunRequest]:
 
 
 def _report_requests(workspace: Workspace) -> Iterator[dg.RunRequest]:
-    wanted = plan.stale_reports(workspace)
-    if wanted is not None:
-        yield dg.RunRequest(job_name="write_reports", run_key=f"reports:{wanted}")
+    stale = plan.stale_overall(workspace)
+    if stale:
+        wanted = [plan.stale_reports(workspace), stale_versions(workspace)]
+        yield dg.RunRequest(
+            job_name="write_reports",
+            run_key=f"reports:{digest(wanted)}",
+            asset_selection=[asset_key(asset) for asset in stale],
+        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from strategy_lab_pipeline.stages import backtests, bars, books, features, raw, reports, validated
+from strategy_lab_pipeline.stages.completeness import stale_versions
 from strategy_lab_pipeline.stages.experiments import ASSET, backtest_assets
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome
@@ -23,6 +24,7 @@ __all__ = [
     "count_partitions",
     "left_out",
     "partition_plan",
+    "stale_overall",
     "stale_partitions",
     "stale_reports",
     "without_result",
@@ -31,6 +33,8 @@ __all__ = [
 BOOKS = ("raw_ticks", "validated_ticks", "quarantined_ticks", "order_books")
 TABLES = ("bars", "features")  # made of ticks and books, as backtest runs are, and not of those
 CHAIN = (*BOOKS, *TABLES, ASSET)
+COMPLETENESS = "completeness"
+OVERALL = ("rolls", COMPLETENESS, "reports")  # over all sessions of all products
 _STAGES = {"raw_ticks": raw, "validated_ticks": validated, "order_books": books}
 _TABLE_STAGES = {"bars": bars, "features": features}
 
@@ -222,3 +226,14 @@ def stale_reports(workspace: Workspace) -> str | None:
         return None
     version = input_key("reports", inputs, reports.config_of(workspace))
     return None if current_outcome(workspace, "reports", "-", "-", version) else version
+
+
+def stale_overall(workspace: Workspace, *, with_reports: bool = True) -> tuple[str, ...]:
+    """Return what is out of date of the assets over all sessions, in the order of making.
+
+    Reports show completeness: they follow where there are any to write.
+    """
+    is_stale = bool(stale_versions(workspace))
+    if with_reports and reports.inputs_of(workspace):
+        return OVERALL if is_stale or stale_reports(workspace) is not None else ()
+    return (COMPLETENESS,) if is_stale else ()

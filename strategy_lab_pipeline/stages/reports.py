@@ -19,6 +19,7 @@ from strategy_lab_core.report.tables import equity_curve
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.backtests import listed
 from strategy_lab_pipeline.stages.books import quotes
+from strategy_lab_pipeline.stages.completeness import completeness_of
 from strategy_lab_pipeline.stages.experiments import backtest_assets
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
@@ -43,11 +44,14 @@ class Reports:
 
 
 def inputs_of(workspace: Workspace) -> dict[str, str]:
-    """Return what the reports are made from: every current backtest partition."""
-    return {
-        f"{outcome.asset}:{outcome.product}:{outcome.session}": outcome.data_version
-        for outcome in _backtests(workspace)
-    }
+    """Return what the reports are made from: current backtests, their products' completeness."""
+    runs = list(_backtests(workspace))
+    found = {f"{run.asset}:{run.product}:{run.session}": run.data_version for run in runs}
+    for product in sorted({run.product for run in runs}):
+        known = current_outcome(workspace, "completeness", product, NOWHERE)
+        if known is not None:
+            found[f"completeness:{product}"] = known.data_version
+    return found
 
 
 def _backtests(workspace: Workspace) -> Iterator[Outcome]:
@@ -128,7 +132,26 @@ def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -
         provenance=[row for run, outcome in runs for row in _provenance(workspace, run, outcome)],
         currency=first["currency"],
         money_scale=first["money_scale"],
+        **_coverage(workspace, runs),
     )
+
+
+def _coverage(
+    workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return completeness and gaps from the first to the last session of the runs."""
+    days = [date.fromisoformat(run["sessions"][0]["session"]) for run, _ in runs]
+    ends = [date.fromisoformat(outcome.session) for _, outcome in runs]
+    found: dict[str, list[dict[str, Any]]] = {"completeness": [], "gaps": []}
+    for product in sorted({outcome.product for _, outcome in runs}):
+        known = completeness_of(workspace, product)
+        for name, table in (
+            (("completeness", known.sessions), ("gaps", known.gaps)) if known else ()
+        ):
+            inside = table.filter(pl.col("session").is_between(min(days), max(ends)))
+            rows = inside.with_columns(pl.col("session").dt.to_string()).to_dicts()
+            found[name] += [{"product": product, **row} for row in rows]
+    return found
 
 
 def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> SessionReport:

@@ -94,7 +94,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "experiments": [found.name for found in experiments(settings).usable],
         "reports": [str(path) for path in reports.report_paths(workspace)],
     }
-    found["next"] = _next_steps(found, bool(stale), plan.stale_reports(workspace) is not None)
+    found["next"] = _next_steps(found, bool(stale), bool(plan.stale_overall(workspace)))
     return found
 
 
@@ -117,7 +117,7 @@ def _assets(settings: Settings) -> list[str]:
     return [*plan.BOOKS, *plan.TABLES, *backtest_assets(settings)]
 
 
-def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list[str]:
+def _next_steps(found: dict[str, Any], stale: bool, stale_overall: bool) -> list[str]:
     if not found["partitions"]:
         return ["strategy-lab demo", "strategy-lab ingest FILES"]
     steps = []
@@ -127,8 +127,8 @@ def _next_steps(found: dict[str, Any], stale: bool, stale_reports: bool) -> list
         steps.append("strategy-lab quality   (shows what is wrong with the blocked sessions)")
     if stale:
         steps.append("strategy-lab backtest   (brings every session up to date)")
-    if stale_reports:
-        steps.append("strategy-lab report")
+    if stale_overall:
+        steps.append("strategy-lab report   (judges completeness, writes the reports)")
     return steps or ["nothing: everything is up to date; `strategy-lab up` opens the Dagster UI"]
 
 

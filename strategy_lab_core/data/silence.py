@@ -31,10 +31,10 @@ LEAST_SILENCE_NS = 60 * NS_PER_SECOND
 LEAST_EXPECTED = 25.0  # active seconds: were they independent, one such silence in e^25
 TIMES_USUAL = 4.0  # rows cluster: a silence counts from this multiple of the usual longest
 AROUND_NS = 3600 * NS_PER_SECOND  # on each side of a stretch: the session's own level there
-SMOOTHING = 31  # minutes, odd
+SMOOTHING = 15  # minutes, odd
 SAME_LENGTH = 0.02
 _MINUTE_NS = 60 * NS_PER_SECOND
-_NOTHING = 1e-9  # seconds
+_DOUBT = 60.0  # average open seconds: where the pattern has next to nothing it proves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _expected(pattern: Pattern, measured: Measured) -> tuple[pl.DataFrame, Float
     begin = np.maximum(starts - AROUND_NS, measured.first_ns)
     end = np.minimum(ends + AROUND_NS, measured.last_ns)
     within = pattern.weights_between(measured, starts, ends)
-    rest = np.maximum(pattern.weights_between(measured, begin, end) - within, _NOTHING)
+    rest = pattern.weights_between(measured, begin, end) - within + _DOUBT
     active = _until(measured, measured.minutes["active_seconds"].to_numpy())
     expected: Float1D = (active(end) - active(begin)) * within / rest
     return stretches, expected

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strategy_lab_core.data.checks import QUARANTINE_COLUMNS, row_rules
+from strategy_lab_core.data.gap_kinds import COMPLETENESS_TABLES
 from strategy_lab_core.data.result_schemas import RESULT_TABLES
 from strategy_lab_core.data.roll_schemas import ROLL_TABLES
 from strategy_lab_core.data.schemas import LETTER, STATE_COLUMNS, ColumnSpec, columns_of
@@ -19,8 +20,8 @@ __all__ = ["main", "render"]
 _HEAD = """\
 # Vocabulary
 
-Written by `make vocabulary` from `schemas.py`, `result_schemas.py` and `roll_schemas.py` in
-`strategy_lab_core/data`: change it there.
+Written by `make vocabulary` from `schemas.py`, `result_schemas.py`, `roll_schemas.py` and
+`gap_kinds.py` in `strategy_lab_core/data`: change it there.
 
 The words are Databento's. Times are int64 ns UTC, prices int64 in 1e-9 of the quoted unit, sizes
 whole lots. "letter" is a Polars Enum whose physical value is the ASCII code of a DBN record. Raw
@@ -29,7 +30,7 @@ ticks may hold any value that fits the type; validated ticks hold those of the r
 and `features` are made of trades and books, a row for each bar or cell of time;
 `orders`, `fills` and `equity` are what a backtest leaves, their "money" is 1e-6 of the product's
 currency. From `contract_sessions` on, the tables are those that [rolls](rolls.md) are decided from,
-and what is decided.
+and what is decided; `completeness` and `gaps` say [what of the sessions is there](quality.md).
 """
 _TEN_LEVELS = "Ten levels deep: `bid_px_00` to `ask_ct_09`, as listed here for level 0."
 _DEEPER = tuple(f"_{level:02d}" for level in range(1, 10))
@@ -42,7 +43,7 @@ def render() -> str:
         _added("Validated ticks", "of schemas with a book", STATE_COLUMNS),
         _added("Quarantined ticks", "of every schema", QUARANTINE_COLUMNS),
     )
-    named = {**RESULT_TABLES, **ROLL_TABLES}
+    named = {**RESULT_TABLES, **ROLL_TABLES, **COMPLETENESS_TABLES}
     results = (_section(name, columns) for name, columns in named.items())
     return "\n".join([_HEAD, *tables, *added, *results, _rules(), _codes()])
 

@@ -108,14 +108,29 @@ def test_bars__show_a_session(demo: tuple[Path, Any]) -> None:
 def test_quality__lists_every_rule_of_every_session(demo: tuple[Path, Any]) -> None:
     """Failed, passed and not applicable; narrowed on request."""
     home, _ = demo
-    rows = answer("quality", home=home)
+    rows = answer("quality", home=home)["rules"]
 
     assert {row["session"] for row in rows} == {"2025-01-13", "2025-01-14", "2025-01-15"}
     assert {row["result"] for row in rows} == {"passed", "failed", "not applicable"}
     found = {(row["rule"], row["result"]) for row in rows if row["session"] == "2025-01-13"}
     assert ("off_grid_price", "failed") in found
     one = answer("quality", "--product", "MNQ", "--session", "2025-01-14", home=home)
-    assert {row["session"] for row in one} == {"2025-01-14"}
+    assert {row["session"] for row in one["rules"]} == {"2025-01-14"}
+    assert [row["session"] for row in one["sessions"]] == ["2025-01-14"]
+
+
+def test_quality__scores_every_session(demo: tuple[Path, Any]) -> None:
+    """Three whole sessions without a gap; a person gets tables, the broken rules only."""
+    home, _ = demo
+    found = answer("quality", home=home)
+    assert [row["label"] for row in found["sessions"]] == ["complete"] * 3
+    assert [row["activity"] for row in found["sessions"]] == [1.0] * 3
+    assert all(0.99 < row["score"] <= 1.0 for row in found["sessions"])
+    assert found["gaps"] == []
+    shown = run("quality", home=home)
+    assert shown.returncode == 0
+    for text in ("completeness", "2025-01-15", "off_grid_price", "findings more"):
+        assert text in shown.stderr
 
 
 def test_status__says_what_is_there_and_what_is_next(demo: tuple[Path, Any]) -> None:
@@ -134,7 +149,7 @@ def test_empty_home__has_answers_too(tmp_path: Path) -> None:
     """Nothing there is an answer, not an error."""
     home = tmp_path / "home"
 
-    assert answer("quality", home=home) == []
+    assert answer("quality", home=home) == {"sessions": [], "gaps": [], "rules": []}
     assert answer("status", home=home)["partitions"] == []
     assert all(row["ok"] for row in answer("doctor", home=home))
 

@@ -6,12 +6,15 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from strategy_lab_core.data.gap_kinds import COMPLETENESS_TABLES
 from strategy_lab_core.data.schemas import pandera_schema
 from strategy_lab_pipeline.db.store import FoundGap, GapRow, Store
+from strategy_lab_pipeline.defs.completeness import completeness as asset
+from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.quality import quality_of
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, completeness, plan, raw, validated
@@ -311,3 +314,23 @@ def test_record_gaps__leaves_other_products_alone(store: Store) -> None:
     assert [(gap.product, gap.state) for gap in store.gaps()] == [
         ("ES", "open"), ("MNQ", "withdrawn"),
     ]  # fmt: skip
+
+
+def test_asset__shows_the_heat_map_and_a_check_a_kind(opened: Workspace) -> None:
+    """With the first rows of what was found; a kind that was not found has passed."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [asset],
+            instance=instance,
+            resources={"workspace": WorkspaceResource(home=str(opened.settings.home))},
+        )
+    checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
+    assert set(checks) == set(completeness.RULES)
+    assert {name for name, check in checks.items() if not check.passed} == {
+        "missing_session", "silent_stretch", "sequence_gap", "clock_step", "late_start",
+        "early_end", "overlapping_files",
+    }  # fmt: skip
+    assert "first rows" in checks["missing_session"].metadata
+    (made,) = result.asset_materializations_for_node("completeness")
+    assert {"heat map of MNQ", "sessions of MNQ", "gaps of MNQ"} <= set(made.metadata)
+    assert "data:image/svg+xml" in str(made.metadata["heat map of MNQ"].value)

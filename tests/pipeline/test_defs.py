@@ -20,7 +20,7 @@ from strategy_lab_pipeline.defs.sensors import landing_sensor
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue
 from strategy_lab_pipeline.stages.landing import landing_files
-from strategy_lab_pipeline.stages.plan import CHAIN
+from strategy_lab_pipeline.stages.plan import CHAIN, OVERALL
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 
 DAYS = (date(2025, 1, 13), date(2025, 1, 14))
@@ -111,7 +111,7 @@ def test_defs__every_asset_says_what_it_is() -> None:
     """Each asset has a group, an owner, kinds, a description and, where it is made, a version."""
     graph = defs().resolve_asset_graph()
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
-        "landing_files", *CHAIN, "rolls", "reports", "searches", "walk_forwards", "evidence",
+        "landing_files", *CHAIN, *OVERALL, "searches", "walk_forwards", "evidence",
     }  # fmt: skip
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -128,6 +128,7 @@ def test_defs__every_rule_is_a_check() -> None:
 
     assert checks >= {rule.name for rule in row_rules()}
     assert checks >= {"rows_conserved", "crossed_outside_pre_open", "seeded"}
+    assert checks >= {"missing_session", "silent_stretch", "sequence_gap", "clock_step"}
 
 
 def test_partitions__are_the_sessions() -> None:
@@ -200,7 +201,7 @@ def test_sensor__asks_once_for_all_new_files(
 def test_sensor__runs_from_files_to_reports_and_then_rests(
     ticker: Ticker, opened: Workspace, files: list[Path], instance: dg.DagsterInstance
 ) -> None:
-    """Catalogue, sessions, reports, nothing; a copy of a file is nothing new; a change is."""
+    """Catalogue, sessions, reports, nothing; a copy is only told; a change is run."""
     experiments = opened.settings.experiments
     experiments.mkdir(parents=True)
     shutil.copy(Path(__file__).parents[2] / "examples" / "imbalance.yaml", experiments)
@@ -220,6 +221,10 @@ def test_sensor__runs_from_files_to_reports_and_then_rests(
     ticker.tick()
     (request,) = ticker.tick()
     _run(request, instance)
+    (request,) = ticker.tick()
+    assert request.job_name == "write_reports"
+    _run(request, instance)
+    assert [gap.kind for gap in opened.store.gaps("MNQ", state="open")] == ["duplicate_file"]
     assert ticker.tick() == []
 
     changed = opened.settings.landing / files[-1].name

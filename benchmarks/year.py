@@ -24,9 +24,10 @@ import polars as pl
 from benchmarks.year_check import (
     expected_rolls,
     gap_problems,
+    label_problems,
     roll_problems,
     rule_problems,
-    status_problems,
+    run_problems,
 )
 from benchmarks.year_plan import Fault, draw_places, plant
 from strategy_lab_core.data.calendar import Session, session_calendar
@@ -190,36 +191,37 @@ def run(year: Year) -> dict[str, dict[str, float]]:
     return figures
 
 
+def manifest(year: Year) -> list[Fault]:
+    """Return the faults that were planted."""
+    rows = json.loads(year.file("manifest.json").read_text())
+    return [Fault(**{name: _tuples(value) for name, value in row.items()}) for row in rows]
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+
+
 def problems(year: Year) -> list[str]:
     """Return what the answers of both deliveries say otherwise than the manifest."""
-    faults = [_fault(each) for each in json.loads(year.file("manifest.json").read_text())]
+    faults, found = manifest(year), []
+    truth = pl.read_parquet(year.file("truth.parquet"))
     sessions = [str(each.key) for each in year.hours()]
-    found = []
     for delivery in ("first", "second"):
         second = delivery == "second"
         quality, rolls, status = (
             json.loads(year.file(f"{delivery}_{name}.json").read_text())
             for name in ("quality", "rolls", "status")
         )
-        partial = {day for each in faults for day in each.partial if not second or each.second}
-        gone = {day for each in faults for kind, day in each.first if kind == "missing_session"}
-        truth = pl.read_parquet(year.file("truth.parquet"))
-        truth = truth.filter(~pl.col("session").cast(pl.String).is_in(gone))
-        wanted = expected_rolls(truth, partial, products()[ROOT].tick_size)
+        wanted = expected_rolls(truth, faults, products()[ROOT].tick_size, second=second)
         each = [
             *gap_problems(faults, quality["gaps"], second=second),
             *rule_problems(faults, quality["rules"]),
             *roll_problems(wanted, rolls),
-            *status_problems(faults, status, sessions, second=second),
+            *label_problems(faults, status, sessions, second=second),
+            *run_problems(faults, status, second=second),
         ]
         found += [f"{delivery} delivery: {problem}" for problem in each]
     return found + _rerun_problems(year, faults)
-
-
-def _fault(row: dict[str, Any]) -> Fault:
-    lists = {name: tuple(row[name]) for name in ("files", "partial", "rules")}
-    pairs = {name: tuple(tuple(pair) for pair in row[name]) for name in ("first", "second")}
-    return Fault(**row | lists | pairs)
 
 
 def _rerun_problems(year: Year, faults: Sequence[Fault]) -> list[str]:
@@ -229,7 +231,7 @@ def _rerun_problems(year: Year, faults: Sequence[Fault]) -> list[str]:
         for delivery in ("first", "second")
     )
     changed = {day for day in after if after[day] != before.get(day)}
-    wanted = {day for each in faults if each.first and not each.second for day in each.partial}
+    wanted = {day for each in faults if each.repaired for day in each.partial}
     return [f"made anew: {sorted(changed)}, delivered: {sorted(wanted)}"] * (changed != wanted)
 
 

@@ -10,7 +10,14 @@ import polars as pl
 
 from benchmarks.year_plan import Fault
 
-__all__ = ["expected_rolls", "gap_problems", "roll_problems", "rule_problems", "status_problems"]
+__all__ = [
+    "expected_rolls",
+    "gap_problems",
+    "label_problems",
+    "roll_problems",
+    "rule_problems",
+    "run_problems",
+]
 
 Row = Mapping[str, Any]
 ROLL = ("session", "from_symbol", "to_symbol", "from_volume", "to_volume", "gap_ticks")
@@ -29,7 +36,7 @@ def gap_problems(faults: Sequence[Fault], gaps: Iterable[Row], *, second: bool) 
     found = [gap for gap in gaps if gap["state"] == OPEN]
     problems = _differences("gap", wanted, [(gap["kind"], gap["session"]) for gap in found])
     if second:
-        late = [each for fault in faults if not fault.second for each in fault.first]
+        late = [each for fault in faults for each in fault.repaired]
         repaired = [(g["kind"], g["session"]) for g in gaps if g["state"] == REPAIRED]
         problems += _differences("repair", late, repaired)
     return problems + _size_problems(faults, found)
@@ -59,19 +66,33 @@ def roll_problems(wanted: Iterable[Row], rolls: Iterable[Row]) -> list[str]:
     return _differences(f"roll ({', '.join(ROLL)})", *both)
 
 
-def status_problems(
+def partial_sessions(faults: Sequence[Fault], *, second: bool) -> set[str]:
+    """Return the sessions whose rows don't reach from open to close after a delivery."""
+    return {day for fault in faults for day in fault.partial if not (second and fault.repaired)}
+
+
+def missing_sessions(faults: Sequence[Fault]) -> set[str]:
+    """Return the sessions of which nothing is there."""
+    return {day for fault in faults for kind, day in fault.first if kind == "missing_session"}
+
+
+def label_problems(
     faults: Sequence[Fault], status: Row, sessions: Sequence[str], *, second: bool
 ) -> list[str]:
-    """Return what is wrong with what `status` says: labels, runs without result, what is left."""
-    partial = {day for fault in faults for day in fault.partial if not second or fault.second}
-    gone = {day for fault in faults for kind, day in fault.first if kind == "missing_session"}
+    """Return what is wrong with the sessions that `status` knows, and with their labels."""
     labels = {row["session"]: row["label"] for row in status["partitions"]}
-    problems = _differences("session", set(sessions) - gone, labels)
-    problems += _differences(
-        "partial session", partial, [d for d in labels if labels[d] != "complete"]
+    problems = _differences("session", set(sessions) - missing_sessions(faults), labels)
+    not_whole = [day for day, label in labels.items() if label != "complete"]
+    return problems + _differences(
+        "partial session", partial_sessions(faults, second=second), not_whole
     )
+
+
+def run_problems(faults: Sequence[Fault], status: Row, *, second: bool) -> list[str]:
+    """Return what is wrong with the runs that `status` knows, and what it says is left to do."""
     not_run = {line.split(": ")[1].split()[1] for line in status["without_result"]}
-    problems += _differences("session that is not run", partial, not_run)
+    wanted = partial_sessions(faults, second=second)
+    problems = _differences("session that is not run", wanted, not_run)
     for name in ("blocked", "broken_files", "left_out"):
         problems += [f"invented {name}: {line}" for line in status[name]]
     if not status["next"][0].startswith("nothing"):
@@ -80,26 +101,22 @@ def status_problems(
 
 
 def expected_rolls(
-    truth: pl.DataFrame, incomplete: Iterable[str], tick: int
+    truth: pl.DataFrame, faults: Sequence[Fault], tick: int, *, second: bool
 ) -> list[dict[str, Any]]:
-    """Return the rolls by the volume rule, from what was simulated.
+    """Return the rolls by the volume rule, from what was simulated (`write_contracts`).
 
-    Parameters
-    ----------
-    truth
-        Of `write_contracts`, without what is missing.
-    incomplete
-        Sessions that decide nothing.
-    tick
-        Of the price, in 1e-9.
+    Sessions that are missing or partial after a delivery decide nothing. `tick` is of the price, in
+    1e-9.
     """
     by_session = {
         str(day): rows.sort("expiration_ns").to_dicts()
         for (day,), rows in truth.group_by("session", maintain_order=True)
+        if str(day) not in missing_sessions(faults)
     }
+    incomplete = partial_sessions(faults, second=second)
     held: str | None = None
     before: dict[str, Any] = {}
-    rolls, incomplete = [], set(incomplete)
+    rolls = []
     for day, contracts in by_session.items():
         symbols = [contract["symbol"] for contract in contracts]
         lasting = symbols[symbols.index(held) :] if held in symbols else symbols

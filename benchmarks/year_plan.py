@@ -65,6 +65,11 @@ class Fault:
     rules: tuple[str, ...] = ()
     size: int = 0
 
+    @property
+    def repaired(self) -> Symptoms:
+        """Symptoms that the second delivery ends."""
+        return tuple(symptom for symptom in self.first if symptom not in self.second)
+
 
 class Folders(NamedTuple):
     """The deliveries: what comes first, and what comes late."""
@@ -140,7 +145,7 @@ def _missing_file(folders: Folders, session: Session, after: Session) -> Fault:
     """Leave a UTC day's file out: most of a session, and the first hours of the next."""
     (folders.first / file_of(session.key)).unlink()
     here, then = str(session.key), str(after.key)
-    symptoms = (("early_end", here), ("late_start", then), ("sequence_gap", then))
+    symptoms = (("early_end", here), ("late_start", then))
     return Fault("missing_file", here, (file_of(session.key),), symptoms, symptoms, (here, then))
 
 
@@ -150,7 +155,7 @@ def _missing_files(folders: Folders, session: Session, after: Session) -> Fault:
     for name in names:
         (folders.first / name).unlink()
     here, gone = str(session.key), str(after.key)
-    symptoms = (("early_end", here), ("missing_session", gone), ("sequence_gap", gone))
+    symptoms = (("early_end", here), ("missing_session", gone))
     return Fault("missing_files", gone, names, symptoms, symptoms, (here,))
 
 
@@ -162,8 +167,8 @@ def _late_file(folders: Folders, session: Session, after: Session) -> Fault:
     faults.write(folders.second / name, records, symbols)
     faults.write(folders.first / name, records[:cut], symbols)
     here, then = str(session.key), str(after.key)
-    symptoms = (("early_end", here), ("late_start", then), ("sequence_gap", then))
-    return Fault("late_file", here, (name,), symptoms, (), (here, then))
+    symptoms, covered = (("early_end", here), ("late_start", then)), (("covered_file", here),)
+    return Fault("late_file", here, (name,), symptoms, covered, (here, then))
 
 
 def _duplicate_file(folders: Folders, session: Session, _: Session) -> Fault:

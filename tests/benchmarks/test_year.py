@@ -169,7 +169,7 @@ def test_without__leaves_a_book_that_goes_on(whole: Records) -> None:
     book, known = NaiveMarket(), NaiveMarket()
     for target, rows in ((book, cut), (known, whole)):
         for row in rows:
-            fields = {name: row[name].item() for name in rows.dtype.names}
+            fields = {name: row[name].item() for name in rows.dtype.names or ()}
             target.apply(fields | {"action": chr(row["action"]), "side": chr(row["side"])})
     assert book.problems == []
     assert list(book.orders.items()) == list(known.orders.items())

@@ -21,6 +21,7 @@ LEAST_STEP_NS = 5_000_000
 TIMES_USUAL = 20  # of the usual change from block to block
 AROUND, LEAST_BLOCKS = 5, 3  # blocks whose median counts on each side: at most, at least
 OLDER_ROWS = 10  # in a row: a single late row is for validation
+_LOOK = 4_096  # rows
 _NO_DELAY = int(RecordFlag.SNAPSHOT) | int(RecordFlag.BAD_TS_RECV)
 
 
@@ -115,15 +116,23 @@ class ClockTally:
         """Cut full blocks off the rows that wait."""
         start = 0
         while start + BLOCK_ROWS < len(self._event):
-            far = np.flatnonzero(self._event[start + BLOCK_ROWS :] >= self._event[start] + BLOCK_NS)
-            if not len(far):
+            stop = _first_from(self._event, start + BLOCK_ROWS, int(self._event[start]) + BLOCK_NS)
+            if stop is None:
                 break
-            stop = start + BLOCK_ROWS + int(far[0])
             least = start + int(np.argmin(self._delay[start:stop]))
             first, floor_at, last = (int(self._event[i]) for i in (start, least, stop - 1))
             self._blocks.append(_Block(first, floor_at, last, int(self._delay[least])))
             start = stop
         self._event, self._delay = self._event[start:], self._delay[start:]
+
+
+def _first_from(values: Int1D, start: int, least: int) -> int | None:
+    """Return the first place from `start` on with a value of at least `least`; None for none."""
+    for begin in range(start, len(values), _LOOK):  # mostly near: no need to compare all of them
+        found = np.flatnonzero(values[begin : begin + _LOOK] >= least)
+        if len(found):
+            return begin + int(found[0])
+    return None
 
 
 def _level_steps(blocks: Sequence[_Block]) -> list[ClockStep]:

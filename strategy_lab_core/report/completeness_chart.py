@@ -5,16 +5,18 @@ from typing import Any
 
 import altair as alt
 
-from strategy_lab_core.report.charts import BLUE, ORANGE
+from strategy_lab_core.report.charts import BLUE
 
-__all__ = ["completeness_chart"]
+__all__ = ["MISSING", "completeness_chart"]
 
-MISSING = "#3d3f45"  # apart from every shade between the two colours
+MISSING = "#3d3f45"
+# From which score on, and its colour: light and hue both tell, for every kind of colour vision.
+_CLASSES = ((0.999, BLUE), (0.99, "#a9c9ee"), (0.9, "#fbe3bd"), (0.5, "#eda24a"), (0.0, "#b4550c"))
 _CELL = 22
 
 
 def completeness_chart(sessions: Sequence[Mapping[str, Any]], *, title: str = "") -> alt.Chart:
-    """Draw the score of each session: blue where nothing is missing, to orange where all is.
+    """Draw the score of each session: blue where nothing is missing, to brown where most is.
 
     Parameters
     ----------
@@ -31,16 +33,13 @@ def completeness_chart(sessions: Sequence[Mapping[str, Any]], *, title: str = ""
             "session": str(row["session"]),
             "score": round(float(row["score"]), 6),
             "label": row["label"],
+            "shade": _shade(row["label"], float(row["score"])),
         }
         for row in sessions
     ]
     months = sorted({row["month"] for row in rows})
-    colour = alt.Color(
-        "score:Q",
-        title="score",
-        scale=alt.Scale(domain=[0, 1], range=[ORANGE, "#e9e4d8", BLUE]),
-        legend=alt.Legend(orient="right", gradientLength=90, format=".1f"),
-    )
+    shades = {f"from {least}": colour for least, colour in _CLASSES} | {"missing": MISSING}
+    colours = alt.Scale(domain=list(shades), range=list(shades.values()))
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_rect(stroke="white", strokeWidth=1)
@@ -48,11 +47,15 @@ def completeness_chart(sessions: Sequence[Mapping[str, Any]], *, title: str = ""
             x=alt.X("day:O", title=None, scale=alt.Scale(domain=list(range(1, 32))),
                     axis=alt.Axis(labelAngle=0)),
             y=alt.Y("month:O", title=None, scale=alt.Scale(domain=months)),
-            color=alt.condition("datum.label == 'missing'", alt.value(MISSING), colour),
+            color=alt.Color("shade:N", title="score", scale=colours),
             tooltip=["session:N", "label:N", alt.Tooltip("score:Q", format=".4f")],
         )
-        .properties(
-            width=31 * _CELL, height=max(len(months), 1) * _CELL, title=title or alt.Undefined
-        )
+        .properties(width=31 * _CELL, height=max(len(months), 1) * _CELL)
     )  # fmt: skip
-    return chart
+    return chart.properties(title=title) if title else chart
+
+
+def _shade(label: str, score: float) -> str:
+    if label == "missing":
+        return label
+    return next(f"from {least}" for least, _ in _CLASSES if score >= least)

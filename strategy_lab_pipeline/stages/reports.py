@@ -4,7 +4,7 @@ Everything in them comes from published versions, so that the provenance table c
 them, down to the hashes of the source files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -129,7 +129,10 @@ def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -
         experiment=first["config"],
         sessions=[_session(workspace, run, outcome) for run, outcome in runs],
         assumptions=list(dict.fromkeys(assumptions)),
-        provenance=[row for run, outcome in runs for row in _provenance(workspace, run, outcome)],
+        provenance=[
+            *(row for run, outcome in runs for row in _provenance(workspace, run, outcome)),
+            *_judgements(workspace, {outcome.product for _, outcome in runs}),
+        ],
         currency=first["currency"],
         money_scale=first["money_scale"],
         **_coverage(workspace, runs),
@@ -205,6 +208,12 @@ def _provenance(
     yield from _ticks(workspace, runs.product, runs.session)
     for asset in (f"run.{run['experiment_id']}", runs.asset):
         yield from _published(workspace, asset, runs.product, runs.session)
+
+
+def _judgements(workspace: Workspace, products: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for the completeness of each product."""
+    for product in sorted(products):
+        yield from _published(workspace, "completeness", product, NOWHERE)
 
 
 def _ticks(workspace: Workspace, product: str, session: str) -> Iterator[dict[str, Any]]:

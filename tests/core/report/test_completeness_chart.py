@@ -37,8 +37,9 @@ def test_chart__has_a_cell_a_session() -> None:
     assert [(v["month"], v["day"]) for v in values] == [
         ("2025-01", 13), ("2025-01", 31), ("2025-02", 3), ("2025-02", 4),
     ]  # fmt: skip
+    assert [v["shade"] for v in values] == ["from 0.999", "from 0.0", "missing", "from 0.999"]
     svg = to_svg(completeness_chart(ROWS, title="MNQ"))
-    assert svg.count(MISSING) == 1
+    assert svg.count(MISSING) == 2  # the cell and the legend
     assert ">MNQ<" in svg
     assert "NaN" not in svg
 

@@ -7,7 +7,7 @@ BENCH  := .venv-bench
 DATA   ?=
 HOME_FOLDER ?= .strategy-lab
 
-.PHONY: help demo test test-all lint format bench research cross-check calibration lock vocabulary clean
+.PHONY: help demo test test-all lint format bench research year cross-check calibration lock vocabulary clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ research: $(STAMP) ## what a walk-forward costs, and searches beside random tria
 
 bench: $(BENCH)/.installed ## speed and memory beside the calibration loop and hftbacktest: build/bench.json
 	@$(BENCH)/bin/python -m benchmarks.run
+
+year: $(STAMP) ## a simulated MNQ year with planted faults, all found or it fails; goes on after an interrupt
+	@$(BIN)/python -m benchmarks.year
 
 cross-check: $(BENCH)/.installed ## the same maker in hftbacktest 2.4.4, every difference of fills explained
 	@$(BENCH)/bin/python -m pytest -q tests/benchmarks && $(BENCH)/bin/python -m benchmarks.crosscheck

@@ -69,7 +69,8 @@ def inline_values(table: pl.DataFrame, **columns: pl.Expr) -> alt.InlineData:
     time = (pl.col("ts") / _NS_PER_MS).round(3).alias("t")
     named = [expression.alias(name) for name, expression in columns.items()]
     with debug_mode(False):  # checking thousands of rows against a JSON schema takes a second
-        return alt.InlineData(values=table.select(time, *named).to_dicts())
+        # A tuple: rows in a list are copied, one by one, at each step that makes the chart.
+        return alt.InlineData(values=tuple(table.select(time, *named).to_dicts()))
 
 
 def _money(column: str, scale: int) -> pl.Expr:

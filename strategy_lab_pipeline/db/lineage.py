@@ -68,6 +68,12 @@ class Lineage(Queries):
             query = query.where(Row.product == product)
         return self._materializations(query if history else query.where(Row.current))
 
+    def sessions_with(self, asset: str, product: str) -> set[str]:
+        """Return the sessions of which an asset has a current version."""
+        query = select(Row.session).where(Row.asset == asset, Row.product == product, Row.current)
+        with self._database.reading() as transaction:
+            return set(transaction.scalars(query))
+
     def known_versions(self) -> set[tuple[str, str, str, str]]:
         """Return (asset, product, session, version) of everything recorded, history included."""
         query = select(Row.asset, Row.product, Row.session, Row.version).distinct()

@@ -110,7 +110,9 @@ def _upstream(workspace: Workspace, product: str, session: date) -> tuple[Outcom
 
 
 def _past(workspace: Workspace, product: str, session: date) -> _Past | None:
-    days = [day for root, day in workspace.store.all_partitions() if root == product]
+    days = {day for root, day in workspace.store.all_partitions() if root == product}
+    for asset in UPSTREAM:  # most sessions of a first backfill have none: not asked one by one
+        days &= workspace.store.sessions_with(asset, product)
     for day in sorted((day for day in days if day < str(session)), reverse=True):
         found = _upstream(workspace, product, date.fromisoformat(day))
         hours = session_of(workspace.products[product], date.fromisoformat(day))

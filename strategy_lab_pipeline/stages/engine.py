@@ -17,13 +17,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from strategy_lab_pipeline.errors import EngineError, OverrunError
-from strategy_lab_pipeline.stages import worker
 from strategy_lab_pipeline.stages.jobs import Answer, Job
 from strategy_lab_pipeline.stages.memory import memory_limit
 
 __all__ = ["Engine", "Progress", "engine"]
 
 Progress = Callable[[int, int], None]
+WORKER = "strategy_lab_pipeline.stages.worker"  # its imports are its own
 START_SECONDS = 1800.0  # to import, read the ticks, and compile on a busy machine
 
 
@@ -34,6 +34,7 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
         self._link: Connection | None = None
         self._one_at_a_time = threading.Lock()
+        self._is_told_to_end = False
         atexit.register(self.stop)
 
     def run(
@@ -56,10 +57,14 @@ class Engine:
             This or another reason; the process is gone, and the next pass gets a new one.
         """
         with self._one_at_a_time:
+            if self._is_told_to_end:
+                raise EngineError("this process was told to end")
             try:
                 return self._ask(wanted, deadline_seconds, on_progress)
-            except BaseException:  # an interrupt too: nothing else would end a compiled loop
+            except BaseException as error:  # nothing else would end a compiled loop
                 self.stop()
+                # Dagster's own interrupt: it would try the step again, and wait again.
+                self._is_told_to_end = not isinstance(error, Exception | KeyboardInterrupt)
                 raise
 
     def stop(self) -> None:
@@ -123,7 +128,7 @@ class Engine:
         self._link, theirs = Pipe()
         number = theirs.fileno()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", worker.__name__, str(number)],
+            [sys.executable, "-P", "-m", WORKER, str(number)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__,  # what a strategy prints is no answer of ours

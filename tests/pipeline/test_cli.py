@@ -4,23 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strategy_lab_pipeline import __version__
+from tests.pipeline import shell
 
 ROOT = Path(__file__).parents[2]
+RUN = ("backtest", "demo", "ingest", "report", "--version")
 
 
 def run(*arguments: str, home: Path | None = None, **environment: str) -> Any:
-    """Call `strategy-lab` as a shell would, and return what came back."""
-    command = [sys.executable, "-m", "strategy_lab_pipeline.cli"]
-    if home is not None:
-        command += ["--home", str(home)]
+    """Call `strategy-lab` and return what came back: of what runs sessions, as a shell would."""
+    words = [*arguments] if home is None else ["--home", str(home), *arguments]
+    if arguments[0] not in RUN:
+        return shell.call(*words, **environment)
     return subprocess.run(
-        [*command, *arguments],
+        [sys.executable, "-m", "strategy_lab_pipeline.cli", *words],
         capture_output=True, check=False, text=True, env={**os.environ, **environment},
     )  # fmt: skip
 
@@ -206,7 +208,7 @@ def test_call__a_wrong_one_is_exit_code_2(arguments: tuple[str, ...], tmp_path: 
 
 def test_version__is_the_package_s() -> None:
     """`--version` needs no home folder."""
-    assert run("--version").stdout.strip() == __version__
+    assert run("--version").stdout.strip() == version("strategy-lab")
 
 
 def test_rolls__of_a_home_without_sessions_are_none(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ MS = 1_000_000
 HOURS = session(FIRST)
 TICKS = session_table(HOURS, seed=5, events=3_000)
 LIVE = TICKS.filter((pl.col("flags") & int(RecordFlag.SNAPSHOT)) == 0)
+FLOORS = naive.floors(LIVE.to_dicts(), BLOCK_ROWS, BLOCK_NS)
 NOON = HOURS.open_ns + 15 * 3600 * S
 
 
@@ -115,5 +116,4 @@ def test_blocks__equal_a_cut_row_by_row(batch: int) -> None:
     tally = ClockTally()
     for rows in TICKS.iter_slices(batch):
         tally.feed(rows)
-    expected = naive.floors(LIVE.to_dicts(), BLOCK_ROWS, BLOCK_NS)
-    assert [(block.first_ns, block.floor_ns) for block in tally._blocks] == expected
+    assert [(block.first_ns, block.floor_ns) for block in tally._blocks] == FLOORS

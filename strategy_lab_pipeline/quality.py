@@ -108,13 +108,18 @@ def show_quality(found: dict[str, list[dict[str, Any]]], console: Console) -> No
     """Print `quality_of` for people: of the rules what was broken, the rest by number."""
     console.print(_completeness_table(found["sessions"]))
     if found["gaps"]:
-        console.print(_table("gaps", ("product", "session", "kind", "state", "detail", "repair"),
-                             found["gaps"]))  # fmt: skip
+        gaps = [{**gap, "what": _told(gap)} for gap in found["gaps"]]
+        console.print(_table("gaps", ("product", "session", "kind", "state", "what"), gaps))
     broken = [row for row in found["rules"] if row["result"] == "failed"]
-    columns = ("product", "session", "rule", "severity", "rows", "share", "reason")
+    columns = ("product", "session", "rule", "rows", "reason")
     console.print(_table("broken rules", columns, broken))
     kept = len(found["rules"]) - len(broken)
     console.print(f"{kept} findings more: kept or not applicable; --json has all of them")
+
+
+def _told(gap: dict[str, Any]) -> str:
+    where = f"{gap['where']}: " if gap["where"] else ""
+    return f"{where}{gap['detail']}" + (f"; {gap['state']}: {gap['repair']}" * bool(gap["repair"]))
 
 
 def _completeness_table(sessions: list[dict[str, Any]]) -> Table:
@@ -127,15 +132,15 @@ def _completeness_table(sessions: list[dict[str, Any]]) -> Table:
 
 
 def _share(value: float) -> Text:
-    """Return a share as a cell of the heat map."""
+    """Return a share as a cell of the heat map, cut and not rounded: 1.000 is nothing missing."""
     colour = "green" if value >= GOOD else "yellow" if value >= FAIR else "red"
-    return Text(f"{value:.4f}", style=colour)
+    return Text(f"{int(value * 1000) / 1000:.3f}", style=colour)
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:
     shown = Table(title=title, title_justify="left", header_style="bold")
     for name in columns:
-        shown.add_column(name)
+        shown.add_column(name, no_wrap=name != columns[-1])
     for row in rows:
         shown.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
     return shown

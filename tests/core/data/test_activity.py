@@ -1,5 +1,6 @@
 """Activity by second: equal to a count row by row, cut at halts, whatever the batches."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -15,7 +16,7 @@ from strategy_lab_core.data.activity import (
     open_spans,
 )
 from strategy_lab_core.data.calendar import Session, phase_intervals
-from strategy_lab_core.types import RecordFlag
+from strategy_lab_core.types import Int1D, RecordFlag
 from tests.naive import gaps as naive
 
 S = 1_000_000_000
@@ -27,11 +28,11 @@ SESSION = Session(
 )  # fmt: skip
 
 
-def rows(times: list[int], flags: int = 128) -> pl.DataFrame:
+def rows(times: Sequence[int] | Int1D, flags: int = 128) -> pl.DataFrame:
     """Return rows at these times."""
+    at = np.asarray(times, dtype=np.int64)
     return pl.DataFrame(
-        {"ts_event": times, "ts_recv": [t + 1 for t in times], "flags": [flags] * len(times)},
-        schema={"ts_event": pl.Int64, "ts_recv": pl.Int64, "flags": pl.UInt8},
+        {"ts_event": at, "ts_recv": at + 1, "flags": np.full(len(at), flags, dtype=np.uint8)}
     )
 
 

@@ -46,7 +46,7 @@ def times_of(session: Session, seed: int, level: float = 1.0) -> Int1D:
 def measured(session: Session, times: Int1D) -> Measured:
     """Return the activity of rows at these times."""
     tally = ActivityTally(session, phase_intervals(session))
-    tally.feed(rows(times.tolist()))
+    tally.feed(rows(times))
     ends = int(times.min()), int(times.max())
     return Measured(session.open_ns, *ends, tally.minutes(), tally.stretches())
 

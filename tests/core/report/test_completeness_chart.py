@@ -32,8 +32,7 @@ GAP = {
 
 def test_chart__has_a_cell_a_session() -> None:
     """In the row of its month and the column of its day; what is missing is dark."""
-    chart = completeness_chart(ROWS).to_dict()
-    values = chart["data"]["values"]
+    (values,) = completeness_chart(ROWS).to_dict()["datasets"].values()
     assert [(v["month"], v["day"]) for v in values] == [
         ("2025-01", 13), ("2025-01", 31), ("2025-02", 3), ("2025-02", 4),
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from benchmarks import year_faults as faults
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.contracts import contracts
 from strategy_lab_core.data.instruments import products
+from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import NS_PER_SECOND
 
 __all__ = ["KINDS", "Fault", "draw_places", "file_of", "plant"]
@@ -113,9 +114,13 @@ def draw_places(sessions: Sequence[Session], seed: int, root: str = "MNQ") -> di
     """Draw the session of each kind of fault, apart from each other and from the rolls.
 
     Only the missing file lies in a roll, the second one, on the day that would have decided it.
+    `ConfigError` where the sessions have no room for all of them.
     """
     days_left = [_days_left(session, root) for session in sessions]
+    no_room = ConfigError("sessions", len(sessions), "enough for two rolls and the faults: 252")
     crossings = [place for place, days in enumerate(days_left) if days == CROSSING_DAYS]
+    if len(crossings) < 2:
+        raise no_room
     taken = {"missing_file": crossings[1]}
     rng = np.random.default_rng(seed)
     for kind in (kind for kind in KINDS if kind not in taken):
@@ -128,6 +133,8 @@ def draw_places(sessions: Sequence[Session], seed: int, root: str = "MNQ") -> di
             and days_left[place] > ROLL_DAYS
             and all(abs(place - other) >= SPACING for other in taken.values())
         ]
+        if not free:
+            raise no_room
         taken[kind] = int(rng.choice(free))
     return {kind: sessions[place].key for kind, place in taken.items()}
 

@@ -25,6 +25,7 @@ from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.dbn_writer import Records, to_records
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.data.simulate_contracts import TRUTH
+from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import RecordFlag
 from tests.naive.market import NaiveMarket
 from tests.naive.rolls import contract_by_volume
@@ -146,6 +147,8 @@ def test_draw_places__keeps_faults_apart() -> None:
     taken = sorted(keys.index(key) for key in places.values())
     assert min(np.diff(taken)) >= 4
     assert places["missing_file"] == date(2025, 6, 16)
+    with pytest.raises(ConfigError, match="enough for two rolls"):
+        draw_places(hours[:60], 7)
 
 
 @pytest.fixture(scope="module")

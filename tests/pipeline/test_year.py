@@ -61,9 +61,11 @@ def deliver(opened: Workspace, folder: Path) -> dict[str, str]:
     """Take a delivery up to the books; return the data version of each session's raw ticks."""
     for path in search([folder]).files:
         assert catalogue.catalogue_file(opened, path).status != "broken"
-    for product, session in opened.store.all_partitions():
-        for stage in (raw, validated, books):
-            stage.build(opened, product, date.fromisoformat(session), run_id="test")
+    for product, text in opened.store.all_partitions():
+        session = date.fromisoformat(text)
+        if raw.build(opened, product, session, run_id="test").built:
+            for stage in (validated, books):
+                stage.build(opened, product, session, run_id="test")
     completeness.build(opened, "MNQ", run_id="test")
     return {
         row.session: row.data_version for row in opened.store.materializations("raw_ticks", "MNQ")

@@ -15,7 +15,6 @@ from strategy_lab_core._jit import prune_caches
 from strategy_lab_core.data.exact_yaml import refuse_unknown
 from strategy_lab_core.data.roll_rules import roll_rule
 from strategy_lab_core.types import NS_PER_SECOND, PRICE_SCALE
-from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
 from strategy_lab_pipeline.stages.bars import bars_of
@@ -161,6 +160,8 @@ def show_status(found: dict[str, Any], console: Console) -> None:
 
 def examine(settings: Settings) -> list[dict[str, Any]]:
     """Check machine and home folder, one row a check; repair what dead processes left behind."""
+    from strategy_lab_pipeline import launch  # with Dagster, which only looking does not need
+
     rows = [
         _row("python", (3, 11) <= sys.version_info[:2] <= (3, 13), sys.version.split()[0]),
         _row("dagster", condition=True, found=version("dagster")),

@@ -11,7 +11,6 @@ from functools import reduce
 from operator import or_
 from typing import Literal, TypeAlias
 
-import pandera.errors
 import polars as pl
 
 from strategy_lab_core.data.instruments import Instrument
@@ -289,10 +288,12 @@ def validate_table(ticks: pl.DataFrame, schema: TickSchema) -> None:
 
     Goes in slices, so that a failure in every row stays small.
     """
+    from pandera.errors import SchemaErrors
+
     for slice_ in ticks.iter_slices(_SLICE_ROWS):
         try:
             validated_schema(schema).validate(slice_, lazy=True)
-        except pandera.errors.SchemaErrors as error:
+        except SchemaErrors as error:
             problems = _problems(ticks, schema) or [str(error)]
             raise DataError(f"{schema} ticks break their schema: {'; '.join(problems)}") from error
 

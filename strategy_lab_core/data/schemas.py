@@ -8,12 +8,14 @@ the column lists in the Dagster UI. Rules that need more than one column or row 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandera.polars as pa
 import polars as pl
 
 from strategy_lab_core.types import Action, Side, TickSchema
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
 
 __all__ = [
     "BOOK_SCHEMAS",
@@ -174,7 +176,7 @@ def judged_schema(schema: TickSchema) -> pl.Schema:
 
 
 @cache
-def validated_schema(schema: TickSchema) -> pa.DataFrameSchema:
+def validated_schema(schema: TickSchema) -> "pa.DataFrameSchema":
     """Return the Pandera schema of validated ticks.
 
     Collect before validating: on a LazyFrame Pandera looks at the types only.
@@ -182,8 +184,10 @@ def validated_schema(schema: TickSchema) -> pa.DataFrameSchema:
     return pandera_schema(schema.value, columns_of(schema))
 
 
-def pandera_schema(name: str, columns: Iterable[ColumnSpec]) -> pa.DataFrameSchema:
+def pandera_schema(name: str, columns: Iterable[ColumnSpec]) -> "pa.DataFrameSchema":
     """Return the Pandera schema of exactly these columns, in this order."""
+    import pandera.polars as pa  # with pandas behind it: seconds that most commands don't need
+
     return pa.DataFrameSchema(
         {column.name: _pandera_column(column) for column in columns},
         name=name,
@@ -192,7 +196,9 @@ def pandera_schema(name: str, columns: Iterable[ColumnSpec]) -> pa.DataFrameSche
     )
 
 
-def _pandera_column(column: ColumnSpec) -> pa.Column:
+def _pandera_column(column: ColumnSpec) -> "pa.Column":
+    import pandera.polars as pa
+
     checks = []
     if column.low is not None:
         checks.append(pa.Check.ge(column.low))

@@ -5,12 +5,14 @@ restates an order of earlier days, so its `ts_recv` counts.
 """
 
 from collections.abc import Mapping
+from datetime import date
 
 import numpy as np
 import polars as pl
 
 from strategy_lab_core.data.calendar import (
     NO_SESSION,
+    Session,
     SessionCalendar,
     phase_intervals,
     phases_at,
@@ -21,11 +23,17 @@ from strategy_lab_core.data.instruments import Product, product_of, products
 from strategy_lab_core.errors import ConfigError, InstrumentError
 from strategy_lab_core.types import NS_PER_SECOND, Int1D, Phase, RecordFlag
 
-__all__ = ["PHASES", "index_times", "session_columns", "sessions"]
+__all__ = ["PHASES", "index_times", "session_columns", "session_of", "sessions"]
 
 PHASES = pl.Enum([phase.name.lower() for phase in Phase])  # the physical value is the Phase
 
 _DAY_NS = 24 * 3600 * NS_PER_SECOND
+
+
+def session_of(product: Product, day: date) -> Session | None:
+    """Return the session of a product on that day; None where it does not trade."""
+    found = session_calendar(product.calendar).sessions(day, day)
+    return found[0] if found else None
 
 
 def index_times(batch: pl.DataFrame) -> Int1D:

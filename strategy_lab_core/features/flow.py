@@ -7,7 +7,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from strategy_lab_core._jit import kernel
 from strategy_lab_core.errors import ConfigError
@@ -176,6 +175,8 @@ def bulk_bought(price_change: Float1D, lots: Float1D) -> Float1D:
     lots
         Traded in each bar.
     """
+    from scipy.special import ndtr
+
     change = np.asarray(price_change, np.float64)
     sigma = np.sqrt(np.cumsum(change**2) / np.arange(1, len(change) + 1))
     score = np.divide(change, sigma, out=np.zeros(len(change)), where=sigma > 0)

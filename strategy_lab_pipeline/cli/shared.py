@@ -3,15 +3,16 @@
 import json
 import os
 from collections.abc import Callable
+from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from strategy_lab_pipeline import __version__
-from strategy_lab_pipeline.settings import Settings
+if TYPE_CHECKING:
+    from strategy_lab_pipeline.settings import Settings
 
 __all__ = ["FILES", "JSON", "answer", "app", "people", "settings", "table"]
 
@@ -35,13 +36,15 @@ def options(
 ) -> None:
     """Set the home folder for the command that follows."""
     if version:
-        typer.echo(__version__)
+        typer.echo(installed("strategy-lab"))
         raise typer.Exit
     os.environ["STRATEGY_LAB_HOME"] = str(home.expanduser().resolve())
 
 
-def settings() -> Settings:
+def settings() -> "Settings":
     """Return the settings of the chosen home folder."""
+    from strategy_lab_pipeline.settings import Settings
+
     return Settings()
 
 

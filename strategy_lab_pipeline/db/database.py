@@ -10,13 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.util.exc import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -24,7 +20,10 @@ from sqlalchemy.pool import NullPool
 from strategy_lab_pipeline.errors import DatabaseError, MigrationError
 from strategy_lab_pipeline.processes import exclusive
 
-__all__ = ["SCHEMA", "VERSION_TABLE", "Database", "alembic_config"]
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["SCHEMA", "VERSION_TABLE", "Database", "alembic_config", "newest_revision"]
 
 SCHEMA = "strategy_lab_results"  # no role's name: by default PostgreSQL looks into "$user" first
 VERSION_TABLE = "strategy_lab_alembic_version"
@@ -77,23 +76,32 @@ class Database:
         MigrationError
             The database was written by a newer Strategy Lab.
         """
-        with self._plain_errors(), self._prepared(), self._writer.begin() as connection:
+        with self._plain_errors(), self._prepared():
+            if self.revision() != newest_revision():
+                self._upgrade()
+
+    def revision(self) -> str:
+        """Return the migration that the tables are at; "" before the first."""
+        with self._plain_errors(), self._engine.connect() as connection:
+            if not inspect(connection).has_table(VERSION_TABLE):
+                return ""
+            return connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) or ""
+
+    def close(self) -> None:
+        """Close the connections that wait in the pool."""
+        self._engine.dispose()
+
+    def _upgrade(self) -> None:
+        from alembic import command
+        from alembic.util.exc import CommandError
+
+        with self._writer.begin() as connection:
             self._lock(connection)
             try:
                 command.upgrade(alembic_config(connection), "head")
             except CommandError as error:
                 problem = f"{self!r}: {error}; it was written by a newer version: install that one"
                 raise MigrationError(problem) from error
-
-    def revision(self) -> str:
-        """Return the migration that the tables are at; "" before the first."""
-        with self._plain_errors(), self._engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-            return context.get_current_revision() or ""
-
-    def close(self) -> None:
-        """Close the connections that wait in the pool."""
-        self._engine.dispose()
 
     def _lock(self, connection: Connection) -> None:
         if self.on_postgresql:  # SQLite's BEGIN IMMEDIATE has it already
@@ -132,8 +140,18 @@ class Database:
             raise DatabaseError(f"{self!r}: {reason}{hint}") from error
 
 
-def alembic_config(connection: Connection) -> Config:
+def newest_revision() -> str:
+    """Return the last migration that there is, by the names of their files.
+
+    Nearly every call finds its tables up to date: it need not load Alembic to see that.
+    """
+    return max(path.name for path in (MIGRATIONS / "versions").glob("v*.py"))[1:5]
+
+
+def alembic_config(connection: Connection) -> "Config":
     """Return Alembic's configuration for our migrations over an open connection."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

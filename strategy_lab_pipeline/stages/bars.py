@@ -17,13 +17,13 @@ from strategy_lab_core.data.bar_cells import BarRule, bar_rule, session_cells
 from strategy_lab_core.data.bars import BAR_SCHEMA, BarBuilder
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.instruments import Instrument, instruments
+from strategy_lab_core.data.sessions import session_of
 from strategy_lab_core.types import Action, TickSchema
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.books import PRIMARY, feeds_of, rows_of
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
-from strategy_lab_pipeline.stages.raw import session_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["RULES", "Bars", "bars_of", "build", "config_of", "inputs_of", "outright"]

@@ -18,13 +18,14 @@ from strategy_lab_core.book.changes import BookWriter
 from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.data.schemas import LETTER, MAX_TS_NS
+from strategy_lab_core.data.sessions import session_of
 from strategy_lab_core.types import BookState, Phase, TickSchema
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.contracts import write_contracts
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
-from strategy_lab_pipeline.stages.raw import SEED, session_of
+from strategy_lab_pipeline.stages.raw import SEED
 from strategy_lab_pipeline.stages.workspace import Workspace
 from strategy_lab_pipeline.tables import TableWriter, read_batches
 

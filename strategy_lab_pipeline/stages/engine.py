@@ -17,13 +17,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from strategy_lab_pipeline.errors import EngineError, OverrunError
-from strategy_lab_pipeline.stages import worker
 from strategy_lab_pipeline.stages.jobs import Answer, Job
 from strategy_lab_pipeline.stages.memory import memory_limit
 
 __all__ = ["Engine", "Progress", "engine"]
 
 Progress = Callable[[int, int], None]
+WORKER = "strategy_lab_pipeline.stages.worker"  # its imports are its own
 START_SECONDS = 1800.0  # to import, read the ticks, and compile on a busy machine
 
 
@@ -123,7 +123,7 @@ class Engine:
         self._link, theirs = Pipe()
         number = theirs.fileno()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", worker.__name__, str(number)],
+            [sys.executable, "-P", "-m", WORKER, str(number)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__,  # what a strategy prints is no answer of ours

@@ -15,6 +15,7 @@ import polars as pl
 from strategy_lab_core.data.bar_cells import BarRule, bar_rule, session_cells
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.instruments import Instrument
+from strategy_lab_core.data.sessions import session_of
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.features.flow import VpinMeter
 from strategy_lab_core.features.micro_price import MicroPrice, fit_micro_price
@@ -25,7 +26,6 @@ from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.bars import outright
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
-from strategy_lab_pipeline.stages.raw import session_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 from strategy_lab_pipeline.tables import read_batches
 

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.engine.config import BacktestConfig
 
-__all__ = ["Answer", "Day", "Import", "Job", "Pass", "Probe"]
+__all__ = ["TABLES", "Answer", "Day", "Import", "Job", "Pass", "Probe", "table_path"]
+
+TABLES = ("orders", "fills", "equity")  # of each set
 
 # ("rows", (done, total)), then ("ended", a mapping for each set) or why not
 Answer: TypeAlias = tuple[Literal["rows", "ended", "refused", "starved", "broke"], Any]
@@ -88,3 +90,8 @@ class Probe(Pass):
 
 
 Job: TypeAlias = Import | Pass
+
+
+def table_path(folder: Path, k: int, table: str) -> Path:
+    """Return where a pass leaves a table of set `k`."""
+    return folder / f"{k}-{table}.arrow"

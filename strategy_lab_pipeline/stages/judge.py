@@ -18,10 +18,11 @@ from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.checks import not_applicable, quarantine_schema, row_rules
 from strategy_lab_core.data.completeness import COVERAGE_NS
 from strategy_lab_core.data.instruments import Instrument, Product, instruments
+from strategy_lab_core.data.sessions import session_of
 from strategy_lab_core.types import RecordFlag, TickSchema
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
-from strategy_lab_pipeline.stages.raw import SEED, session_of
+from strategy_lab_pipeline.stages.raw import SEED
 from strategy_lab_pipeline.tables import read_batches
 
 __all__ = ["LIMITS", "STATE_REASONS", "Hours", "Judgement", "judge", "known_instruments"]

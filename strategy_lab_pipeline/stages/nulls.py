@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from strategy_lab_core.data.instruments import instruments
+from strategy_lab_core.data.sessions import session_of
 from strategy_lab_core.search.evaluate import Evaluator, Outcome, Pass
 from strategy_lab_core.search.null import NullResult, count_events, null_result, null_session
 from strategy_lab_core.search.trials import run_search
@@ -23,7 +24,6 @@ from strategy_lab_pipeline.stages import jobs
 from strategy_lab_pipeline.stages.engine import engine
 from strategy_lab_pipeline.stages.halving import Halving
 from strategy_lab_pipeline.stages.publish import current_outcome
-from strategy_lab_pipeline.stages.raw import session_of
 from strategy_lab_pipeline.stages.rolls import choice
 from strategy_lab_pipeline.stages.runs import engine_tables
 from strategy_lab_pipeline.stages.search_files import SearchFile

@@ -13,11 +13,12 @@ from typing import Any
 import polars as pl
 
 from strategy_lab_core.book.seeds import SeedBuilder
-from strategy_lab_core.data.calendar import Session, session_calendar
+from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.checks import Tainted, apply_row_rules
 from strategy_lab_core.data.files import open_ticks
 from strategy_lab_core.data.instruments import Product, instruments
 from strategy_lab_core.data.schemas import polars_schema
+from strategy_lab_core.data.sessions import session_of
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.db.store import FileRow
 from strategy_lab_pipeline.lake import Draft
@@ -27,16 +28,9 @@ from strategy_lab_pipeline.stages.publish import publish
 from strategy_lab_pipeline.stages.sources import Sources, readable_path, sources_of
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["build", "config_of", "inputs_of", "session_of"]
+__all__ = ["build", "config_of", "inputs_of"]
 
 SEED = "seed"
-
-
-def session_of(product: Product, session: date) -> Session | None:
-    """Return the session of a product on that day; None where it does not trade."""
-    calendar = session_calendar(product.calendar)
-    found = calendar.sessions(session, session)
-    return found[0] if found else None
 
 
 def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str]:

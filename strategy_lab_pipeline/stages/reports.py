@@ -12,20 +12,18 @@ from typing import Any
 
 import polars as pl
 
-from strategy_lab_core.report.charts import drawdown_chart, equity_chart, to_svg
 from strategy_lab_core.report.content import ReportData, SessionReport
-from strategy_lab_core.report.html import render_html, render_json
 from strategy_lab_core.report.tables import equity_curve
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.backtests import listed
 from strategy_lab_pipeline.stages.books import quotes
 from strategy_lab_pipeline.stages.completeness import completeness_of
 from strategy_lab_pipeline.stages.experiments import backtest_assets
+from strategy_lab_pipeline.stages.jobs import TABLES
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
 from strategy_lab_pipeline.stages.runs import require_tables
 from strategy_lab_pipeline.stages.sources import sources_of
-from strategy_lab_pipeline.stages.worker import TABLES
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["Reports", "build", "config_of", "inputs_of", "report_paths"]
@@ -76,6 +74,8 @@ def report_paths(workspace: Workspace) -> list[Path]:
 
 def build(workspace: Workspace, *, run_id: str) -> Reports:
     """Write every experiment's report."""
+    from strategy_lab_core.report.charts import drawdown_chart, equity_chart, to_svg
+
     data = _collect(workspace)
     outcome = publish(
         workspace,
@@ -96,6 +96,8 @@ def build(workspace: Workspace, *, run_id: str) -> Reports:
 
 
 def _write(draft: Draft, data: Mapping[str, ReportData]) -> dict[str, Any]:
+    from strategy_lab_core.report.html import render_html, render_json
+
     for name, one in data.items():
         draft.text(f"{name}.html", render_html(one))
         draft.text(f"{name}.json", render_json(one))

@@ -23,12 +23,11 @@ from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages import carried
 from strategy_lab_pipeline.stages.books import PRIMARY
 from strategy_lab_pipeline.stages.engine import Progress, engine
-from strategy_lab_pipeline.stages.jobs import Day, Pass
+from strategy_lab_pipeline.stages.jobs import TABLES, Day, Pass, table_path
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish, write_table
 from strategy_lab_pipeline.stages.raw import SEED
 from strategy_lab_pipeline.stages.rolls import choice, choice_inputs
-from strategy_lab_pipeline.stages.worker import TABLES, table_path
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = [

@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from strategy_lab_core.data.sessions import session_of
 from strategy_lab_core.engine.backtest import BacktestResult, Progress
 from strategy_lab_core.engine.stage import SessionTicks
 from strategy_lab_core.engine.sweep import ParameterSet, SweepRun, sweep
@@ -27,20 +28,22 @@ from strategy_lab_core.probes.sensitivity import sensitivity
 from strategy_lab_core.probes.warmup import find_warmup
 from strategy_lab_core.strategies.loader import load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
-from strategy_lab_pipeline.stages.jobs import Answer, Day, Import, Job, Pass, Probe
-from strategy_lab_pipeline.stages.raw import session_of
+from strategy_lab_pipeline.stages.jobs import (
+    TABLES,
+    Answer,
+    Day,
+    Import,
+    Job,
+    Pass,
+    Probe,
+    table_path,
+)
 
-__all__ = ["TABLES", "table_path"]
+__all__ = ["main"]
 
-TABLES = ("orders", "fills", "equity")
 ORDERS_JUDGED = 20  # fewer are too few to call a habit
 _NONSENSE = ("invalid", "unsupported", "price_distance")
 _FLOOD = ("open_orders", "message_rate", "overflow")
-
-
-def table_path(folder: Path, k: int, table: str) -> Path:
-    """Return where a pass leaves a table of set `k`."""
-    return folder / f"{k}-{table}.arrow"
 
 
 def _serve(link: Connection) -> None:

@@ -4,12 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from strategy_lab_pipeline import __version__
 
 ROOT = Path(__file__).parents[2]
 
@@ -206,7 +205,7 @@ def test_call__a_wrong_one_is_exit_code_2(arguments: tuple[str, ...], tmp_path: 
 
 def test_version__is_the_package_s() -> None:
     """`--version` needs no home folder."""
-    assert run("--version").stdout.strip() == __version__
+    assert run("--version").stdout.strip() == version("strategy-lab")
 
 
 def test_rolls__of_a_home_without_sessions_are_none(tmp_path: Path) -> None:

@@ -8,11 +8,18 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from strategy_lab_pipeline.db.database import SCHEMA, VERSION_TABLE, Database, alembic_config
+from strategy_lab_pipeline.db.database import (
+    SCHEMA,
+    VERSION_TABLE,
+    Database,
+    alembic_config,
+    newest_revision,
+)
 from strategy_lab_pipeline.db.models import Tables
 from strategy_lab_pipeline.errors import DatabaseError, MigrationError
 
@@ -57,6 +64,13 @@ def test_migrate__twice_changes_nothing(database: Database) -> None:
     before = database.revision()
     database.migrate()
     assert database.revision() == before != ""
+
+
+def test_newest_revision__is_alembics_head(database: Database) -> None:
+    """A file whose name tells another number would migrate nothing, or at every call."""
+    with database.reading() as session:
+        scripts = ScriptDirectory.from_config(alembic_config(session.connection()))
+    assert scripts.get_heads() == [newest_revision()] == [database.revision()]
 
 
 def test_downgrade__removes_every_table_and_upgrade_brings_them_back(database: Database) -> None:

@@ -3,7 +3,7 @@
 What `strategy-lab book` shows. Files are read in the order of their first time, batch by batch.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from strategy_lab_core.book.replay import by_instrument
 from strategy_lab_core.book.rules import StateRule
 from strategy_lab_core.data.calendar import SessionCalendar, session_calendar, session_date
 from strategy_lab_core.data.columns import Table, column
-from strategy_lab_core.data.instruments import product_of
+from strategy_lab_core.data.instruments import Product, product_of
 from strategy_lab_core.data.schemas import BOOK_SCHEMAS
 from strategy_lab_core.data.ticks import tick_files
 from strategy_lab_core.errors import InstrumentError
@@ -39,13 +39,17 @@ __all__ = ["BookSummary", "summarise"]
 _UNKNOWN = StateRule.UNKNOWN_ORDER | StateRule.MODIFY_OF_UNKNOWN
 
 
-def summarise(paths: Iterable[Path | str] | Path | str) -> list[dict[str, Any]]:
+def summarise(
+    paths: Iterable[Path | str] | Path | str, *, products: Mapping[str, Product] | None = None
+) -> list[dict[str, Any]]:
     """Replay files and return a row of figures for each symbol, by symbol.
 
     Parameters
     ----------
     paths
         Files of the schemas mbo, mbp-10, mbp-1, tbbo, depth or trades, or folders of them.
+    products
+        By root; those of the package by default.
 
     Returns
     -------
@@ -62,17 +66,19 @@ def summarise(paths: Iterable[Path | str] | Path | str) -> list[dict[str, Any]]:
             for _, where in by_instrument(batch):
                 mine = batch[where]
                 symbol = str(mine["symbol"][0])
-                found.setdefault(symbol, BookSummary(symbol)).feed(mine, file.schema)
+                if symbol not in found:
+                    found[symbol] = BookSummary(symbol, products=products)
+                found[symbol].feed(mine, file.schema)
     return [found[symbol].as_dict() for symbol in sorted(found)]
 
 
 class BookSummary:
     """Figures of one symbol, added up batch by batch."""
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, *, products: Mapping[str, Product] | None = None) -> None:
         self.symbol = symbol
         self._book = L3Book()
-        self._calendar = _calendar_of(symbol)
+        self._calendar = _calendar_of(symbol, products)
         self._best = (EMPTY_PRICE, 0, EMPTY_PRICE, 0)  # bid, lots, ask, lots
         self._levels: tuple[int | None, int | None] = (None, None)
         self._by_order = False
@@ -167,9 +173,9 @@ class BookSummary:
         }
 
 
-def _calendar_of(symbol: str) -> SessionCalendar | None:
+def _calendar_of(symbol: str, products: Mapping[str, Product] | None) -> SessionCalendar | None:
     try:
-        return session_calendar(product_of(symbol).calendar)
+        return session_calendar(product_of(symbol, table=products).calendar)
     except InstrumentError:
         return None
 

@@ -22,12 +22,12 @@ _NEEDED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReport:
-    """One session's results.
+    """One session's results, or those of a run that was carried over several.
 
     Attributes
     ----------
     key, product, symbol
-        Session date as YYYY-MM-DD, product code, contract traded.
+        Session date as YYYY-MM-DD (of a carried run the last), product code, contract traded.
     label
         ``"complete"``, or ``"partial"`` where the data do not reach from open to close.
     multiplier
@@ -41,6 +41,9 @@ class SessionReport:
         ``ts``, ``bid``, ``ask`` in ns and 1e-9, null where a side is empty.
     metrics
         The engine's own figures, shown as they are.
+    carried
+        Of a carried run each session: ``session``, ``position`` at its close (lots), and
+        ``net_profit``; these add up to the run's. Else nothing.
     """
 
     key: str
@@ -54,6 +57,7 @@ class SessionReport:
     equity: pl.DataFrame
     prices: pl.DataFrame
     metrics: Mapping[str, int | float | str] = field(default_factory=dict)
+    carried: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         if self.label not in ("complete", "partial"):

@@ -38,6 +38,7 @@ def report_figures(data: ReportData) -> dict[str, Any]:
             "metrics": dict(each.metrics),
             "quality": dict(each.quality),
             "trades": _trips(data, each).to_dicts(),
+            "carried": [dict(part) for part in each.carried],
         }
         for row, each in zip(tables.session_rows(data), data.sessions, strict=True)
     ]

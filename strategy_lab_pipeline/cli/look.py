@@ -36,8 +36,9 @@ def quality(
 def book(files: FILES, as_json: JSON = False) -> None:
     """Replay files and show the last order book of each symbol, and how sound it is."""
     from strategy_lab_core.book.summary import summarise
+    from strategy_lab_pipeline.stages.workspace import products_of
 
-    rows = summarise(files)
+    rows = summarise(files, products=products_of(settings()))
     answer(rows, as_json, lambda found: people.print(table("order books", found)))
 
 

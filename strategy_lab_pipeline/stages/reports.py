@@ -174,6 +174,7 @@ def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> 
         quality=_quality(workspace, outcome.product, outcome.session),
         prices=prices,
         metrics=run["metrics"],
+        carried=run["sessions"] if len(run["sessions"]) > 1 else (),
         **tables,
     )
 

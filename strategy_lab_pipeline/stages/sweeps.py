@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -20,13 +20,12 @@ from strategy_lab_pipeline.db.records import RunRow
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.progress import steps, tell_part
 from strategy_lab_pipeline.stages.halving import Halving, RunPass
-from strategy_lab_pipeline.stages.runs import config_of, inputs_of, record, require_inputs, run_sets
-from strategy_lab_pipeline.stages.versions import input_key
+from strategy_lab_pipeline.stages.runs import inputs_of, require_inputs, run_sets
+from strategy_lab_pipeline.stages.trials import SETS_A_PASS, Day, keep
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["Sweep", "grid", "sweep"]
 
-SETS_A_PASS = 64  # what an interrupt can cost at most; a set more costs a pass little
 RUN_ID = "strategy-lab sweep"
 MAX_SETS = 100_000
 
@@ -124,8 +123,9 @@ def sweep(
     if experiments[0].sessions:
         rule = "false: `strategy-lab sweep` takes sessions one by one; lab.sweep carries"
         raise ConfigError("carry", True, rule)
+    contracts = [experiments[0].contract]
     days = [
-        _Day(workspace, day, require_inputs(workspace, traded, day, [experiments[0].contract]))
+        Day(workspace, traded, day, require_inputs(workspace, traded, day, contracts))
         for day in sorted(set(sessions)) or _with_books(workspace, traded)
     ]
     if not days:
@@ -166,26 +166,13 @@ def _varied(experiments: Sequence[Experiment]) -> tuple[str, ...]:
     )
 
 
-class _Day(NamedTuple):
-    """A session, and the data versions that runs on it are made from."""
-
-    workspace: Workspace
-    session: date
-    inputs: Mapping[str, str]
-
-    def version(self, experiment: Experiment) -> str:
-        """Return the version of an experiment's run on these ticks with this code."""
-        config = config_of(self.workspace, experiment)
-        return input_key(f"run.{experiment.digest()}", self.inputs, config)
-
-
 def _with_books(workspace: Workspace, traded: str) -> list[date]:
     places = (date.fromisoformat(day) for root, day in workspace.store.all_partitions()
               if root == traded)  # fmt: skip
     return sorted(day for day in places if inputs_of(workspace, traded, day, ()))
 
 
-def _trial(workspace: Workspace, experiment: Experiment, day: _Day) -> RunRow | None:
+def _trial(workspace: Workspace, experiment: Experiment, day: Day) -> RunRow | None:
     """Return the trial that is kept, None where there is none."""
     for run in workspace.store.runs(experiment_id=experiment.digest()):
         if run.session == str(day.session) and run.version == day.version(experiment):
@@ -198,7 +185,7 @@ def _batches(experiments: list[Experiment]) -> Iterator[list[Experiment]]:
         yield experiments[first : first + SETS_A_PASS]
 
 
-def _pass_on(workspace: Workspace, day: _Day) -> RunPass:
+def _pass_on(workspace: Workspace, day: Day) -> RunPass:
     """Return what runs sets in one pass over a session and keeps their trials."""
 
     def run_pass(experiments: list[Experiment], *, deadline_seconds: float) -> None:
@@ -211,20 +198,13 @@ def _pass_on(workspace: Workspace, day: _Day) -> RunPass:
             on_progress=lambda done, total: tell_part(str(day.session), done, total),
             deadline_seconds=deadline_seconds,
         )
-        for run, experiment in zip(runs, experiments, strict=True):
-            run |= {
-                "experiment": experiment.name,
-                "experiment_id": experiment.digest(),
-                "config": experiment.as_dict(),
-                "version": day.version(experiment),
-            }
-            record(workspace, run, day.session, run_id=RUN_ID)
+        keep(experiments, day, runs, RUN_ID)
 
     return run_pass
 
 
 def _skipped(
-    trials: Sequence[Sequence[RunRow | None]], days: Sequence[_Day]
+    trials: Sequence[Sequence[RunRow | None]], days: Sequence[Day]
 ) -> Iterator[tuple[date, str]]:
     """Yield the sessions that are not for these sets, and why."""
     for day, found in zip(days, zip(*trials, strict=True), strict=True):

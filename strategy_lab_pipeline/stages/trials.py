@@ -1,8 +1,9 @@
 """Trials: parameter sets of one experiment on sessions, each run once and kept, whoever asks.
 
 A trial's figures are a row in the database under (digest of the set's experiment, session); with
-the same ticks and code it is never run again. Searches, the windows of a walk-forward and null
-tests share them. Tables of orders and fills are not kept: a set worth looking at is an experiment.
+the same ticks and code it is never run again. Grids (`stages.sweeps`), searches, the windows of a
+walk-forward and null tests share them. Tables of orders and fills are not kept: a set worth looking
+at is an experiment.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from strategy_lab_pipeline.stages.runs import config_of, inputs_of, run_sets
 from strategy_lab_pipeline.stages.versions import input_key
 from strategy_lab_pipeline.stages.workspace import Workspace
 
-__all__ = ["Day", "days_of", "net_profits", "with_parameters"]
+__all__ = ["SETS_A_PASS", "Day", "days_of", "keep", "net_profits", "with_parameters"]
 
 SETS_A_PASS = 64  # what an interrupt can cost at most; a set more costs a pass little
 FIGURES = ("net_profit_e6", "error")
@@ -26,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A complete session of a product, and the data versions that runs on it are made from."""
+    """A session of a product, and the data versions that runs on it are made from."""
 
     workspace: Workspace
     product: str
@@ -112,7 +113,7 @@ def net_profits(
             on_progress=on_progress,
             deadline_seconds=deadline_seconds,
         )
-        kept.update(_record(experiments, day, runs, run_id))
+        kept.update(keep(experiments, day, runs, run_id))
 
     for first in range(0, len(missing), SETS_A_PASS):
         halving.run(run_pass, missing[first : first + SETS_A_PASS])
@@ -133,7 +134,7 @@ def _outcome(figures: Mapping[str, int | float | str]) -> int | str:
     return str(figures["error"]) if "error" in figures else int(figures["net_profit_e6"])
 
 
-def _record(
+def keep(
     experiments: list[Experiment], day: Day, runs: Sequence[Mapping[str, Any]], run_id: str
 ) -> dict[str, int | str]:
     """Keep the trials of a pass, and return their outcomes by digest."""

@@ -83,7 +83,9 @@ def test_carried__is_one_run_under_its_last_session(opened: Workspace) -> None:
 
     reports.build(opened, run_id="test")
     (page,) = reports.report_paths(opened)
-    rows = json.loads(page.with_suffix(".json").read_text())["provenance"]
+    figures = json.loads(page.with_suffix(".json").read_text())
+    assert figures["sessions"][0]["carried"] == run["sessions"]
+    rows = figures["provenance"]
     assert {row["session"] for row in rows if row["asset"] == "order_books"} == set(map(str, DAYS))
 
 

@@ -4,12 +4,15 @@ import re
 import shutil
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from typer.testing import CliRunner
 
 from strategy_lab_core.data import instruments
 from strategy_lab_core.data.instruments import products
 from strategy_lab_core.errors import ConfigError
+from strategy_lab_pipeline.cli import app
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import backtests, plan
 from strategy_lab_pipeline.stages.experiments import read_experiment
@@ -78,6 +81,21 @@ def test_products__decide_what_a_run_costs(opened: Workspace, tmp_path: Path) ->
     assert dear.ran == 1
     assert packaged["fees_e6"] == 370_000 * packaged["n_fills"] > 0
     assert dear.rows[0]["fees_e6"] == 10 * packaged["fees_e6"]
+
+
+def test_products__are_known_to_the_books_of_files(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`strategy-lab book` reads any files, with the home's products."""
+    write_products(opened, "ZZZ")
+    asked = Mock(return_value=[])
+    monkeypatch.setattr("strategy_lab_core.book.summary.summarise", asked)
+    home = {"STRATEGY_LAB_HOME": str(opened.settings.home)}
+
+    done = CliRunner().invoke(app, ["book", "file.dbn", "--json"], env=home)
+
+    assert done.exit_code == 0
+    assert asked.call_args.kwargs == {"products": opened.products}
 
 
 def test_products__say_what_is_wrong_with_the_file(opened: Workspace) -> None:

@@ -1,6 +1,7 @@
 """Random market-by-order tapes for the properties of the books."""
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from strategy_lab_core.data.columns import Table, table
@@ -9,6 +10,7 @@ from tests.naive.book import LAST, SNAPSHOT, Record
 
 STUB = 199_999_990_000_000
 PRICES = [*range(5_000, 5_008), 1, -250, STUB]
+LONGEST = 40 if settings().max_examples > 1_000 else 16
 IDS = [*range(1, 12), 2**63 + 5, 2**64 - 1]
 
 
@@ -31,8 +33,11 @@ def _snapshots() -> st.SearchStrategy[list[Record]]:
     return st.builds(lambda first, others: [*first, *others], clear, rows)
 
 
-def tapes(size: int = 40) -> st.SearchStrategy[list[Record]]:
-    """Tapes with everything that a feed, good or bad, can hold; ts_recv grows by block."""
+def tapes(size: int = LONGEST) -> st.SearchStrategy[list[Record]]:
+    """Tapes with everything that a feed, good or bad, can hold; ts_recv grows by block.
+
+    A block of the market has up to `size` records.
+    """
     market = st.lists(
         _records("AAAAAACCCCMMMTFNR", flags=[0, LAST, LAST]), min_size=1, max_size=size
     )

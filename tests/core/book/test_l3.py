@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.book.rules import StateRule
-from tests.core.book.tapes import tapes, to_table
+from tests.core.book.tapes import LONGEST, tapes, to_table
 from tests.naive.book import LAST, SNAPSHOT, NaiveBook, Record
 
 
@@ -57,7 +57,7 @@ def test_feed__agrees_with_the_naive_book_after_every_record(tape: list[Record])
         assert_same(book, naive)
 
 
-@given(tape=tapes(200), cuts=st.lists(st.integers(0, 400), max_size=4))
+@given(tape=tapes(4 * LONGEST), cuts=st.lists(st.integers(0, 8 * LONGEST), max_size=4))
 def test_feed__is_the_same_in_any_batches(tape: list[Record], cuts: list[int]) -> None:
     """Growth of grid and table between batches changes nothing."""
     book, naive = L3Book(orders=1), NaiveBook()

@@ -1,10 +1,12 @@
 """The figures of the command `book`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from strategy_lab_core.book.summary import BookSummary, summarise
+from strategy_lab_core.data.instruments import product_of
 from strategy_lab_core.types import TickSchema
 from tests.core.book.tapes import to_table
 from tests.naive.book import LAST, Record
@@ -72,6 +74,18 @@ def test_summary__crossed_outside_the_pre_open(symbol: str, ts_ns: int, outside:
     assert found["crossed_states"] == 1
     assert found["crossed_first_ts"] == found["crossed_last_ts"] == ts_ns
     assert found["crossed_outside_pre_open"] == outside
+
+
+def test_summary__asks_the_calendar_of_an_own_product() -> None:
+    """A product that the package does not know has its hours too."""
+    own = {"ZZZ": replace(product_of("MNQH5"), root="ZZZ")}
+    summary, lost = BookSummary("ZZZH5", products=own), BookSummary("ZZZH5")
+
+    for each in (summary, lost):
+        each.feed(to_table(crossed_at(SUNDAY - 600 * 10**9)), TickSchema.MBO)
+
+    assert summary.as_dict()["crossed_outside_pre_open"] == 0
+    assert lost.as_dict()["crossed_outside_pre_open"] == 1
 
 
 def test_summary__adds_up_over_batches() -> None:

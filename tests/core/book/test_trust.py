@@ -9,7 +9,7 @@ from strategy_lab_core.book.trust import Phases, StateJudge
 from strategy_lab_core.book.validate import Validator
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.types import Phase, TickSchema
-from tests.core.book.tapes import tapes, to_table
+from tests.core.book.tapes import LONGEST, tapes, to_table
 from tests.naive.book import LAST, SNAPSHOT, Record
 from tests.naive.trust import judge
 
@@ -48,7 +48,7 @@ def timed_tapes(draw: st.DrawFn) -> list[Record]:
     return tape
 
 
-@given(tape=timed_tapes(), cut=st.integers(0, 40), seeded=st.booleans())
+@given(tape=timed_tapes(), cut=st.integers(0, LONGEST), seeded=st.booleans())
 def test_rules__agree_with_the_naive_judge(tape: list[Record], cut: int, seeded: bool) -> None:
     """Rules and states of every record, from a seed or from nothing."""
     seed = to_table([]) if seeded else None
@@ -62,7 +62,7 @@ def test_rules__agree_with_the_naive_judge(tape: list[Record], cut: int, seeded:
     ]
 
 
-@given(tape=timed_tapes(), cut=st.integers(0, 40))
+@given(tape=timed_tapes(), cut=st.integers(0, LONGEST))
 def test_intervals__hold_every_broken_row_once(tape: list[Record], cut: int) -> None:
     """Per rule, the rows of all intervals add up to the rows that broke it."""
     valid, intervals = validated(to_table(tape), cut, None)

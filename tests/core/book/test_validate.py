@@ -11,11 +11,11 @@ from strategy_lab_core.data.columns import column, concat
 from strategy_lab_core.data.schemas import polars_schema
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.types import TickSchema
-from tests.core.book.tapes import tapes, to_table
+from tests.core.book.tapes import LONGEST, tapes, to_table
 from tests.naive.book import LAST, SNAPSHOT, Record
 
 
-@given(tape=tapes(60), cuts=st.lists(st.integers(0, 80), max_size=4))
+@given(tape=tapes(), cuts=st.lists(st.integers(0, 2 * LONGEST), max_size=3))
 def test_validate__every_row_once_in_any_batches(tape: list[Record], cuts: list[int]) -> None:
     """Raw = valid + quarantined by row number; batches change neither split, rules nor states."""
     ticks = to_table(tape)

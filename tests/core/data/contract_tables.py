@@ -14,6 +14,7 @@ CALENDAR: SessionCalendar = session_calendar("CME Globex Equity")
 FIRST, LAST = date(2025, 3, 3), date(2025, 3, 28)
 SESSIONS: list[Session] = CALENDAR.sessions(FIRST, LAST)
 HOUR = 3600 * 10**9
+DRAWN = 10  # sessions of a random market, the expiry among them or not
 
 
 def expires(day: date) -> int:
@@ -58,23 +59,25 @@ def open_interest(figures: list[tuple[int, str, int]]) -> pl.DataFrame:
 
 @st.composite
 def markets(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw some weeks of a product: volumes, missing sessions, quotes, open interest."""
+    """Draw two weeks of a product: volumes, missing sessions, quotes, open interest."""
+    first = draw(st.integers(0, len(SESSIONS) - DRAWN))
+    sessions = SESSIONS[first : first + DRAWN]
     volumes: dict[date, dict[str, int]] = {}
-    for session in SESSIONS:
+    for session in sessions:
         listed = draw(st.sets(st.sampled_from(sorted(EXPIRY))))
         listed = {s for s in listed if EXPIRY[s] > session.previous_close_ns}
         if listed:
             volumes[session.key] = {s: draw(st.integers(0, 3)) for s in sorted(listed)}
     if not volumes:
-        volumes[FIRST] = {"MNQH5": 1}
+        volumes[sessions[0].key] = {"MNQM5": 1}
     partial = draw(st.sets(st.sampled_from(sorted(volumes))))
     bids = {day: {s: draw(st.integers(80_000, 80_040)) for s in mine}
             for day, mine in volumes.items()}  # fmt: skip
-    times = {s.key: s.close_ns - draw(st.integers(1, HOUR)) for s in SESSIONS}
+    times = {s.key: s.close_ns - draw(st.integers(1, HOUR)) for s in sessions}
     figures = draw(
         st.lists(
             st.tuples(
-                st.integers(SESSIONS[0].previous_close_ns, SESSIONS[-1].close_ns),
+                st.integers(sessions[0].previous_close_ns, sessions[-1].close_ns),
                 st.sampled_from(sorted(EXPIRY)),
                 st.integers(0, 5),
             ),

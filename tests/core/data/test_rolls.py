@@ -29,6 +29,7 @@ from tests.core.data.contract_tables import (
 from tests.naive.rolls import contract_by_open_interest, contract_by_volume
 
 RULES = ("volume", "volume-partial", "open_interest", "expiry-3", "monday", "thursday")
+SCHEMAS = {name: pandera_schema(name, ROLL_TABLES[name]) for name in ("contracts", "rolls")}
 SYMBOL = {expiry: symbol for symbol, expiry in EXPIRY.items()}
 
 
@@ -156,8 +157,8 @@ def test_decisions__a_roll_decided_on_the_same_day_is_caught() -> None:
 def test_decisions__hold_the_tables_contracts(market: dict[str, Any], rule: str) -> None:
     """As the schema says; never back to an older contract; one row a session; bounds in order."""
     rolls = decide(rule, market, LAST)
-    for name, table in zip(("contracts", "rolls"), rolls, strict=True):
-        pandera_schema(name, ROLL_TABLES[name]).validate(table)
+    for schema, table in zip(SCHEMAS.values(), rolls, strict=True):
+        schema.validate(table)
     expiries = [EXPIRY[symbol] for symbol in rolls.rolls["to_symbol"]]
     assert expiries == sorted(set(expiries))
     first = market["contract_sessions"]["session"].min()

@@ -103,7 +103,7 @@ def _same(one: BacktestResult | None, other: BacktestResult | None) -> None:
 
 @given(
     seed=st.integers(0, 10**6),
-    n_sets=st.integers(1, 7),
+    n_sets=st.integers(1, 4),
     cores=st.integers(1, 3),
     wild=st.booleans(),
 )

@@ -58,27 +58,30 @@ def both(seed: int = 1, actors: tuple[int, int] = (2, 3)) -> TogetherResult:
     return backtest_together(ticks, strategies, {"MNQH4": QUICK, "MESH4": dear}, session=SESSION)
 
 
-def worth(run: BacktestResult, ts: int) -> tuple[int, int]:
-    """Return equity and initial margin after all fills by `ts`, from the fills and the mark."""
-    symbol = run.instrument.symbol
-    sampled = run.equity.filter(run.equity["ts"] <= ts)
-    mark = sampled["mark"][-1] if len(sampled) else 0
-    value = position = 0
-    for fill in run.fills.filter(run.fills["ts_exchange"] <= ts).iter_rows(named=True):
-        lots = fill["size"] if fill["side"] == "B" else -fill["size"]
-        value += lots * (mark - 2 * fill["price"] // TICK) * TICK_VALUES[symbol] // 2
-        value -= fill["fee"]
-        position += lots
-    return value, abs(position) * MARGINS[symbol]
+def worth(run: BacktestResult, times: list[int]) -> list[tuple[int, int]]:
+    """Return equity and initial margin after all fills by each time, from fills and marks."""
+    symbol, found = run.instrument.symbol, []
+    marks = run.equity.select("ts", "mark").rows()
+    fills = run.fills.rows(named=True)
+    for now in times:
+        mark = next((mark for ts, mark in reversed(marks) if ts <= now), 0)
+        value = position = 0
+        for fill in (each for each in fills if each["ts_exchange"] <= now):
+            lots = fill["size"] if fill["side"] == "B" else -fill["size"]
+            value += lots * (mark - 2 * fill["price"] // TICK) * TICK_VALUES[symbol] // 2
+            value -= fill["fee"]
+            position += lots
+        found.append((value, abs(position) * MARGINS[symbol]))
+    return found
 
 
 @given(seed=st.integers(0, 10**6), actors=st.tuples(st.integers(1, 10**6), st.integers(1, 10**6)))
 def test_together__adds_up_at_every_moment(seed: int, actors: tuple[int, int]) -> None:
     """The account's equity and margin are those of the fills of both products, exactly."""
     result = both(seed, actors)
-    for row in result.equity.iter_rows(named=True):
-        parts = [worth(run, row["ts"]) for run in result.runs]
-        assert (row["equity"], row["margin"]) == tuple(map(sum, zip(*parts, strict=True)))
+    parts = zip(*(worth(run, result.equity["ts"].to_list()) for run in result.runs), strict=True)
+    expected = [tuple(map(sum, zip(*each, strict=True))) for each in parts]
+    assert result.equity.select("equity", "margin").rows() == expected
     net = result.sessions["net_profit"].sum()
     assert net == result.metrics["net_profit_e6"]
     assert net == sum(run.metrics["net_profit_e6"] for run in result.runs)

@@ -60,6 +60,23 @@ def test_page__has_every_section_and_figure() -> None:
         assert expected in text
 
 
+def test_page__shows_each_session_of_a_carried_run() -> None:
+    """Its net profit and what was held over its close, below the run that they add up to."""
+    parts = [
+        {"session": "2025-01-12", "position": -2, "net_profit": -12_500_000},
+        {"session": "2025-01-13", "position": 0, "net_profit": 4_000_000},
+    ]
+    carried, flat = report(sessions=[session(carried=parts)]), report(count=1)
+
+    text = Page(render_html(carried)).text
+
+    assert "of which 2025-01-12\N{MINUS SIGN}12.50-2 lots held over the close" in text
+    assert "of which 2025-01-134.00flat at the close" in text
+    assert "positions carried over their closes" in text
+    assert "no carry between them" in Page(render_html(flat)).text
+    assert json.loads(render_json(carried))["sessions"][0]["carried"] == parts
+
+
 def test_page__works_offline() -> None:
     """No address leaves the page, the library is inside once, and the policy forbids the rest."""
     page = render_html(report())

@@ -5,138 +5,38 @@ is written aside in `.drafts`, synced, and renamed into place. Which version is 
 the rows mean, is in the database.
 """
 
-import json
-import os
-import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict
+from typing import TypeAlias
 
-import polars as pl
-
-from strategy_lab_pipeline.errors import LakeError, UnsafePathError
+from strategy_lab_pipeline.drafts import (
+    NAME_RULES,
+    Draft,
+    FileEntry,
+    PublishedVersion,
+    data_version_of,
+    is_intact,
+    read_version,
+    require_name,
+    sync,
+)
+from strategy_lab_pipeline.errors import UnsafePathError
 from strategy_lab_pipeline.processes import exclusive, lives, process_token
-from strategy_lab_pipeline.tables import TableWriter
 
-__all__ = ["Draft", "FileEntry", "Lake", "PublishedVersion", "VersionKey"]
+__all__ = ["Draft", "Lake", "PublishedVersion", "VersionKey"]
 
 VersionKey: TypeAlias = tuple[str, str, str, str]  # asset, product, session, version
 
 DRAFTS = ".drafts"
 LOCK = ".lock"
-MANIFEST = "manifest.json"
 CLAIM = ".claim"
 FOREIGN_DRAFT_AGE_S = 24 * 3600  # of another machine, which alone knows whether its writer lives
-_RULES = {
-    "asset": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", re.ASCII),
-    "product": re.compile(r"-|[A-Za-z0-9][A-Za-z0-9_.-]{0,15}", re.ASCII),
-    "session": re.compile(r"-|[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII),
-    "version": re.compile(r"[0-9a-f]{16}", re.ASCII),
-    "file name": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII),
-}
 _KEY = ("asset", "product", "session", "version")
 _SCRATCH = ("scratch", "-", "-", "-")
-
-
-class FileEntry(TypedDict):
-    """One file of a version; `rows` is None where it is not a table."""
-
-    name: str
-    sha256: str
-    bytes: int
-    rows: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedVersion:
-    """A whole version.
-
-    Parameters
-    ----------
-    data_version
-        sha256 over the names and hashes of its files, by name.
-    """
-
-    path: Path
-    files: tuple[FileEntry, ...]
-    data_version: str
-
-
-class Draft:
-    """The files of a version before they are published."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._tables: dict[str, TableWriter] = {}
-        self._published: PublishedVersion | None = None
-
-    @property
-    def published(self) -> PublishedVersion:
-        """The version in its place; there once the `with` block has ended."""
-        if self._published is None:
-            raise LakeError(f"{self.folder.name} is not published yet: leave the `with` block")
-        return self._published
-
-    def path(self, name: str) -> Path:
-        """Return where to write the file `name`."""
-        _require("file name", name)
-        if name == MANIFEST:
-            raise UnsafePathError("file name", name, "another one: the lake writes this file")
-        return self.folder / name
-
-    def table(self, name: str, schema: pl.Schema) -> TableWriter:
-        """Open the table `name`, a file `<name>.parquet`; closed with the draft at the latest."""
-        path = self.path(f"{name}.parquet")
-        if path.name in self._tables:
-            raise LakeError(f"table {name} is written twice in one version")
-        self._tables[path.name] = TableWriter(path, schema)
-        return self._tables[path.name]
-
-    def json(self, name: str, value: Any) -> None:
-        """Write `value` as JSON with sorted keys."""
-        text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-        self.text(name, text + "\n")
-
-    def text(self, name: str, text: str) -> None:
-        """Write a text file in UTF-8."""
-        self.path(name).write_text(text, encoding="utf-8", newline="\n")
-
-    def seal(self) -> tuple[FileEntry, ...]:
-        """Close and sync every file and the manifest; return the files by name."""
-        for table in self._tables.values():
-            table.close()
-        files = tuple(self._entry(path) for path in sorted(self.folder.iterdir()))
-        manifest = self.folder / MANIFEST
-        manifest.write_text(json.dumps(files, sort_keys=True, indent=1) + "\n", encoding="utf-8")
-        _sync(manifest)
-        _sync(self.folder)
-        return files
-
-    def _entry(self, path: Path) -> FileEntry:
-        self.path(path.name)
-        if path.is_symlink() or not path.is_file():
-            raise UnsafePathError("every entry of a version", path.name, "a plain file")
-        _sync(path)
-        table = self._tables.get(path.name)
-        return FileEntry(
-            name=path.name,
-            sha256=_hash(path),
-            bytes=path.stat().st_size,
-            rows=None if table is None else table.rows,
-        )
-
-    def abandon(self) -> None:
-        """Remove everything."""
-        for table in self._tables.values():
-            with suppress(OSError):
-                table.abandon()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Lake:
@@ -156,7 +56,7 @@ class Lake:
         """
         key = (asset, product, session, version)
         for what, name in zip(_KEY, key, strict=True):
-            _require(what, name)
+            require_name(what, name)
         path = self.root.joinpath(*key)
         if path.resolve() != self.root.resolve().joinpath(*key):
             raise UnsafePathError("folder", str(path), "free of symbolic links below the lake")
@@ -164,7 +64,7 @@ class Lake:
 
     def find(self, asset: str, product: str, session: str, version: str) -> PublishedVersion | None:
         """Return a version if it is there with all its files in their recorded sizes."""
-        return _read(self.version_path(asset, product, session, version))
+        return read_version(self.version_path(asset, product, session, version))
 
     @contextmanager
     def publish(self, asset: str, product: str, session: str, version: str) -> Iterator[Draft]:
@@ -203,14 +103,14 @@ class Lake:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _place(self, folder: Path, target: Path, files: tuple[FileEntry, ...]) -> PublishedVersion:
-        published = PublishedVersion(target, files, _data_version(files))
-        if _read(target) == published and _intact(published):
+        published = PublishedVersion(target, files, data_version_of(files))
+        if read_version(target) == published and is_intact(published):
             shutil.rmtree(folder)
             return published
         _make_folder(target.parent)
         with self._set_aside(target):
             folder.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
         return published
 
     @contextmanager
@@ -288,14 +188,8 @@ class Lake:
         return asset, product, session, version
 
 
-def _require(what: str, name: str) -> None:
-    rule = _RULES[what]
-    if not rule.fullmatch(name):
-        raise UnsafePathError(what, name, f"like {rule.pattern}")
-
-
 def _well_named(key: VersionKey) -> bool:
-    return all(_RULES[what].fullmatch(name) for what, name in zip(_KEY, key, strict=True))
+    return all(NAME_RULES[what].fullmatch(name) for what, name in zip(_KEY, key, strict=True))
 
 
 def _draft_name(key: VersionKey) -> str:
@@ -313,42 +207,9 @@ def _is_live(token: str, path: Path) -> bool:
     return time.time() - newest < FOREIGN_DRAFT_AGE_S
 
 
-def _read(path: Path) -> PublishedVersion | None:
-    try:
-        files: tuple[FileEntry, ...] = tuple(json.loads((path / MANIFEST).read_bytes()))
-        sizes = [(path / file["name"]).stat().st_size for file in files]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    if sizes != [file["bytes"] for file in files]:
-        return None
-    return PublishedVersion(path, files, _data_version(files))
-
-
-def _intact(version: PublishedVersion) -> bool:
-    return all(_hash(version.path / file["name"]) == file["sha256"] for file in version.files)
-
-
-def _data_version(files: Iterable[FileEntry]) -> str:
-    pairs = sorted((file["name"], file["sha256"]) for file in files)
-    return sha256(json.dumps(pairs).encode()).hexdigest()
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
-
-
 def _make_folder(path: Path) -> None:
     """Make a folder and those above it, each synced into its parent."""
     if not path.is_dir():
         _make_folder(path.parent)
         path.mkdir(exist_ok=True)
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(path.parent)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ import psutil
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.processes import lives, process_token
 from strategy_lab_pipeline.settings import Settings
-from strategy_lab_pipeline.stages.research import PARTITIONS
 
 __all__ = [
     "Repair",
@@ -187,6 +187,8 @@ def run_reports(instance: dg.DagsterInstance, assets: Sequence[str]) -> RunRepor
 
 def run_dynamic(instance: dg.DagsterInstance, job: str, asset: str, key: str) -> RunReport:
     """Execute one asset's partition that the instance may not know yet, as a run of its own."""
+    from strategy_lab_pipeline.stages.research import PARTITIONS
+
     instance.add_dynamic_partitions(PARTITIONS[asset], [key])
     return _report(_execute(instance, job, [asset], key), asset, key)
 
@@ -200,18 +202,45 @@ def _execute(
     from strategy_lab_pipeline.definitions import defs
     from strategy_lab_pipeline.defs.describe import asset_key
 
-    return (
-        defs()
-        .resolve_job_def(job)
-        .execute_in_process(
-            instance=instance,
-            partition_key=partition,
-            asset_selection=[asset_key(asset) for asset in assets],
-            tags={OWNER_TAG: process_token()},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            raise_on_error=False,
+    with _sigterm_kept():
+        result = (
+            defs()
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance,
+                partition_key=partition,
+                asset_selection=[asset_key(asset) for asset in assets],
+                tags={OWNER_TAG: process_token()},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                raise_on_error=False,
+            )
         )
-    )
+    if result.filter_events(_is_interrupt):
+        raise KeyboardInterrupt  # to Dagster a run like others: the next would begin
+    return result
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    """Whether a signal ended a step, and not its work; it may have been tried again since."""
+    error: Any = None
+    if event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY:
+        error = event.step_retry_data.error
+    elif event.is_step_failure:
+        error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Keep what SIGTERM does: Dagster leaves what SIGINT does, for a background job nothing."""
+    does = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, does)
 
 
 def _report(result: dg.ExecuteInProcessResult, product: str, session: str) -> RunReport:

@@ -34,6 +34,7 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
         self._link: Connection | None = None
         self._one_at_a_time = threading.Lock()
+        self._is_told_to_end = False
         atexit.register(self.stop)
 
     def run(
@@ -56,10 +57,14 @@ class Engine:
             This or another reason; the process is gone, and the next pass gets a new one.
         """
         with self._one_at_a_time:
+            if self._is_told_to_end:
+                raise EngineError("this process was told to end")
             try:
                 return self._ask(wanted, deadline_seconds, on_progress)
-            except BaseException:  # an interrupt too: nothing else would end a compiled loop
+            except BaseException as error:  # nothing else would end a compiled loop
                 self.stop()
+                # Dagster's own interrupt: it would try the step again, and wait again.
+                self._is_told_to_end = not isinstance(error, Exception | KeyboardInterrupt)
                 raise
 
     def stop(self) -> None:

@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
+from tests.pipeline import shell
+
 ROOT = Path(__file__).parents[2]
+RUN = ("backtest", "demo", "ingest", "report", "--version")
 
 
 def run(*arguments: str, home: Path | None = None, **environment: str) -> Any:
-    """Call `strategy-lab` as a shell would, and return what came back."""
-    command = [sys.executable, "-m", "strategy_lab_pipeline.cli"]
-    if home is not None:
-        command += ["--home", str(home)]
+    """Call `strategy-lab` and return what came back: of what runs sessions, as a shell would."""
+    words = [*arguments] if home is None else ["--home", str(home), *arguments]
+    if arguments[0] not in RUN:
+        return shell.call(*words, **environment)
     return subprocess.run(
-        [*command, *arguments],
+        [sys.executable, "-m", "strategy_lab_pipeline.cli", *words],
         capture_output=True, check=False, text=True, env={**os.environ, **environment},
     )  # fmt: skip
 

@@ -16,8 +16,9 @@ import polars as pl
 import pytest
 
 from strategy_lab_pipeline import lake as lake_module
+from strategy_lab_pipeline.drafts import MANIFEST
 from strategy_lab_pipeline.errors import LakeError, UnsafePathError
-from strategy_lab_pipeline.lake import CLAIM, DRAFTS, MANIFEST, Draft, Lake, PublishedVersion
+from strategy_lab_pipeline.lake import CLAIM, DRAFTS, Draft, Lake, PublishedVersion
 
 SCHEMA = pl.Schema({"ts": pl.Int64})
 VERSION = "0123456789abcdef"

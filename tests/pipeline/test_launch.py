@@ -1,8 +1,11 @@
 """Runs and pool slots that a crash left behind are found; those of the living are left alone."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +19,7 @@ from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.processes import process_token
 from strategy_lab_pipeline.settings import Settings
+from tests.pipeline.bad_strategies import write_experiment, write_strategy
 
 POOL = "engine"
 HOLD = """
@@ -24,6 +28,22 @@ lock = open(sys.argv[1], "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
 print("held", flush=True)
 time.sleep(60)
+"""
+WAITING = """
+import signal, sys, time
+from pathlib import Path
+from strategy_lab_pipeline.cli import main
+from strategy_lab_pipeline.stages.engine import Engine
+
+def wait(*_, **__):
+    with (home / "waiting").open("a") as file:
+        file.write("x")
+    time.sleep(600)
+
+home = Path(sys.argv[1])
+Engine._ask = wait
+sys.argv = ["strategy-lab", "--home", str(home), "backtest"]
+main()
 """
 TOKEN = "from strategy_lab_pipeline.processes import process_token as t; print(t())"
 
@@ -171,3 +191,28 @@ def test_prepare_home__names_a_missing_template(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, dagster_yaml=tmp_path / "none.yaml")
     with pytest.raises(PipelineError, match=r"none\.yaml: not there.*STRATEGY_LAB_DAGSTER_YAML"):
         launch.prepare_home(settings)
+
+
+def test_backtest__ends_with_sigterm(
+    booked_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that waits for its engine ends, and no other begins; in the background too."""
+    home = tmp_path / "home"
+    shutil.copytree(booked_twice, home)
+    write_experiment(home / "experiments", "good", write_strategy(tmp_path, "good"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING, str(home)], stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    waiting = home / "waiting"
+    while not waiting.is_file():
+        assert process.poll() is None
+        time.sleep(0.05)
+
+    process.terminate()
+
+    assert process.wait(timeout=120) == 130
+    assert waiting.read_text() == "x"
+    _restore_environment(monkeypatch)
+    with launch.open_instance(Settings(home=home)) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]

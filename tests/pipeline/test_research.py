@@ -1,14 +1,13 @@
 """Search, walk-forward and evidence from the command line: through Dagster, once and no more."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import dagster as dg
 
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.stages.workspace import Workspace
+from tests.pipeline import shell
 from tests.pipeline.test_searches import opened, search_of
 from tests.pipeline.test_walk_forwards import WINDOWS
 
@@ -17,9 +16,7 @@ __all__ = ["opened"]  # a fixture
 
 def call(opened: Workspace, *arguments: str) -> Any:
     """Return what a command answers with `--json`, and its exit code."""
-    command = [sys.executable, "-m", "strategy_lab_pipeline.cli", "--home"]
-    command += [str(opened.settings.home), *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    done = shell.call("--home", str(opened.settings.home), *arguments, "--json")
     return json.loads(done.stdout) if done.stdout else done.stderr, done.returncode
 
 

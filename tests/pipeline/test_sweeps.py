@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +21,7 @@ from strategy_lab_pipeline.stages import runs
 from strategy_lab_pipeline.stages.experiments import read_experiment
 from strategy_lab_pipeline.stages.sweeps import grid, sweep
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
+from tests.pipeline import shell
 from tests.pipeline.bad_strategies import write_experiment, write_strategy
 
 DAY, NEXT_DAY = date(2025, 1, 13), date(2025, 1, 14)
@@ -190,13 +190,11 @@ def test_command__answers_with_a_row_for_each_set(opened: Workspace, tmp_path: P
     """One JSON document; a table for people; exit code 1 for a name that is no parameter."""
     good(tmp_path)
 
-    def call(*arguments: str) -> Any:
-        words = command(opened, str(tmp_path / "good.yaml"), *arguments)
-        return subprocess.run(words, capture_output=True, check=False, text=True)
+    words = ("--home", str(opened.settings.home), "sweep", str(tmp_path / "good.yaml"), "--set")
 
-    done = call("--set", "size=1,2", "--session", "2025-01-13", "--json")
-    shown = call("--set", "size=1,2")
-    wrong = call("--set", "sise=1")
+    done = shell.call(*words, "size=1,2", "--session", "2025-01-13", "--json")
+    shown = shell.call(*words, "size=1,2")
+    wrong = shell.call(*words, "sise=1")
 
     answer = json.loads(done.stdout)
     assert [row["size"] for row in answer["rows"]] == [1, 2]

@@ -65,7 +65,7 @@ def test_gap_problems__name_what_is_missed_and_invented() -> None:
 
 
 def test_rule_problems__hold_for_session_and_rule() -> None:
-    """One that is broken in another session is missed here and invented there; no run is no fault."""
+    """Broken in another session: missed here, invented there. A partial session has no run."""
     found = {"session": "2025-06-09", "rule": "off_grid_price", "result": "failed"}
     other = found | {"session": "2025-06-10"}
     passed = other | {"result": "passed"}

@@ -215,7 +215,7 @@ def problems(year: Year) -> list[str]:
         wanted = expected_rolls(truth, faults, products()[ROOT].tick_size, second=second)
         each = [
             *gap_problems(faults, quality["gaps"], second=second),
-            *rule_problems(faults, quality["rules"]),
+            *rule_problems(faults, quality["rules"], second=second),
             *roll_problems(wanted, rolls),
             *label_problems(faults, status, sessions, second=second),
             *run_problems(faults, status, second=second),

@@ -22,6 +22,7 @@ __all__ = [
 Row = Mapping[str, Any]
 ROLL = ("session", "from_symbol", "to_symbol", "from_volume", "to_volume", "gap_ticks")
 OPEN, REPAIRED = "open", "repaired"
+EVERY_RUN = "every_experiment_ran"
 
 
 def _differences(what: str, expected: Iterable[Any], found: Iterable[Any]) -> list[str]:
@@ -53,9 +54,11 @@ def _size_problems(faults: Sequence[Fault], gaps: Sequence[Row]) -> list[str]:
     return problems
 
 
-def rule_problems(faults: Sequence[Fault], rules: Iterable[Row]) -> list[str]:
-    """Return what is wrong with the rules of validation that were found broken."""
-    wanted = [(fault.session, rule) for fault in faults for rule in fault.rules]
+def rule_problems(faults: Sequence[Fault], rules: Sequence[Row], *, second: bool) -> list[str]:
+    """Return what is wrong with the rules that were found broken: a partial session is not run."""
+    wanted = {(fault.session, rule) for fault in faults for rule in fault.rules}
+    if any(row["rule"] == EVERY_RUN for row in rules):
+        wanted |= {(day, EVERY_RUN) for day in partial_sessions(faults, second=second)}
     failed = [(row["session"], row["rule"]) for row in rules if row["result"] == "failed"]
     return _differences("broken rule", wanted, failed)
 

@@ -65,12 +65,17 @@ def test_gap_problems__name_what_is_missed_and_invented() -> None:
 
 
 def test_rule_problems__hold_for_session_and_rule() -> None:
-    """A rule that is broken in another session is missed here and invented there."""
+    """Broken in another session: missed here, invented there. A partial session has no run."""
     found = {"session": "2025-06-09", "rule": "off_grid_price", "result": "failed"}
     other = found | {"session": "2025-06-10"}
     passed = other | {"result": "passed"}
-    assert rule_problems(ALL, [found, passed]) == []
-    assert rule_problems(ALL, [other]) == [
+    ran = {"session": "2025-06-10", "rule": "every_experiment_ran", "result": "failed"}
+    assert rule_problems(ALL, [found, passed], second=False) == []
+    assert rule_problems(ALL, [found, ran], second=False) == []
+    assert rule_problems(ALL, [found, ran], second=True) == [
+        "invented broken rule: ('2025-06-10', 'every_experiment_ran')"
+    ]
+    assert rule_problems(ALL, [other], second=False) == [
         "missed broken rule: ('2025-06-09', 'off_grid_price')",
         "invented broken rule: ('2025-06-10', 'off_grid_price')",
     ]

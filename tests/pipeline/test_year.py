@@ -80,7 +80,7 @@ def problems(year: Year, opened: Workspace, *, second: bool) -> list[str]:
     rolls = expected_rolls(truth, faults, products()["MNQ"].tick_size, second=second)
     return [
         *gap_problems(faults, quality["gaps"], second=second),
-        *rule_problems(faults, quality["rules"]),
+        *rule_problems(faults, quality["rules"], second=second),
         *roll_problems(rolls, roll_rows(opened.settings, "MNQ", "volume")),
         *label_problems(faults, status_of(opened.settings), sessions, second=second),
     ]

@@ -32,7 +32,7 @@ $(BENCH)/.installed: benchmarks/requirements.lock pyproject.toml
 demo: $(STAMP) ## from nothing to a report: simulated MNQ sessions, or DATA=path for your own files
 	@$(BIN)/strategy-lab --home $(HOME_FOLDER) demo $(if $(DATA),--data $(DATA),)
 
-test: $(STAMP) ## the tests, compiled, with array bounds checked; about 15 minutes on 2 cores
+test: $(STAMP) ## the tests, compiled, with array bounds checked; about 14 minutes on 2 cores
 	@$(BIN)/python -m tests.run
 
 test-all: $(STAMP) ## everything: 3,000 cases a property, kill tests; two hours and more on 2 cores

@@ -33,6 +33,7 @@ from benchmarks.year_plan import Fault, draw_places, plant
 from strategy_lab_core.data.calendar import Session, session_calendar
 from strategy_lab_core.data.instruments import products
 from strategy_lab_core.data.simulate_contracts import write_contracts
+from strategy_lab_core.errors import ConfigError
 
 BUILD = Path(__file__).parent.parent / "build" / "year"
 ROOT = "MNQ"
@@ -84,6 +85,10 @@ class Year:
         calendar = session_calendar(products()[ROOT].calendar)
         return calendar.sessions(self.first, date(self.first.year + 2, 1, 1))[: self.sessions]
 
+    def fault_places(self) -> dict[str, date]:
+        """Return the session of each kind of fault; `ConfigError` where there is no room."""
+        return self.places or draw_places(self.hours(), self.seed, ROOT)
+
     def file(self, name: str) -> Path:
         """Return where an answer or a table is kept."""
         return self.folder / name
@@ -110,9 +115,7 @@ def simulate(year: Year) -> None:
 
 def plant_faults(year: Year) -> None:
     """Write both deliveries and the list of what is wrong with them."""
-    hours = year.hours()
-    places = year.places or draw_places(hours, year.seed, ROOT)
-    faults = plant(year.file("market"), year.folder, places, hours)
+    faults = plant(year.file("market"), year.folder, year.fault_places(), year.hours())
     year.file("manifest.json").write_text(json.dumps([asdict(each) for each in faults], indent=2))
 
 
@@ -261,6 +264,10 @@ def main() -> None:
     if only:
         OWN[only](year)
         return
+    try:
+        year.fault_places()
+    except ConfigError as error:
+        parser.error(str(error))
     show(year, run(year))
     found = problems(year)
     for problem in found:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from benchmarks import year_faults as faults
-from benchmarks.year import Year, manifest
+from benchmarks.year import Year, main, manifest
 from benchmarks.year_check import (
     expected_rolls,
     gap_problems,
@@ -201,3 +201,18 @@ def test_year__remembers_what_was_planted(tmp_path: Path) -> None:
     year = Year(folder=tmp_path)
     year.file("manifest.json").write_text(json.dumps([asdict(each) for each in ALL]))
     assert tuple(manifest(year)) == ALL
+
+
+def test_main__refuses_a_year_without_room_for_its_faults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a line, before anything is simulated."""
+    folder = tmp_path / "year"
+    monkeypatch.setattr("sys.argv", ["year", "--sessions", "12", "--folder", str(folder)])
+
+    with pytest.raises(SystemExit) as end:
+        main()
+
+    assert end.value.code == 2
+    assert "enough for two rolls and the faults: 252, got 12" in capsys.readouterr().err
+    assert not folder.exists()

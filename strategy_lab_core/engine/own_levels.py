@@ -9,8 +9,7 @@ order of a list refers back to its head by a negative one.
 from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.engine.state import Sets
 
-__all__ = ["drop_resting", "first_at", "head_of", "is_resting", "link", "set_of", "slot_of",
-           "unlink"]  # fmt: skip
+__all__ = ["drop_resting", "first_at", "is_resting", "link", "set_of", "slot_of", "unlink"]
 
 _SLOT_BITS = 32
 
@@ -33,15 +32,14 @@ def slot_of(reference: int) -> int:
 
 
 @inlined
-def head_of(sets: Sets, side: int, tick: int) -> int:
-    """Return the place of the list of a side and a price."""
+def _head_of(sets: Sets, side: int, tick: int) -> int:
     return 2 * (tick & ((len(sets.heads) >> 1) - 1)) + (0 if side > 0 else 1)
 
 
 @inlined
 def first_at(sets: Sets, side: int, tick: int) -> int:
     """Return the reference of the first order in the list of a side and a price, or 0."""
-    return int(sets.heads[head_of(sets, side, tick)])
+    return int(sets.heads[_head_of(sets, side, tick)])
 
 
 @inlined
@@ -54,7 +52,7 @@ def is_resting(sets: Sets, k: int, order: int) -> bool:
 def link(sets: Sets, k: int, order: int) -> None:
     """Hang an order on the list of its side and price."""
     mine = sets.orders[k, order]
-    head = head_of(sets, mine["side"], mine["tick"])
+    head = _head_of(sets, mine["side"], mine["tick"])
     reference, follower = _reference(k, order), sets.heads[head]
     mine["previous"], mine["next"] = -1 - head, follower
     sets.heads[head] = reference

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -199,25 +200,27 @@ def _execute(
     assets: Sequence[str],
     partition: dg.MultiPartitionKey | str | None,
 ) -> dg.ExecuteInProcessResult:
-    from strategy_lab_pipeline.definitions import defs
     from strategy_lab_pipeline.defs.describe import asset_key
 
     with _sigterm_kept():
-        result = (
-            defs()
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=instance,
-                partition_key=partition,
-                asset_selection=[asset_key(asset) for asset in assets],
-                tags={OWNER_TAG: process_token()},
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                raise_on_error=False,
-            )
+        result = _job(job).execute_in_process(
+            instance=instance,
+            partition_key=partition,
+            asset_selection=[asset_key(asset) for asset in assets],
+            tags={OWNER_TAG: process_token()},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
         )
     if result.filter_events(_is_interrupt):
         raise KeyboardInterrupt  # to Dagster a run like others: the next would begin
     return result
+
+
+@cache  # half a second each, and what they name is settled when `defs` is imported
+def _job(name: str) -> dg.JobDefinition:
+    from strategy_lab_pipeline.definitions import defs
+
+    return defs().resolve_job_def(name)
 
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:

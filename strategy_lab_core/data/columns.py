@@ -16,7 +16,7 @@ from strategy_lab_core.data.schemas import LETTER
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny
 
-__all__ = ["Table", "column", "concat", "int64", "table"]
+__all__ = ["Table", "column", "concat", "int64", "repeated", "table"]
 
 Table: TypeAlias = pl.DataFrame
 
@@ -60,7 +60,8 @@ def table(
     Parameters
     ----------
     columns
-        Name to array (shape: rows); the width is kept. Strings may come as a sequence.
+        Name to array (shape: rows); the width is kept. Strings may come as a sequence, and an
+        empty one is of strings.
     letters
         Columns that become letters where their array is uint8 (ASCII codes).
     empty_as_null
@@ -72,6 +73,12 @@ def table(
         return made
     found = pl.col(prices)
     return made.with_columns(pl.when(found != EMPTY_PRICE).then(found))
+
+
+def repeated(name: str, texts: Sequence[str], counts: IntAny) -> Table:
+    """Return a table of one column of strings, each as often as `counts` says (shape: texts)."""
+    each = pl.Series(name, texts, dtype=pl.String)
+    return each.gather(np.repeat(np.arange(len(texts)), counts)).to_frame()
 
 
 def concat(tables: Sequence[Table]) -> Table:
@@ -86,6 +93,8 @@ def _series(ticks: Table, name: str) -> pl.Series:
 
 
 def _made(name: str, values: NDArray[Any] | Sequence[str], letters: Collection[str]) -> pl.Series:
+    if len(values) == 0 and not isinstance(values, np.ndarray):
+        return pl.Series(name, values, dtype=pl.String)
     series = pl.Series(name, values)
     if name in letters and series.dtype == pl.UInt8:
         return series.cat.to(LETTER)

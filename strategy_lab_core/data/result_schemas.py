@@ -123,6 +123,7 @@ _FEATURES = (
     _float("realised_volatility", "points / sqrt(s)", "of the mid, in the cell"),
     _VISIBLE,
 )
+_TRADED = ColumnSpec("symbol", pl.String, "-", "contract")
 _ORDERS = (
     _count("order_id", "-", "number of our order in the run"),
     ColumnSpec("side", LETTER, "-", "B buy, A sell", letters=_SIDE),
@@ -144,6 +145,7 @@ _ORDERS = (
     _time("ts_end", "its end at the exchange; -1 where it was still open", _NOWHERE),
     ColumnSpec("end_reason", pl.String, "-", "why it ended"),
     _count("queue_ahead", "lots", "ahead of it when it came to rest; -1: it never did", _NOWHERE),
+    _TRADED,
 )
 _FILLS = (
     _count("fill_id", "-", "number of the fill in the run"),
@@ -157,6 +159,7 @@ _FILLS = (
     _money("fee", "paid; negative where the exchange pays"),
     ColumnSpec("position_after", pl.Int64, "lots", "position after the fill"),
     _count("queue_ahead", "lots", "ahead of the order when it came to rest", _NOWHERE),
+    _TRADED,
 )
 _EQUITY = (
     _time("ts", "exchange time of the sample"),

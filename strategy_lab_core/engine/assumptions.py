@@ -90,6 +90,7 @@ def assumptions_of(
     margin_e6: tuple[int, int] = (0, 0),
     window: int = BY_ORDER,
     n_sessions: int = 1,
+    n_rolls: int = 0,
 ) -> tuple[str, ...]:
     """Return the sentences that belong to one run.
 
@@ -109,6 +110,8 @@ def assumptions_of(
         How much of the book the feed shows (`market.Market.window`).
     n_sessions
         How many the run goes over.
+    n_rolls
+        How often its contract changes.
     """
     latency, market, fees = config.latency, config.market_orders, config.fees
     has_rates = fees.maker_rate_e8 or fees.taker_rate_e8
@@ -140,6 +143,13 @@ def assumptions_of(
         sentences.append(
             f"Carried over {n_sessions} sessions: a position held over a close costs nothing "
             "(no margin call, no financing), and is marked at the last mid of its session."
+        )
+    if n_rolls:
+        times = "once" if n_rolls == 1 else f"{n_rolls} times"
+        sentences.append(
+            f"The contract changes {times}: a position is closed in the old one and opened in the "
+            "new one at the first moment of the session at which both are quoted, at what is "
+            "displayed there and both at once, without latency; before it nothing is done."
         )
     if market.simulate_unsupported:
         sentences.append(

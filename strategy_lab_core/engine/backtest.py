@@ -21,6 +21,8 @@ from strategy_lab_core.engine.results import (
     orders_table,
     sessions_table,
 )
+from strategy_lab_core.engine.roll_results import Contract, rolls_table, with_symbol
+from strategy_lab_core.engine.rolling import Rolled
 from strategy_lab_core.engine.run import Costs, Outcome, RunnableStrategy, run_pass
 from strategy_lab_core.engine.stage import Stage, Ticks, stages
 from strategy_lab_core.engine.state import OrderKind
@@ -48,9 +50,13 @@ class BacktestResult:
     Attributes
     ----------
     orders, fills, equity
-        Every order's life, every fill in exchange order, the account at fills and on a grid.
+        Every order's life, every fill in exchange order, each with its contract's symbol; the
+        account at fills and on a grid.
     sessions
         A row for each session: its close, the position held over it, the net profit in it.
+    rolls
+        A row for each change of the contract: when, from and to, the position, the average prices
+        and what it cost: both spreads and the fees.
     metrics
         Figures by name; money ends in `_e6`.
     assumptions
@@ -69,6 +75,7 @@ class BacktestResult:
     fills: Table
     equity: Table
     sessions: Table
+    rolls: Table
     metrics: dict[str, int | float]
     assumptions: tuple[str, ...]
     flags: tuple[str, ...]
@@ -91,21 +98,29 @@ class Played:
         Whether its rows reach from open to close.
     repair_ns
         What was added to its capture clock.
+    instrument
+        What it ended in.
     samples
         How many samples each set's account had by its close (shape: sets).
+    rolled
+        Where positions got into that contract in it.
     """
 
     session: Session
     is_complete: bool
     repair_ns: int
+    instrument: Instrument
     samples: Int1D
+    rolled: Rolled | None
 
 
 def played(stage: Stage, outcome: Outcome) -> Played:
     """Return what is kept of a session that a pass has gone over."""
     tape = stage.tape
     samples = outcome.sets.totals["samples"].copy()
-    return Played(stage.session, tape.is_complete, tape.repair_ns, samples)
+    return Played(
+        stage.session, tape.is_complete, tape.repair_ns, stage.instrument, samples, outcome.rolled
+    )
 
 
 def costs_of(instrument: Instrument, config: BacktestConfig) -> Costs:
@@ -153,7 +168,7 @@ def backtest(
         Rows of one session, any number of instruments, validated here where they are not. Their
         schema decides how much of the queue is known: `mbo` (L3), `mbp-10` and depth differences
         (L2: `config.queue`), `mbp-1` and `tbbo` (L1). With `carry: true` in the configuration rows
-        of consecutive sessions of one contract, in one table or one `SessionTicks` for each.
+        of consecutive sessions of one product, in one table or one `SessionTicks` for each.
     strategy
         Compiled strategy with its parameter values.
     config
@@ -178,9 +193,9 @@ def backtest(
     Raises
     ------
     SimulationError
-        The strategy raised; the message says what, and when.
+        The strategy raised, or a position found too few lots to roll; the message says when.
     DataError
-        A carried run whose sessions are not consecutive, or change the contract.
+        A carried run whose sessions are not consecutive, or whose position can't roll.
     """
     config = config or BacktestConfig()
     run = stages(
@@ -203,6 +218,7 @@ def backtest(
             [costs_of(stage.instrument, config)],
             on_rows=on_rows,
             before=outcome,
+            roll=stage.roll,
             flatten_ns=run.flatten_ns(config),
         )
         done.append(played(stage, outcome))
@@ -242,11 +258,13 @@ def result_of(
     """
     tape, sets = stage.tape, outcome.sets
     costs = costs_of(stage.instrument, config)
+    contracts = _contracts(done, outcome, k)
+    fills = with_symbol(fills_table(sets, k, tape.tick_size), contracts, by="fills")
     margin = margin_of(stage.instrument, config)
     metrics = metrics_of(sets, k, costs.tick_value) | margin_use(sets, k, margin)
     return BacktestResult(
-        orders=orders_table(sets, k, tape.tick_size),
-        fills=fills_table(sets, k, tape.tick_size),
+        orders=with_symbol(orders_table(sets, k, tape.tick_size), contracts, by="orders"),
+        fills=fills,
         equity=equity_table(sets, k, costs.tick_value),
         sessions=sessions_table(
             sets,
@@ -255,12 +273,24 @@ def result_of(
             keys=[str(each.session.key) for each in done],
             samples=[int(each.samples[k]) for each in done],
         ),
+        rolls=rolls_table(
+            fills,
+            [
+                (str(each.session.key), each.instrument.symbol, each.rolled)
+                for each in done
+                if each.rolled
+            ],
+            k,
+            tick_size=tape.tick_size,
+            tick_value=costs.tick_value,
+        ),
         metrics=metrics,
         assumptions=assumptions_of(
             config,
             choice=stage.choice,
             repair_ns=max(each.repair_ns for each in done),
             n_sessions=len(done),
+            n_rolls=len(contracts) - 1,
             maker_e6=costs.maker,
             taker_e6=costs.taker,
             margin_e6=margin,
@@ -273,6 +303,18 @@ def result_of(
         strategy=strategy.name,
         parameters=strategy.parameters,
     )
+
+
+def _contracts(done: Sequence[Played], outcome: Outcome, k: int) -> list[Contract]:
+    """Return the contracts that set `k` was in, in order of time."""
+    totals = outcome.sets.totals[k]
+    left = [
+        Contract(each.rolled.symbol, int(each.rolled.orders[k]), int(each.rolled.fills[1][k]))
+        for each in done
+        if each.rolled
+    ]
+    last = Contract(done[-1].instrument.symbol, int(totals["orders"]), int(totals["fills"]))
+    return [*left, last]
 
 
 def _flags(done: Sequence[Played], metrics: Mapping[str, int | float]) -> tuple[str, ...]:

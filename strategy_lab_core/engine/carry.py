@@ -10,6 +10,7 @@ from strategy_lab_core.engine.market import BY_ORDER
 from strategy_lab_core.engine.recorded import World
 from strategy_lab_core.engine.sheets import Sheets
 from strategy_lab_core.engine.state import NEVER, Cursor, Sets
+from strategy_lab_core.engine.used import forget_used
 from strategy_lab_core.types import Int1D
 
 __all__ = ["Held", "held_after"]
@@ -38,8 +39,7 @@ class Held(NamedTuple):
         cursor[_GOES_ON] = self.cursor[_GOES_ON]
         if self.window != BY_ORDER or window != BY_ORDER:
             # A displayed order keeps its id over night, a level of a feed by price has none.
-            self.sets.used[:] = 0
-            self.sets.totals["used"] = 0
+            forget_used(self.sets)
         return self.sets
 
 

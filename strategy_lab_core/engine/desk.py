@@ -22,6 +22,7 @@ from strategy_lab_core.types import NS_PER_SECOND, Int1D, Int2D
 
 __all__ = [
     "cancel_all",
+    "fresh_order",
     "handle_requests",
     "has_lost_too_much",
     "live_slot",
@@ -98,6 +99,28 @@ def send_new(
     now_ns: int,
 ) -> int:
     """Send a new order, unchecked, and return its slot."""
+    order = fresh_order(sets, k, kind, side, tick, lots, tag, trigger, now_ns)
+    totals = sets.totals[k]
+    totals["is_stale"] = 1
+    sets.lists[k, Listed.LIVE, totals["live"]] = order
+    totals["live"] += 1
+    send(sets, k, MessageKind.NEW, order, lots, tick, now_ns)
+    return order
+
+
+@inlined
+def fresh_order(
+    sets: Sets,
+    k: int,
+    kind: int,
+    side: int,
+    tick: int,
+    lots: int,
+    tag: int,
+    trigger: int,
+    now_ns: int,
+) -> int:
+    """Write a new order into a free slot, and return it."""
     totals, orders = sets.totals[k], sets.orders
     totals["free"] -= 1
     order = sets.lists[k, Listed.FREE, totals["free"]]
@@ -127,10 +150,6 @@ def send_new(
     orders[k, order]["sibling"] = -1
     orders[k, order]["wanted"] = lots
     totals["orders"] += 1
-    totals["is_stale"] = 1
-    sets.lists[k, Listed.LIVE, totals["live"]] = order
-    totals["live"] += 1
-    send(sets, k, MessageKind.NEW, order, lots, tick, now_ns)
     return int(order)
 
 

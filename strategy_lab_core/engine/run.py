@@ -15,13 +15,14 @@ from strategy_lab_core._jit import HOT_KERNEL, JIT_DISABLED
 from strategy_lab_core.engine import simulator
 from strategy_lab_core.engine.carry import held_after
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.feed import End, Seen, quiet_feed
+from strategy_lab_core.engine.feed import End, Seen, catch_up, quiet_feed
 from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
 from strategy_lab_core.engine.own_levels import drop_resting
 from strategy_lab_core.engine.queue import QueueModel
 from strategy_lab_core.engine.recorded import World, start_cursor
+from strategy_lab_core.engine.rolling import Roll, Rolled, roll_over
 from strategy_lab_core.engine.rules import headroom, line_of, rules_of
 from strategy_lab_core.engine.sheets import (
     STRATEGY_SIGNATURE,
@@ -115,6 +116,7 @@ class Outcome:
     sets: Sets
     sheets: Sheets
     errors: Mapping[int, SimulationError]
+    rolled: Rolled | None = None  # how the sets got into this session's contract
 
 
 def run_pass(
@@ -126,6 +128,7 @@ def run_pass(
     keeps_orders: bool = True,
     on_rows: Callable[[int], None] | None = None,
     before: Outcome | None = None,
+    roll: Roll | None = None,
     flatten_ns: int = 0,
 ) -> Outcome:
     """Run parameter sets over a tape, which is used up: its book ends where the session ends.
@@ -144,6 +147,9 @@ def run_pass(
         Called now and then with the number of rows that are done, from this thread.
     before
         Of a carried run, how the session before ended, with the same sets; it is used up.
+    roll
+        Of a carried run, how positions get into this session's contract; until then nothing is
+        done.
     flatten_ns
         When a carried run ends flat, which may be in a later session; 0: when this session does.
 
@@ -178,33 +184,73 @@ def run_pass(
         held = held_after(before.world, before.sets, before.sheets)
         sets = held.into(world.cursor, session.window)._replace(rules=rules, line=line)
         sheets = held.sheets
-    _set_clocks(sets, session, strategy, first, flatten_ns)
-    status, n_rows = int(simulator.Status.RUNNING), len(session.tape.event_ns)
-    pause = n_rows if on_rows is None else 0
-    while status != simulator.Status.DONE:
-        arguments = (world, sets, sheets, strategy.function, pause)
-        advance = _kernel(arguments)
-        try:
-            status = int(advance(*arguments))
-        except Exception as error:  # whatever a strategy raises: the set ends, not the pass
-            k = int(world.cursor[Cursor.ACTIVE])
-            if k in errors:
-                raise  # not a strategy's: this one is not called any more
-            errors[k] = _stop(world, sets, k, strategy.name, error)
-            continue
-        if status == simulator.Status.ARRAYS_FULL:
-            sets = with_used_room(with_room(sets, room), room)
-        elif status == simulator.Status.BOOK_FULL:
-            session.book.reserve(2 * session.book.capacity)
-            grown = market_of(session.book.state, session.level_tick, session.window)
-            world = world._replace(market=grown)
-        elif status == simulator.Status.PAUSED and on_rows is not None:
-            on_rows(int(world.cursor[Cursor.ROW]))
-            pause += ROWS_A_TURN
-    sets = with_log_room(sets)
+    begin_ns, rolled, ready = 0, None, _Pass(session, strategy, world, sets, sheets, errors, room)
+    if roll is not None:
+        rolled, begin_ns = ready.roll_over(roll), roll.at_ns
+    _set_clocks(ready.sets, session, strategy, first, flatten_ns, begin_ns)
+    ready.play(on_rows)
+    sets = with_log_room(ready.sets)
     for k in range(len(configs)):
-        simulator.finish(world, sets, k)
-    return Outcome(world, sets, sheets, errors)
+        simulator.finish(ready.world, sets, k)
+    return Outcome(ready.world, sets, sheets, errors, rolled)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """The arrays of a pass in progress, made longer where the kernel asks for room."""
+
+    session: SessionTape
+    strategy: RunnableStrategy
+    world: World
+    sets: Sets
+    sheets: Sheets
+    errors: dict[int, SimulationError]
+    room: int
+
+    def play(self, on_rows: Callable[[int], None] | None) -> None:
+        """Run to the end of the session."""
+        n_rows = len(self.session.tape.event_ns)
+        pause = n_rows if on_rows is None else 0
+        while self._advance(pause) == simulator.Status.PAUSED and on_rows is not None:
+            on_rows(int(self.world.cursor[Cursor.ROW]))
+            pause += ROWS_A_TURN
+
+    def roll_over(self, roll: Roll) -> Rolled:
+        """Let the market go on to the moment of the roll, with every set asleep, and roll."""
+        cursor = self.world.cursor
+        awake = cursor[[Cursor.CALLS, Cursor.TELLS]]
+        cursor[[Cursor.CALLS, Cursor.TELLS]] = 0
+        cursor[Cursor.LAST_TICK] = 0  # the old contract's
+        for name in ("next_sample_ns", "next_flatten_ns", "next_timer_ns"):
+            self.sets.totals[name] = NEVER
+        self._advance(roll.row)
+        cursor[[Cursor.CALLS, Cursor.TELLS]] = awake
+        catch_up(self.world.feed, roll.at_ns)
+        self.sets, rolled = roll_over(roll, self.world.market, self.sets, cursor, self.errors)
+        return rolled
+
+    def _advance(self, pause: int) -> int:
+        """Run up to a row, or to the end where that is nearer; return the kernel's `Status`."""
+        while True:
+            arguments = (self.world, self.sets, self.sheets, self.strategy.function, pause)
+            advance = _kernel(arguments)
+            try:
+                status = int(advance(*arguments))
+            except Exception as error:  # whatever a strategy raises: the set ends, not the pass
+                k = int(self.world.cursor[Cursor.ACTIVE])
+                if k in self.errors:
+                    raise  # not a strategy's: this one is not called any more
+                self.errors[k] = _stop(self.world, self.sets, k, self.strategy.name, error)
+                continue
+            if status == simulator.Status.ARRAYS_FULL:
+                self.sets = with_used_room(with_room(self.sets, self.room), self.room)
+            elif status == simulator.Status.BOOK_FULL:
+                book = self.session.book
+                book.reserve(2 * book.capacity)
+                grown = market_of(book.state, self.session.level_tick, self.session.window)
+                self.world = self.world._replace(market=grown)
+            else:
+                return status
 
 
 def _rules(
@@ -288,19 +334,22 @@ def _set_clocks(
     strategy: RunnableStrategy,
     config: BacktestConfig,
     flatten_ns: int,
+    begin_ns: int,
 ) -> None:
-    first_ns = int(session.tape.event_ns[0])
+    first_ns = max(int(session.tape.event_ns[0]), begin_ns)
     spacing = config.sample_seconds * NS_PER_SECOND
     sets.totals["next_sample_ns"] = -(-first_ns // spacing) * spacing
     # A set that was killed in a session before goes on closing its position.
     is_killed = sets.totals["killed_ns"] > 0
-    sets.totals["next_flatten_ns"] = np.where(is_killed, session.session.open_ns, flatten_ns)
-    sets.totals["next_timer_ns"] = _first_timer_ns(session, strategy.timer_ns)
+    ending_ns = np.where(is_killed, session.session.open_ns, flatten_ns)
+    sets.totals["next_flatten_ns"] = np.maximum(ending_ns, begin_ns)
+    sets.totals["next_timer_ns"] = _first_timer_ns(session, strategy.timer_ns, begin_ns)
 
 
-def _first_timer_ns(session: SessionTape, timer_ns: int) -> int:
+def _first_timer_ns(session: SessionTape, timer_ns: int, begin_ns: int) -> int:
     """Return the first tick of the timer, counted from the open, at which a book was seen."""
     if timer_ns == 0:
         return NEVER
-    ticks = -(-(int(session.tape.local_ns[0]) - session.session.open_ns) // timer_ns)
+    seen_ns = max(int(session.tape.local_ns[0]), begin_ns)
+    ticks = -(-(seen_ns - session.session.open_ns) // timer_ns)
     return session.session.open_ns + max(ticks, 0) * timer_ns

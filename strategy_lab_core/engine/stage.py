@@ -1,11 +1,11 @@
 """Sessions made ready to run on: one by `prepare`, those of a carried run one after the other.
 
-A carried run goes over consecutive sessions of one contract. None may be missing between the first
-and the last, and a change of the contract is refused: there are no rolls yet.
+A carried run goes over consecutive sessions of one product. None may be missing between the first
+and the last. Where a session has another contract than the one before, positions roll in it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TypeAlias
@@ -17,9 +17,10 @@ from strategy_lab_core.data.calendar import Session, phase_intervals
 from strategy_lab_core.data.columns import Table
 from strategy_lab_core.data.instruments import Instrument, Product
 from strategy_lab_core.engine.config import BacktestConfig
+from strategy_lab_core.engine.rolling import Roll, find_roll
 from strategy_lab_core.engine.selection import by_session, select
 from strategy_lab_core.engine.tape import SessionTape, session_tape
-from strategy_lab_core.errors import ConfigError, DataError
+from strategy_lab_core.errors import ConfigError, DataError, InstrumentError
 from strategy_lab_core.types import NS_PER_SECOND
 
 __all__ = ["SessionTicks", "Stage", "Stages", "Ticks", "prepare", "stages"]
@@ -37,12 +38,16 @@ class SessionTicks:
         Its rows, or a function that reads them when their turn comes.
     seed, status
         As for `backtest`.
+    instrument
+        The contract that it trades where that is another one in other sessions: what a roll rule
+        gives (`data.rolls`); None takes the run's.
     """
 
     session: Session
     ticks: Table | Callable[[], Table]
     seed: Table | None = None
     status: Table | None = None
+    instrument: Instrument | str | None = None
 
 
 Ticks: TypeAlias = Table | Sequence[SessionTicks]
@@ -58,12 +63,19 @@ class Stage:
         Its rows and the book that it begins with; each pass needs a copy.
     instrument, session
         What was chosen, and `choice` why.
+    roll
+        How positions get into this contract, where the session before had another one.
     """
 
     tape: SessionTape
     instrument: Instrument
     session: Session
     choice: str
+    roll: Roll | None = None
+
+
+# Prepares a session of the contract with this symbol; None takes the one that it trades.
+Maker: TypeAlias = Callable[[str | None], Stage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +90,20 @@ class Stages:
         The last one's close where the run is carried, 0 where it is one session.
     """
 
-    makers: Sequence[Callable[[], Stage]]
+    makers: Sequence[Maker]
     close_ns: int = 0
 
     def __len__(self) -> int:
         return len(self.makers)
 
     def __iter__(self) -> Iterator[Stage]:
-        """Prepare one after the other; `DataError` where the contract changes."""
-        before: tuple[Instrument, Session] | None = None
+        """Prepare one after the other; `DataError` where a position can't roll."""
+        before: Instrument | None = None
         for make in self.makers:
-            stage = make()
-            if before is not None:
-                _require_same_contract(before, (stage.instrument, stage.session))
-            before = stage.instrument, stage.session
+            stage = make(None)
+            if before is not None and before.symbol != stage.instrument.symbol:
+                stage = replace(stage, roll=_roll(before, stage, make))
+            before = stage.instrument
             yield stage
 
     def flatten_ns(self, config: BacktestConfig) -> int:
@@ -116,10 +128,13 @@ def stages(
     DataError
         A session of a carried run is missing between its first and its last.
     """
-    ready = partial(prepare, config=config, instrument=instrument, products=products)
     if isinstance(ticks, Table):
         if session is not None or not config.carry:
-            return Stages([partial(ready, ticks, session=session, seed=seed, status=status)])
+            whole = prepare(
+                ticks, config, session=session, instrument=instrument, seed=seed, status=status,
+                products=products,
+            )  # fmt: skip
+            return Stages([lambda _: whole])
         ticks = _cut(by_session(ticks, instrument, products), seed, status)
     elif session is not None or seed is not None or status is not None:
         raise ConfigError("ticks", "a table per session", "alone: each brings session and seed")
@@ -132,12 +147,28 @@ def stages(
                 f"a carried run needs consecutive sessions: {after.key} does not follow "
                 f"{before.key}; give what is between them, or end the range there"
             )
-    return Stages([partial(_ready, ready, part) for part in ticks], ticks[-1].session.close_ns)
+    makers = [partial(_ready, part, config, instrument, products) for part in ticks]
+    return Stages(makers, ticks[-1].session.close_ns)
 
 
-def _ready(ready: Callable[..., Stage], part: SessionTicks) -> Stage:
-    rows = part.ticks if isinstance(part.ticks, Table) else part.ticks()
-    return ready(rows, session=part.session, seed=part.seed, status=part.status)
+def _ready(
+    part: SessionTicks,
+    config: BacktestConfig,
+    instrument: Instrument | str | None,
+    products: Mapping[str, Product] | None,
+    contract: str | None,
+) -> Stage:
+    if contract is not None:  # what is left at a roll need not be traded to the close
+        config = replace(config, allow_partial=True)
+    return prepare(
+        part.ticks if isinstance(part.ticks, Table) else part.ticks(),
+        config,
+        session=part.session,
+        instrument=contract or part.instrument or instrument,
+        seed=part.seed,
+        status=part.status,
+        products=products,
+    )
 
 
 def _cut(
@@ -161,17 +192,23 @@ def _cut(
     return parts
 
 
-def _require_same_contract(
-    before: tuple[Instrument, Session], after: tuple[Instrument, Session]
-) -> None:
-    """Refuse a change of contract between two sessions: here a roll would take its place."""
-    (old, old_session), (new, session) = before, after
-    if (old.instrument_id, old.symbol) != (new.instrument_id, new.symbol):
+def _roll(old: Instrument, stage: Stage, make: Maker) -> Roll:
+    """Return how positions in `old` get into the contract of `stage`; `DataError` if they can't."""
+    new, title = stage.instrument, f"a carried run rolls from {old.symbol} in {stage.session.key}"
+    same = (old.product.root, old.tick_size, old.multiplier)
+    if same != (new.product.root, new.tick_size, new.multiplier):
+        raise DataError(f"{title}: {new.symbol} is not the same product, tick and multiplier")
+    try:
+        left = make(old.symbol)
+    except (DataError, InstrumentError) as error:
+        raise DataError(f"{title}: {error}; add its ticks, or end the range before it") from error
+    found = find_roll(left.tape, stage.tape, old.symbol)
+    if found is None:
         raise DataError(
-            f"a carried run stays in one contract: {old.symbol} on {old_session.key}, "
-            f"{new.symbol} on {session.key}, and positions are not rolled; name the instrument, or "
-            "cut the range there"
+            f"{title}: there is no moment at which it and {new.symbol} are both open, trusted and "
+            "quoted on both sides; end the range before it"
         )
+    return found
 
 
 def prepare(

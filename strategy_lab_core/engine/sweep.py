@@ -8,8 +8,9 @@ sets are dealt out to threads, each with a book of its own.
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from strategy_lab_core.data.calendar import Session
@@ -175,6 +176,15 @@ def _dealt(n_sets: int, cores: int) -> list[list[int]]:
     return [list(range(thread, n_sets, threads)) for thread in range(threads)]
 
 
+@cache
+def _threads(number: int) -> ThreadPoolExecutor:
+    """Return threads that stay: what a thread has freed is not at hand for the next new one."""
+    return ThreadPoolExecutor(number, thread_name_prefix="sweep")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of them
+
+
 class _StoppedError(Exception):
     """Ends a thread's pass when the caller was interrupted."""
 
@@ -218,20 +228,22 @@ class _Passes:
     def _run_session(
         self, stage: Stage, before: list[_Ended | None], on_rows: Callable[[int], None] | None
     ) -> list[_Ended]:
-        with ThreadPoolExecutor(len(self._places)) as pool:
-            futures = [
-                pool.submit(self._run_one, n, stage, before[n]) for n in range(len(self._places))
-            ]
-            try:
-                while not all(future.done() for future in futures):
-                    with self._has_news:
-                        self._has_news.wait(timeout=0.1)
-                    if on_rows is not None and self._rows:
-                        on_rows(sum(tuple(self._rows.values())))
-                ended = [future.result() for future in futures]
-            except BaseException:
-                self._is_stopped.set()
-                raise
+        pool = _threads(len(self._places))
+        futures = [
+            pool.submit(self._run_one, n, stage, before[n]) for n in range(len(self._places))
+        ]
+        try:
+            while not all(future.done() for future in futures):
+                with self._has_news:
+                    self._has_news.wait(timeout=0.1)
+                if on_rows is not None and self._rows:
+                    on_rows(sum(tuple(self._rows.values())))
+        except BaseException:
+            self._is_stopped.set()
+            raise
+        finally:
+            wait(futures)
+        ended = [future.result() for future in futures]
         if on_rows is not None:
             on_rows(len(self._places) * len(stage.tape.tape.event_ns))
         return ended
@@ -252,6 +264,7 @@ class _Passes:
                 stage.tape.copy(), strategies, configs, costs,
                 keeps_orders=self._keep_orders, on_rows=note,
                 before=before.outcome if before else None,
+                roll=stage.roll,
                 flatten_ns=self._stages.flatten_ns(configs[0]),
             )  # fmt: skip
             done = before.done if before else []

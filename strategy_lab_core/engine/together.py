@@ -36,8 +36,7 @@ class TogetherResult:
     Attributes
     ----------
     orders, fills
-        Of all instruments in order of time, with `instrument_id` and `symbol`; numbers are those
-        of the instrument's own run.
+        Of all instruments in order of time; numbers are those of the instrument's own run.
     equity
         `ts`, `cash`, `equity`, `liquidation_value` and `margin` (initial, in use) of the account,
         at every time at which one of them was sampled; the others count as they last were.
@@ -127,8 +126,8 @@ def combine(runs: Sequence[BacktestResult]) -> TogetherResult:
     worth, margin = int64(equity, "equity"), int64(equity, "margin")
     most = int(margin.max(initial=0))
     return TogetherResult(
-        orders=_merged([_labelled(run, run.orders) for run in runs], "ts_submit"),
-        fills=_merged([_labelled(run, run.fills) for run in runs], "ts_exchange"),
+        orders=_merged([run.orders for run in runs], "ts_submit"),
+        fills=_merged([run.fills for run in runs], "ts_exchange"),
         equity=equity,
         sessions=_sessions(runs),
         metrics={
@@ -159,18 +158,6 @@ def _require_addable(runs: Sequence[BacktestResult]) -> None:
         if other != first:
             rule = f"over the sessions {first[0]} to {first[-1]} of {symbols[0]}, all of them"
             raise ConfigError(run.instrument.symbol, f"{other[0]} to {other[-1]}", rule)
-
-
-def _labelled(run: BacktestResult, rows: Table) -> Table:
-    instrument = run.instrument
-    return rows.hstack(
-        table(
-            {
-                "instrument_id": np.full(len(rows), instrument.instrument_id, np.uint32),
-                "symbol": [instrument.symbol] * len(rows),
-            }
-        )
-    )
 
 
 def _merged(parts: Sequence[Table], time: str) -> Table:

@@ -11,7 +11,7 @@ from strategy_lab_core._jit import hot_kernel, inlined, part
 from strategy_lab_core.engine.state import Sets
 from strategy_lab_core.types import Records
 
-__all__ = ["add_used", "used_lots", "with_used_room"]
+__all__ = ["add_used", "forget_used", "used_lots", "with_used_room"]
 
 
 @inlined
@@ -49,6 +49,12 @@ def _copy_used(used: Records, larger: Records) -> None:
                 place = _place(larger[k], key)
                 larger[k, place]["key"] = key
                 larger[k, place]["lots"] = used[k, i]["lots"]
+
+
+def forget_used(sets: Sets) -> None:
+    """Let every displayed order serve again: it is another book's."""
+    sets.used[:] = 0
+    sets.totals["used"] = 0
 
 
 def with_used_room(sets: Sets, room: int) -> Sets:

@@ -44,6 +44,8 @@ class SessionReport:
     carried
         Of a carried run each session: ``session``, ``position`` at its close (lots), and
         ``net_profit``; these add up to the run's. Else nothing.
+    rolls
+        Each change of its contract: the engine's rows.
     """
 
     key: str
@@ -58,6 +60,7 @@ class SessionReport:
     prices: pl.DataFrame
     metrics: Mapping[str, int | float | str] = field(default_factory=dict)
     carried: Sequence[Mapping[str, Any]] = ()
+    rolls: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         if self.label not in ("complete", "partial"):

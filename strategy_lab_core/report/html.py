@@ -39,6 +39,7 @@ def report_figures(data: ReportData) -> dict[str, Any]:
             "quality": dict(each.quality),
             "trades": _trips(data, each).to_dicts(),
             "carried": [dict(part) for part in each.carried],
+            "rolls": [dict(roll) for roll in each.rolls],
         }
         for row, each in zip(tables.session_rows(data), data.sessions, strict=True)
     ]

@@ -1,8 +1,8 @@
 """Carried experiments: the sessions before the last one, and what a run is made from because of it.
 
 A carried run is kept under its last session. The earlier ones are inputs like that one's own: where
-one is missing the run says so, and is out of date as soon as it is there. Where the contract
-changes inside the range there is no run: this is the place for a roll.
+one is missing the run says so, and is out of date as soon as it is there. Each session trades the
+contract that was chosen before its open: where that changes, the engine rolls the position.
 """
 
 from collections.abc import Iterable
@@ -42,8 +42,8 @@ def inputs_of(workspace: Workspace, experiments: Iterable[Experiment]) -> dict[s
     return found
 
 
-def require_earlier(workspace: Workspace, experiment: Experiment, last: Choice) -> list[date]:
-    """Return `earlier`; `DataError` where one has no ticks, or another contract than the last."""
+def require_earlier(workspace: Workspace, experiment: Experiment) -> list[tuple[date, Choice]]:
+    """Return `earlier` with the contract of each; `DataError` where one has no ticks, or none."""
     days = earlier(workspace, experiment)
     inputs = inputs_of(workspace, [experiment])
     gone = [str(day) for day in days if inputs[f"validated_ticks:{day}"] == _MISSING]
@@ -52,12 +52,8 @@ def require_earlier(workspace: Workspace, experiment: Experiment, last: Choice) 
             "a carried run needs consecutive sessions: "
             f"{experiment.product} {', '.join(gone)} without ticks; ingest them"
         )
-    for day in days:
-        chosen = choice(workspace, experiment.product, day, experiment.contract)
-        if chosen.symbol != last.symbol:
-            raise DataError(
-                f"a carried run stays in one contract: {chosen.symbol} on {day}, {last.symbol} on "
-                "its last session, and positions are not rolled; name one with the key "
-                "`contract`, or cut the range there"
-            )
-    return days
+    chosen = [choice(workspace, experiment.product, day, experiment.contract) for day in days]
+    for day, each in zip(days, chosen, strict=True):
+        if each.symbol is None and each.reason:
+            raise DataError(f"{day}: {each.reason}; name one with the key `contract`")
+    return list(zip(days, chosen, strict=True))

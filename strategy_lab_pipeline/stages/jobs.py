@@ -26,9 +26,10 @@ class Import:
 
 
 class Day(NamedTuple):
-    """A session, and the Parquet files of its validated rows; None where there are none."""
+    """A session, its contract, and the Parquet files of its validated rows; None for nothing."""
 
     session: date
+    contract: str | None
     ticks: Path | None
     seed: Path | None
     status: Path | None

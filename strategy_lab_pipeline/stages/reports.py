@@ -175,6 +175,7 @@ def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> 
         prices=prices,
         metrics=run["metrics"],
         carried=run["sessions"] if len(run["sessions"]) > 1 else (),
+        rolls=run["rolls"],
         **tables,
     )
 

@@ -186,7 +186,7 @@ def run_sets(
     validated = current_outcome(workspace, "validated_ticks", first.product, str(session))
     chosen = choice(workspace, first.product, session, first.contract)
     try:
-        earlier = carried.require_earlier(workspace, first, chosen)
+        earlier = carried.require_earlier(workspace, first)
     except DataError as error:
         return [{"label": "not run", "error": str(error)} for _ in experiments]
     wanted = Pass(
@@ -196,7 +196,7 @@ def run_sets(
         product=first.product,
         products=dict(workspace.products),
         session=session,
-        before=tuple(_day(workspace, first.product, day) for day in earlier),
+        before=tuple(_day(workspace, first.product, day, each) for day, each in earlier),
         contract=chosen.symbol,
         choice=chosen.reason,
         **engine_tables(validated),
@@ -209,21 +209,22 @@ def run_sets(
         many = f" ({len(experiments)} sets)" if len(experiments) > 1 else ""
         place = f"{first.product} {session}"
         raise type(error)(f"experiment {first.name}{many} on {place}: {error}") from error
-    return [_completed(run, each, chosen) for run, each in zip(found, experiments, strict=True)]
+    is_guess = any(each.is_guess for each in (chosen, *(each for _, each in earlier)))
+    return [_completed(run, each, is_guess) for run, each in zip(found, experiments, strict=True)]
 
 
-def _completed(run: Mapping[str, Any], experiment: Experiment, chosen: Choice) -> dict[str, Any]:
+def _completed(run: Mapping[str, Any], experiment: Experiment, is_guess: bool) -> dict[str, Any]:
     """Return a run with what the engine can't know: the flag of a guess, the share of capital."""
     if run["error"] is not None:
         return dict(run)
-    flags = [*run["flags"], *([CONTRACT_GUESSED] if chosen.is_guess else [])]
+    flags = [*run["flags"], *([CONTRACT_GUESSED] if is_guess else [])]
     share = run["metrics"]["max_margin_e6"] / experiment.capital_e6
     return {**run, "flags": flags, "metrics": {**run["metrics"], "max_margin_share": share}}
 
 
-def _day(workspace: Workspace, product: str, session: date) -> Day:
+def _day(workspace: Workspace, product: str, session: date, chosen: Choice) -> Day:
     validated = current_outcome(workspace, "validated_ticks", product, str(session))
-    return Day(session, **engine_tables(validated))
+    return Day(session, chosen.symbol, **engine_tables(validated))
 
 
 def engine_tables(ticks: Outcome | None) -> dict[str, Path | None]:

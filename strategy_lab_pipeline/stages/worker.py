@@ -112,7 +112,7 @@ def _run(wanted: Pass, strategy: Strategy, tell: Progress) -> list[dict[str, Any
         "instrument": wanted.contract,
         "on_progress": tell,
     }
-    last = Day(wanted.session, wanted.ticks, wanted.seed, wanted.status)
+    last = Day(wanted.session, wanted.contract, wanted.ticks, wanted.seed, wanted.status)
     ticks: Any = [_part(wanted, day) for day in (*wanted.before, last)]
     if isinstance(wanted, Probe) or not wanted.sets[0][1].carry:
         (one,) = ticks
@@ -130,7 +130,13 @@ def _part(wanted: Pass, day: Day) -> SessionTicks:
     session = session_of(wanted.products[wanted.product], day.session)
     if session is None or day.ticks is None:
         raise DataError(f"the session {day.session} has no ticks with a book")
-    return SessionTicks(session, partial(_rows, day.ticks), _table(day.seed), _table(day.status))
+    return SessionTicks(
+        session,
+        partial(_rows, day.ticks),
+        _table(day.seed),
+        _table(day.status),
+        instrument=day.contract,
+    )
 
 
 def _rows(path: Path) -> pl.DataFrame:
@@ -202,6 +208,7 @@ def _described(result: BacktestResult) -> dict[str, Any]:
         "money_scale": result.instrument.product.money_scale,
         "flags": list(result.flags),
         "sessions": result.sessions.to_dicts(),
+        "rolls": result.rolls.to_dicts(),
         "metrics": dict(result.metrics),
         "assumptions": list(result.assumptions),
     }

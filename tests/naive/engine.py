@@ -184,21 +184,22 @@ class NaiveEngine:
         self.next_flatten = self.flatten_at
         self.next_trim = NEVER
         self.next_timer = self._first_timer()
+        self.waiting = list(self.events)
         self.ints = np.zeros(strategy.n_ints, np.int64)
         self.floats = np.zeros(strategy.n_floats)
 
-    def _first_timer(self) -> int:
+    def _first_timer(self, begin: int = 0) -> int:
         timer = self.strategy.timer_ns
         if not timer:
             return NEVER
         when = self.open
-        while when < self.events[0].local:
+        while when < max(self.events[0].local, begin):
             when += timer
         return int(when)
 
     def run(self) -> "NaiveEngine":
         """Play everything in order of time."""
-        waiting = list(self.events)
+        waiting = self.waiting
         while True:
             candidates = [
                 (waiting[0].ts if waiting else NEVER, 0),
@@ -237,7 +238,50 @@ class NaiveEngine:
         self.seen, self.pushed, self.trusted, self.may_close = (0,) * 11, None, False, False
         self.feed_sent, self.next_trim, self.next_timer = 0, NEVER, self._first_timer()
         self.next_flatten = self.open if self.killed else self.flatten_at
+        self.waiting = list(self.events)
         return self
+
+    def roll(self, old_rows: list[Row], now: int) -> int:
+        """Sleep until `now`, then get out of the old contract and into the one of this session.
+
+        Returns the lots that were not on display; nothing more is done then.
+        """
+        self.last_tick = 0
+        while self.waiting and self.waiting[0].ts <= now:
+            self._market(self.waiting.pop(0))
+        while self.flight and self.flight[0][0] <= now:
+            self.seen = self.flight.pop(0)[1]
+        new, self.book = self.book, NaiveBook()
+        for event in events_of(old_rows, self.config)[0]:
+            for row in event.rows if event.ts <= now else ():
+                self.book.apply(row)
+        position = self.position
+        lacking = self._take(-position, now)
+        self.book = new
+        self.used.clear()
+        if not lacking and not self.killed:
+            lacking = self._take(position, now)
+        self.to_us.clear()
+        self.known_position, self.known_cash = self.position, self.cash
+        self.next_timer = self._first_timer(now)
+        self.next_flatten = max(self.next_flatten, now)
+        return lacking
+
+    def _take(self, lots: int, now: int) -> int:
+        """Take signed lots from what is displayed, at any price; return what was not there."""
+        if lots == 0:
+            return 0
+        side = 1 if lots > 0 else -1
+        order = Own(len(self.orders), side, "market", side * NEVER, abs(lots), 0, 0, now)
+        order.arrive, order.known_over = now, True
+        self.orders.append(order)
+        for order_id, theirs, tick in self._opposite(order):
+            ours = min(theirs.size - self.used.get(order_id, 0), order.size - order.filled)
+            if ours > 0:
+                self.used[order_id] = self.used.get(order_id, 0) + ours
+                self._fill(order, ours, tick, False, now)
+        order.tick = 0
+        return order.size - order.filled
 
     def _own(self, now: int, step: int) -> None:
         if step == 1:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.data.rolls import Choice
 from strategy_lab_core.data.simulate import simulate
-from strategy_lab_core.errors import ConfigError, DataError
+from strategy_lab_core.data.simulate_contracts import write_contracts
+from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.types import PRICE_SCALE
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import (
     backtests,
     books,
-    carried,
     catalogue,
     plan,
     raw,
@@ -124,12 +124,29 @@ def test_carried__is_not_swept(opened: Workspace) -> None:
         sweep(opened, [read_experiment(path)])
 
 
-def test_carried__refuses_a_change_of_contract(opened: Workspace) -> None:
-    """Where a roll would be, there is no run: both contracts are named."""
-    for day in DAYS:
-        make_books(opened, day)
-    experiment = read_experiment(opened.settings.experiments / "held.yaml")
-    assert carried.require_earlier(opened, experiment, Choice("MNQH5", "", False)) == [DAYS[0]]
+def test_carried__rolls_where_the_rule_changes_the_contract(tmp_path: Path) -> None:
+    """Over three sessions around a roll: both contracts, one roll, and it is in the report."""
+    opened = open_workspace(Settings(home=tmp_path / "home"))
+    days = session_calendar("CME Globex Equity").sessions(date(2025, 3, 10), date(2025, 3, 12))
+    write_contracts(opened.settings.landing, days, seed=3, events_per_session=[1_500] * 3)
+    for path in search([opened.settings.landing]).files:
+        catalogue.catalogue_file(opened, path)
+    for day in days:
+        make_books(opened, day.key)
+    rule = "contract: {roll: expiry-8}\ncarry: true\nsample_seconds: 60\n"
+    span = "sessions: {from: 2025-03-10, to: 2025-03-12}\n"
+    held = write_strategy(tmp_path, "good")
+    write_experiment(opened.settings.experiments, "held", held, rule + span)
 
-    with pytest.raises(DataError, match="MNQH5 on 2025-01-13, MNQM5 on its last session"):
-        carried.require_earlier(opened, experiment, Choice("MNQM5", "", False))
+    found = backtests.build(opened, "MNQ", days[-1].key, run_id="test")
+
+    (run,) = backtests.listed(found.outcome)
+    assert run["error"] is None
+    (roll,) = run["rolls"]
+    assert (roll["from_symbol"], roll["to_symbol"], roll["position"]) == ("MNQH5", "MNQM5", 1)
+    assert roll["session"] == "2025-03-11"
+    assert roll["to_price"] - roll["from_price"] > 150 * PRICE_SCALE
+    assert run["symbol"] == "MNQM5"
+    reports.build(opened, run_id="test")
+    (page,) = reports.report_paths(opened)
+    assert json.loads(page.with_suffix(".json").read_text())["sessions"][0]["rolls"] == [roll]

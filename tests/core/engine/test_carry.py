@@ -294,19 +294,6 @@ def test_carry__names_the_session_that_is_missing() -> None:
         backtest(parts, monkey, CARRY)
 
 
-def test_carry__refuses_a_change_of_contract() -> None:
-    """Where a roll would be, the two contracts and their sessions are named."""
-    days = two_days()
-    later = to_table(days[1][1])
-    other = later.with_columns(
-        later["instrument_id"] + np.uint32(1), later["symbol"].str.replace("H", "M")
-    )
-    parts = [SessionTicks(days[0][0], to_table(days[0][1])), SessionTicks(days[1][0], other)]
-
-    with pytest.raises(DataError, match=r"MNQH4 on 2023-11-14, MNQM4 on 2023-11-15.*not rolled"):
-        backtest(parts, two_steps, CARRY)
-
-
 def test_carry__is_asked_for() -> None:
     """Several sessions without the key, and a session of its own beside them, are refused."""
     parts = [SessionTicks(day, to_table(rows)) for day, rows in two_days()]

@@ -77,6 +77,22 @@ def test_page__shows_each_session_of_a_carried_run() -> None:
     assert json.loads(render_json(carried))["sessions"][0]["carried"] == parts
 
 
+def test_page__shows_what_a_roll_cost() -> None:
+    """Contracts, lots, both prices and the cost, in currency; nothing held is said so."""
+    roll = {
+        "session": "2025-01-13", "ts": 1_736_780_400_000_000_000, "from_symbol": "MNQH5",
+        "to_symbol": "MNQM5", "position": -2, "from_price": 21_000_250_000_000,
+        "to_price": 21_210_500_000_000, "cost": 4_120_000,
+    }  # fmt: skip
+    flat = {**roll, "position": 0, "from_price": None, "to_price": None, "cost": 0}
+
+    text = Page(render_html(report(sessions=[session(rolls=[roll, flat])]))).text
+
+    assert "MNQH5 to MNQM5: -2 lots left at 21,000.25 and entered at 21,210.5" in text
+    assert "both spreads and the fees cost 4.12" in text
+    assert "MNQH5 to MNQM5: nothing was held" in text
+
+
 def test_page__works_offline() -> None:
     """No address leaves the page, the library is inside once, and the policy forbids the rest."""
     page = render_html(report())

@@ -1,0 +1,266 @@
+"""A carried position rolls into the next contract: when, at what prices, and what it costs."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from strategy_lab_core.data.calendar import Session
+from strategy_lab_core.data.columns import Table, concat
+from strategy_lab_core.engine.backtest import BacktestResult, backtest
+from strategy_lab_core.engine.config import BacktestConfig, LimitsConfig
+from strategy_lab_core.engine.stage import SessionTicks
+from strategy_lab_core.engine.sweep import ParameterSet, sweep
+from strategy_lab_core.errors import DataError, SimulationError
+from tests.core.engine.monkeys import monkey
+from tests.core.engine.scenes import BUY_MARKET, MS, QUICK, SELL_MARKET, two_steps
+from tests.core.engine.tapes import MNQ, SECOND, START_NS, TICK, TICK_VALUE, random_rows, to_table
+from tests.core.engine.test_against_naive import assert_same, configs
+from tests.core.engine.test_carry import CARRY, quotes, session
+from tests.naive.book import NaiveBook
+from tests.naive.engine import NaiveEngine, Row, events_of
+
+FEE = MNQ.product.fee_taker
+Day = tuple[Session, list[Row], list[Row]]  # rows of MNQH4 and of MNQM4
+CONTRACTS = ("MNQH4", "MNQM4")
+
+
+def of_next(rows: list[Row]) -> Table:
+    """Return rows as those of the next contract."""
+    ticks = to_table(rows)
+    return ticks.with_columns(
+        ticks["instrument_id"] + np.uint32(1), ticks["symbol"].str.replace("H", "M")
+    )
+
+
+def parts(days: list[Day], traded: tuple[str, ...] = CONTRACTS) -> list[SessionTicks]:
+    """Return each session with both contracts' rows and the one that it trades."""
+    found = []
+    for (day, old, new), symbol in zip(days, traded, strict=True):
+        tables = [make(rows) for make, rows in ((to_table, old), (of_next, new)) if rows]
+        found.append(SessionTicks(day, concat(tables), instrument=symbol))
+    return found
+
+
+def two_days(old_size: int = 10) -> list[Day]:
+    """Return two sessions ten minutes apart; the next contract stands 40 ticks higher."""
+    second_ns = START_NS + 600 * SECOND
+    first = session(0, START_NS - 60 * SECOND, START_NS, START_NS + 10 * SECOND)
+    second = session(1, first.close_ns, second_ns, second_ns + 10 * SECOND)
+    old = quotes(second_ns, 1_020, 1_022, 100)
+    for row in old[1:3]:
+        row.size = old_size
+    return [
+        (first, quotes(START_NS, 1_000, 1_002, 1), []),
+        (second, old, quotes(second_ns + 300 * MS, 1_060, 1_063, 200)),
+    ]
+
+
+def run(days: list[Day], strategy: Any, config: BacktestConfig) -> BacktestResult:
+    """Run over the sessions, the second of which trades the next contract."""
+    return backtest(parts(days), strategy, config)
+
+
+def test_roll__crosses_both_spreads_at_the_first_moment_that_has_both() -> None:
+    """Bought at 1,002, left at 1,020, entered at 1,063, sold at 1,060 as the last session ends."""
+    days = two_days()
+    result = run(days, two_steps(at_1=1_000, what_1=BUY_MARKET), replace(CARRY, flatten_seconds=2))
+    at_ns = days[1][0].open_ns + 300 * MS
+
+    assert result.fills["price"].to_list() == [t * TICK for t in (1_002, 1_020, 1_063, 1_060)]
+    assert result.fills["ts_exchange"].to_list()[1:3] == [at_ns, at_ns]
+    assert result.fills["symbol"].to_list() == ["MNQH4", "MNQH4", "MNQM4", "MNQM4"]
+    assert result.orders["symbol"].to_list() == ["MNQH4", "MNQH4", "MNQM4", "MNQM4"]
+    assert result.orders["price"].to_list()[1:3] == [None, None]
+    assert result.rolls.rows(named=True) == [
+        {
+            "session": "2023-11-15", "ts": at_ns, "from_symbol": "MNQH4", "to_symbol": "MNQM4",
+            "position": 1, "from_price": 1_020 * TICK, "to_price": 1_063 * TICK,
+            "cost": 5 * TICK_VALUE // 2 + 2 * FEE,
+        }
+    ]  # fmt: skip
+    made = (18 - 3) * TICK_VALUE - 4 * FEE
+    assert result.metrics["net_profit_e6"] == made
+    assert result.sessions["net_profit"].to_list() == [-TICK_VALUE - FEE, made + TICK_VALUE + FEE]
+    assert result.metrics["n_round_trips"] == 2
+    assert any("The contract changes once" in sentence for sentence in result.assumptions)
+
+
+def test_roll__waits_for_both_contracts_and_does_nothing_before() -> None:
+    """The book of the next contract is not trusted for three seconds; the strategy sleeps until."""
+    days = two_days()
+    for row in days[1][2]:
+        row.trusted = row.ts_event >= days[1][0].open_ns + 3 * SECOND
+    late = days[1][0].open_ns + 3 * SECOND + 300 * MS
+    step = two_steps(at_1=1_000, what_1=BUY_MARKET, at_2=601_000, what_2=SELL_MARKET)
+
+    result = run(days, step, CARRY)
+
+    assert result.fills["ts_exchange"].to_list()[1:3] == [late, late]
+    assert result.fills["ts_exchange"][3] >= late
+    assert result.equity.filter(result.equity["ts"] > days[1][0].open_ns)["ts"][0] == late
+
+
+def test_roll__without_a_position_only_the_contract_changes() -> None:
+    """Nothing is traded; the row of the roll says so."""
+    result = run(two_days(), two_steps(at_1=1_000_000), CARRY)
+
+    (row,) = result.rolls.rows(named=True)
+    assert (row["position"], row["from_price"], row["to_price"], row["cost"]) == (0, None, None, 0)
+    assert result.metrics["n_orders"] == 0
+
+
+def test_roll__a_killed_run_leaves_the_old_contract_and_enters_no_other() -> None:
+    """The loss limit is reached when the first session has no time left to close in."""
+    late = replace(QUICK.latency, order_ns=8_500 * MS)
+    config = replace(CARRY, limits=LimitsConfig(max_loss_e6=1), latency=late)
+
+    result = run(two_days(), two_steps(at_1=1_000, what_1=BUY_MARKET), config)
+
+    assert "killed" in result.flags
+    assert result.fills["symbol"].to_list() == ["MNQH4", "MNQH4"]
+    assert result.metrics["final_position"] == 0
+
+
+def test_roll__takes_no_lot_that_is_not_displayed() -> None:
+    """Nobody bids for a lot of the old contract: the set ends with an error, the others go on."""
+    days = two_days(old_size=1)
+    bought = {"at_1": 1_000, "what_1": BUY_MARKET}
+    more = {**bought, "at_2": 2_000, "what_2": BUY_MARKET}
+    for row in days[1][1][3:]:
+        row.side, row.price = "A", 1_030  # nobody else bids
+    with pytest.raises(SimulationError, match=r"position of 2 .* leave MNQH4 1 lots were lacking"):
+        run(days, two_steps(**more), CARRY)
+    swept = sweep(parts(days), two_steps, [bought, more], CARRY, cores=1)
+
+    assert swept.runs[1].error is not None
+    assert swept.runs[0].result is not None
+    assert swept.runs[0].result.fills.equals(run(days, two_steps(**bought), CARRY).fills)
+
+
+def test_roll__needs_a_moment_and_both_contracts() -> None:
+    """Where one of them has no row, or never both are quoted, both are named."""
+    days = two_days()
+    with pytest.raises(DataError, match=r"rolls from MNQH4 in 2023-11-15: no row of 'MNQH4'"):
+        run([days[0], (days[1][0], [], days[1][2])], two_steps, CARRY)
+    for row in days[1][2]:
+        row.trusted = False
+    with pytest.raises(DataError, match="no moment at which it and MNQM4 are both open"):
+        run(days, two_steps, CARRY)
+
+
+def first_moment(day: Session, old: list[Row], new: list[Row], config: BacktestConfig) -> int:
+    """Return when both can be traded first, by playing both; 0 where that never is."""
+    events = [(each.ts, n, each) for n in (0, 1) for each in events_of((old, new)[n], config)[0]]
+    books, trusted = (NaiveBook(), NaiveBook()), [False, False]
+    events.sort(key=lambda each: each[:2])
+    for i, (now, n, each) in enumerate(events):
+        for row in each.rows:
+            books[n].apply(row)
+        trusted[n] = each.rows[-1].trusted
+        is_last = i + 1 == len(events) or events[i + 1][0] > now
+        is_quoted = all(book.levels(side) for book in books for side in "AB")
+        if is_last and is_quoted and all(trusted) and day.open_ns <= now < day.close_ns:
+            return now
+    return 0
+
+
+@st.composite
+def rolling_days(draw: st.DrawFn) -> list[Day]:
+    """Draw a session of one contract, one with both, and sometimes a third without a roll."""
+    found: list[Day] = []
+    closed_ns = START_NS
+    for number in range(draw(st.integers(2, 3))):
+        start_ns = closed_ns + draw(st.sampled_from([0, SECOND]))
+        wild = draw(st.booleans())
+        both = [
+            random_rows(draw(st.integers(0, 10**6)), n_events, wild=wild, start_ns=start_ns)
+            for n_events in draw(st.tuples(st.integers(10, 40), st.integers(10, 40)))
+        ]
+        open_ns = start_ns + draw(st.sampled_from([0, 500 * MS]))
+        last_ns = max(row.ts_event for rows in both for row in rows)
+        close_ns = max(last_ns, open_ns) + draw(st.sampled_from([1, 2 * SECOND]))
+        found.append((session(number, closed_ns, open_ns, close_ns), both[0], both[1]))
+        closed_ns = close_ns
+    return found
+
+
+@given(
+    days=rolling_days(),
+    config=configs(),
+    params=st.tuples(st.integers(1, 10**6), st.integers(2, 5), st.integers(1, 3)),
+    called=st.tuples(st.booleans(), st.booleans()),
+)
+def test_roll__agrees_with_the_naive_engine(
+    days: list[Day],
+    config: BacktestConfig,
+    params: tuple[int, int, int],
+    called: tuple[bool, bool],
+) -> None:
+    """Any latency, limit and book: rolled at the same moment, order for order; or refused."""
+    actor = monkey(seed=params[0], act_every=params[1], reach=params[2])
+    actor = replace(actor, on_book=called[0], on_response=called[1])
+    config = replace(config, carry=True, allow_partial=True)
+    traded = (CONTRACTS[0], *[CONTRACTS[1]] * (len(days) - 1))
+    at_ns = first_moment(*days[1], config)
+    try:
+        fast = backtest(parts(days, traded), actor, config)
+    except DataError:
+        event("no moment")
+        assert at_ns == 0
+        return
+    except SimulationError:
+        event("too thin")
+        assert run_slowly(days, actor, config, at_ns) is None
+        return
+    event(f"position {fast.rolls['position'][0] != 0}")
+    slow = run_slowly(days, actor, config, at_ns)
+    assert slow is not None
+    assert fast.rolls["ts"].to_list() == [at_ns]
+    assert_same(fast, slow)
+    assert fast.sessions["net_profit"].sum() == fast.metrics["net_profit_e6"]
+
+
+def run_slowly(
+    days: list[Day], strategy: Any, config: BacktestConfig, at_ns: int
+) -> NaiveEngine | None:
+    """Run the naive engine over the sessions; None where a position finds too few lots."""
+    flatten_ns = days[-1][0].close_ns - config.flatten_seconds * SECOND
+    slow: NaiveEngine | None = None
+    for number, (day, old, new) in enumerate(days):
+        rows = new if number else old
+        phases = [(day.previous_close_ns, 0), (day.pre_open_ns, 1), (day.open_ns, 2)]
+        end_ns = max(events_of(rows, config)[0][-1].ts, day.close_ns)  # of a late snapshot
+        at: dict[str, Any] = {
+            "hours": (day.open_ns, flatten_ns, end_ns),
+            "phases": [*phases, (day.close_ns, 0)],
+        }
+        if slow is None:
+            slow = NaiveEngine(
+                rows, strategy, config, tick_value=TICK_VALUE, maker_fee=MNQ.product.fee_maker,
+                taker_fee=FEE, **at,
+            )  # fmt: skip
+        else:
+            slow.carry_on(rows, **at)
+        if number == 1 and slow.roll(old, at_ns):
+            return None
+        slow.run()
+    return slow
+
+
+def test_roll__sweeps_are_separate_runs() -> None:
+    """Sets with positions of their own, on two threads: each is what it is alone."""
+    days = two_days()
+    sets = [ParameterSet({"seed": seed, "act_every": 2}) for seed in (1, 2, 3, 4)]
+
+    swept = sweep(parts(days), monkey, sets, CARRY, cores=2)
+
+    for one, run_of_set in zip(sets, swept.runs, strict=True):
+        alone = run(days, monkey(**one.parameters), CARRY)
+        assert run_of_set.result is not None
+        assert run_of_set.result.metrics == alone.metrics
+        assert run_of_set.result.rolls.equals(alone.rolls)
+        assert run_of_set.result.fills.equals(alone.fills)

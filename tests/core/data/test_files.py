@@ -184,8 +184,7 @@ def oracle(path: Path, schema: TickSchema) -> pl.DataFrame:
     specs, types = columns_of(schema)[:-3], polars_schema(schema)
     records = [found for found in decoder.decode() if not isinstance(found, dbn.Metadata)]
     columns = {
-        spec.name: [plain(getattr(record, spec.name), spec) for record in records]
-        for spec in specs
+        spec.name: [plain(getattr(record, spec.name), spec) for record in records] for spec in specs
     }
     return pl.DataFrame(columns, schema={spec.name: types[spec.name] for spec in specs})
 

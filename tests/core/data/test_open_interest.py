@@ -21,10 +21,9 @@ CONTRACTS = pl.DataFrame(list(EXPIRY.items()), schema=["symbol", "expiration_ns"
 
 def statistic(ts_recv: int, lots: int | None, **values: Any) -> dict[str, Any]:
     """Return a row of statistics: by default a new open interest of MNQH5 for time 1."""
-    row = dict.fromkeys(polars_schema(TickSchema.STATISTICS), 0)
-    row |= {"ts_recv": ts_recv, "quantity": lots, "ts_ref": 1, "update_action": 1, "symbol": "MNQH5",
-            "stat_type": OPEN_INTEREST, "file_hash": ""}  # fmt: skip
-    return row | values
+    row: dict[str, Any] = dict.fromkeys(polars_schema(TickSchema.STATISTICS), 0)
+    row |= {"ts_recv": ts_recv, "quantity": lots, "ts_ref": 1, "update_action": 1}
+    return row | {"symbol": "MNQH5", "stat_type": OPEN_INTEREST, "file_hash": ""} | values
 
 
 def table(*rows: dict[str, Any]) -> pl.DataFrame:

@@ -121,8 +121,8 @@ def test_statistics__stand_beside_the_ticks(opened: Workspace, version: int) -> 
 
     assert [part.height for part in rows] == [2, 4, 1]
     assert [part.height for part in valid] == [2, 3, 1]
-    assert pl.concat(rows).drop("file_hash").equals(
-        table([*FIGURES, broken, late]).drop("file_hash")
+    assert (
+        pl.concat(rows).drop("file_hash").equals(table([*FIGURES, broken, late]).drop("file_hash"))
     )
     assert bad["rule"].to_list() == ["impossible_statistic"]
     for day in DAYS:

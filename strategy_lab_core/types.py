@@ -26,6 +26,8 @@ __all__ = [
     "RecordFlag",
     "Records",
     "Side",
+    "StatType",
+    "StatUpdate",
     "TickSchema",
 ]
 
@@ -90,6 +92,19 @@ class BookState(IntEnum):
     UNRELIABLE = 2  # a state rule was broken since the last snapshot or clear
 
 
+class StatType(IntEnum):
+    """What a `statistics` record tells: those of DBN's StatType that something is built on."""
+
+    OPEN_INTEREST = 9
+
+
+class StatUpdate(IntEnum):
+    """DBN's StatUpdateAction: whether a `statistics` record gives a figure or withdraws one."""
+
+    NEW = 1
+    DELETE = 2
+
+
 class TickSchema(StrEnum):
     """DBN's schema names that Strategy Lab reads as ticks or reference data, and one more."""
 
@@ -100,4 +115,5 @@ class TickSchema(StrEnum):
     TRADES = "trades"
     DEPTH = "depth"  # not Databento's: depth differences and trades
     STATUS = "status"
+    STATISTICS = "statistics"
     DEFINITION = "definition"

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -161,7 +161,7 @@ def is_intact(version: PublishedVersion) -> bool:
     return all(_hash(version.path / file["name"]) == file["sha256"] for file in version.files)
 
 
-def data_version_of(files: Iterable[FileEntry]) -> str:
+def data_version_of(files: Iterable[Mapping[str, Any]]) -> str:
     """Return the sha256 over the names and hashes of files, by name."""
     pairs = sorted((file["name"], file["sha256"]) for file in files)
     return sha256(json.dumps(pairs).encode()).hexdigest()

@@ -37,6 +37,7 @@ from strategy_lab_core.types import (
 __all__ = ["BookSummary", "summarise"]
 
 _UNKNOWN = StateRule.UNKNOWN_ORDER | StateRule.MODIFY_OF_UNKNOWN
+_REFERENCE = (TickSchema.STATUS, TickSchema.STATISTICS, TickSchema.DEFINITION)  # without trades
 
 
 def summarise(
@@ -92,7 +93,7 @@ class BookSummary:
         """Take the rows of a batch."""
         counts = self._counts
         counts["rows"] += len(ticks)
-        if schema in (TickSchema.STATUS, TickSchema.DEFINITION) or not len(ticks):
+        if schema in _REFERENCE or not len(ticks):
             return
         is_trade = column(ticks, "action") == Action.TRADE
         counts["trades"] += int(np.count_nonzero(is_trade))

@@ -23,7 +23,16 @@ from strategy_lab_core.data.schemas import (
     validated_schema,
 )
 from strategy_lab_core.errors import DataError
-from strategy_lab_core.types import EMPTY_PRICE, NS_PER_SECOND, Action, RecordFlag, Side, TickSchema
+from strategy_lab_core.types import (
+    EMPTY_PRICE,
+    NS_PER_SECOND,
+    Action,
+    RecordFlag,
+    Side,
+    StatType,
+    StatUpdate,
+    TickSchema,
+)
 
 __all__ = [
     "QUARANTINE_COLUMNS",
@@ -104,6 +113,12 @@ def _unknown_flag(schema: TickSchema, _: Instruments) -> pl.Expr:
     return _any([~pl.col(column.name).is_in(list(column.letters)) for column in coded])
 
 
+def _impossible_statistic(_: TickSchema, __: Instruments) -> pl.Expr:
+    is_interest = pl.col("stat_type") == int(StatType.OPEN_INTEREST)
+    unknown = ~pl.col("update_action").is_in([int(action) for action in StatUpdate])
+    return unknown | (is_interest & (pl.col("quantity") < 0)).fill_null(value=False)
+
+
 def _impossible_time(schema: TickSchema, _: Instruments) -> pl.Expr:
     event, recv = pl.col("ts_event"), pl.col("ts_recv")
     impossible = _any([~time.is_between(1, MAX_TS_NS) for time in (event, recv)])
@@ -163,6 +178,9 @@ _RULES = (
             _TICKS, _unknown_side),
     RowRule("unknown_flag", "error", "a trading flag is none of Y, N, ~",
             frozenset({TickSchema.STATUS}), _unknown_flag),
+    RowRule("impossible_statistic", "error", "the update is neither a new figure nor a withdrawal, "
+            "or an open interest is below zero", frozenset({TickSchema.STATISTICS}),
+            _impossible_statistic),
     RowRule("impossible_time", "error", "a time is undefined, or event and receipt are more "
             "than a day apart outside a snapshot", frozenset(TickSchema), _impossible_time),
     RowRule("wrong_instrument", "error", "the instrument is none of the product's",

@@ -24,11 +24,11 @@ from strategy_lab_core.data.instruments import (
 from strategy_lab_core.errors import InstrumentError
 from strategy_lab_core.types import NS_PER_SECOND
 
-__all__ = ["Contract", "chain", "contract_of", "contracts", "expiration_ns"]
+__all__ = ["AFTERWARDS", "Contract", "chain", "contract_of", "contracts", "expiration_ns"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_NS = 24 * 3600 * NS_PER_SECOND
-_AFTERWARDS = timedelta(days=31)  # settlements and open interest still name an expired contract
+AFTERWARDS = timedelta(days=31)  # settlements and open interest still name an expired contract
 _DAY = timedelta(days=1)
 _FRIDAY = 4
 
@@ -99,7 +99,7 @@ def contract_of(
         year = _nearest(int(code[2]), known.year, cycle)
     else:
         year = _nearest(int(code[2]), on.year + 4, cycle)  # from the year before to 8 years ahead
-        if _date(expiration_ns(product, year, month)) < on - _AFTERWARDS:
+        if _date(expiration_ns(product, year, month)) < on - AFTERWARDS:
             year += cycle
     return Contract(
         symbol=symbol,

@@ -1,8 +1,9 @@
-"""Databento's CSV of mbo, mbp-1, mbp-10, tbbo and trades: exact integers, every line a row.
+"""Databento's CSV of ticks and statistics: exact integers, every line a row.
 
 Prices are decimals or integers in 1e-9, times ISO 8601 or integers in ns. The first block of lines
 with a price decides for the whole file: with a decimal point anywhere, all prices are decimals.
-An empty price is DBN's undefined price; any other cell that can't be read exactly becomes null.
+An empty price is DBN's undefined price; any other cell that can't be read exactly becomes null,
+and so does an undefined quantity, whichever version's.
 """
 
 import difflib
@@ -23,10 +24,12 @@ __all__ = ["checked_schema", "open_csv"]
 _MARKS = {  # the first of these columns that is there tells the schema
     "raw_symbol": TickSchema.DEFINITION,
     "trading_event": TickSchema.STATUS,
+    "stat_type": TickSchema.STATISTICS,
     "bid_px_01": TickSchema.MBP_10,
     "bid_px_00": TickSchema.MBP_1,
     "order_id": TickSchema.MBO,
 }
+_UNDEFINED = (2**31 - 1, 2**63 - 1)  # quantities, up to DBN version 2 and since
 
 
 def open_csv(path: Path, *, compression: str | None) -> TickFile:
@@ -126,6 +129,9 @@ def _column(spec: ColumnSpec, *, decimal: bool) -> pl.Expr:
         return pl.when(cell == "").then(EMPTY_PRICE).otherwise(price).cast(pl.Int64)
     if spec.unit == "ns UTC":
         return exact.timestamp_ns(cell)
+    if spec.nullable:
+        quantity = exact.integer(cell)
+        return pl.when(~quantity.is_in(_UNDEFINED)).then(quantity)
     return exact.letter(cell) if spec.dtype == LETTER else exact.integer(cell, spec.dtype)
 
 

@@ -22,7 +22,7 @@ from strategy_lab_core.types import Int1D, TickSchema
 
 __all__ = ["DbnHeader", "open_dbn", "read_header", "record_dtype"]
 
-_READ = "Strategy Lab reads mbo, mbp-1, mbp-10, tbbo, trades, status and definition"
+_READ = "Strategy Lab reads mbo, mbp-1, mbp-10, tbbo, trades, status, statistics and definition"
 _MAX_METADATA_BYTES = 1 << 28
 _BUFFER_BYTES = 1 << 24
 _BLOCK_BYTES = 1 << 18
@@ -35,6 +35,7 @@ _RTYPES = {
     TickSchema.MBP_10: (0x0A,),
     TickSchema.TRADES: (0x00,),
     TickSchema.STATUS: (0x12,),
+    TickSchema.STATISTICS: (0x18,),
     TickSchema.DEFINITION: (0x13,),
 }
 _RECORDS: dict[TickSchema, Any] = {
@@ -45,11 +46,15 @@ _RECORDS: dict[TickSchema, Any] = {
     TickSchema.TRADES: dbn.TradeMsg,
     TickSchema.STATUS: dbn.StatusMsg,
 }
-_DEFINITIONS: dict[int, Any] = {
-    1: dbn.InstrumentDefMsgV1,
-    2: dbn.InstrumentDefMsgV2,
-    3: dbn.InstrumentDefMsg,
+_BY_VERSION: dict[TickSchema, dict[int, Any]] = {  # layouts that have changed
+    TickSchema.STATISTICS: {1: dbn.StatMsgV1, 2: dbn.StatMsgV1, 3: dbn.StatMsg},
+    TickSchema.DEFINITION: {
+        1: dbn.InstrumentDefMsgV1,
+        2: dbn.InstrumentDefMsgV2,
+        3: dbn.InstrumentDefMsg,
+    },
 }
+_VERSIONS = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class DbnHeader:
 
 def record_dtype(schema: TickSchema, version: int, *, ts_out: bool = False) -> np.dtype[np.void]:
     """Return the layout of one record; with `ts_out` 8 bytes of sending time follow it."""
-    kind = _DEFINITIONS[version] if schema is TickSchema.DEFINITION else _RECORDS[schema]
+    kind = _BY_VERSION[schema][version] if schema in _BY_VERSION else _RECORDS[schema]
     return np.dtype([*kind._dtypes, ("ts_out", "u8")] if ts_out else kind._dtypes)
 
 
@@ -107,7 +112,7 @@ def read_header(stream: ByteStream) -> DbnHeader:
             stream.path, f"ends at byte {len(prefix)}, in its header", COPY_AGAIN
         )
     version, length = prefix[3], int.from_bytes(prefix[4:], "little")
-    if prefix[:3] != b"DBN" or version not in _DEFINITIONS:
+    if prefix[:3] != b"DBN" or version not in _VERSIONS:
         found = f"is version {version} of DBN" if prefix[:3] == b"DBN" else "is not a DBN file"
         raise FormatError(stream.path, found, "versions 1, 2 and 3 are read: convert it")
     if length > _MAX_METADATA_BYTES:
@@ -248,6 +253,10 @@ def _series(values: NDArray[Any], spec: ColumnSpec) -> pl.Series:
         return pl.Series(spec.name, [_text(value) for value in values], pl.String)
     if spec.dtype == LETTER:
         return pl.Series(spec.name, values.view(np.uint8)).cat.to(LETTER)
+    if spec.nullable:  # undefined is the largest value of the field, whose width may have changed
+        defined = values != np.iinfo(values.dtype).max
+        found = pl.Series(spec.name, values.astype(np.int64))
+        return found.set(pl.Series(~defined), None)
     return pl.Series(spec.name, values.view(np.int64) if spec.dtype == pl.Int64 else values)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,4 +117,6 @@ def _column(spec: ColumnSpec, found: pa.DataType) -> pl.Expr:
         )
         scale: int = 10 ** (9 - found.scale)
         return units * scale
+    if spec.nullable:  # undefined is the largest value of the file's own type
+        column = pl.when(column != np.iinfo(found.to_pandas_dtype()).max).then(column)
     return column.cast(spec.dtype, strict=False)

@@ -37,9 +37,9 @@ class Known(NamedTuple):
     last_complete, last_any
         Places of the last complete session, and of the last with rows, before it.
     open_interest
-        Lots and time of publication of the last figure published before the open.
+        Lots and time of publication of the last figure published before the open that stands.
     published
-        Contracts with a figure published since the open before.
+        Contracts whose figure was published since the open before.
     """
 
     volumes: Mapping[Contract, int]
@@ -72,7 +72,9 @@ def known_by_session(
         new = at
         while new < len(figures) and figures[new][0] < session.open_ns:
             published_ns, contract, lots = figures[new]
-            interest[contract] = (lots, published_ns)
+            interest.pop(contract, None)
+            if lots is not None:
+                interest[contract] = (lots, published_ns)
             new += 1
         mine = rows.get(session.key, {})
         volumes = {contract: volume for contract, (volume, _) in mine.items()}
@@ -86,7 +88,7 @@ def known_by_session(
                 last_complete=complete,
                 last_any=any_,
                 open_interest=dict(interest),
-                published=frozenset(contract for _, contract, _ in figures[at:new]),
+                published=frozenset(c for _, c, _ in figures[at:new] if c in interest),
             )
         )
         seen, at = seen | volumes.keys(), new
@@ -106,14 +108,16 @@ def _rows_by_session(table: pl.DataFrame) -> dict[date, dict[Contract, tuple[int
     return rows
 
 
-def _figures(table: pl.DataFrame | None) -> list[tuple[int, Contract, int]]:
+def _figures(table: pl.DataFrame | None) -> list[tuple[int, Contract, int | None]]:
     if table is None:
         return []
     columns = ("published_ns", "symbol", "expiration_ns", "open_interest")
-    return sorted(
+    return [
         (published_ns, Contract(expiration_ns, symbol), lots)
-        for published_ns, symbol, expiration_ns, lots in table.select(columns).iter_rows()
-    )
+        for published_ns, symbol, expiration_ns, lots in (
+            table.select(columns).sort(columns, nulls_last=False).iter_rows()
+        )
+    ]
 
 
 def bounds_of(

@@ -61,10 +61,10 @@ _QUOTE_PAIRS = (
     _price("to_ask", "best ask of the later one"),
 )
 _OPEN_INTEREST = (
-    _time("published_ns", "when it was published"),
+    _time("published_ns", "when it was published, or a newer one withdrawn"),
     _symbol("symbol", "raw symbol of an outright contract"),
     _EXPIRES,
-    _lots("open_interest", "open contracts"),
+    _lots("open_interest", "open contracts; null from when no figure stands", nullable=True),
 )
 _CONTRACTS = (
     _SESSION,

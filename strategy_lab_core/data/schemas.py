@@ -132,6 +132,21 @@ _COLUMNS: dict[TickSchema, tuple[ColumnSpec, ...]] = {
         _flag("is_quoting", "quoting"),
         _flag("is_short_sell_restricted", "short sale restriction"),
     ),
+    TickSchema.STATISTICS: (
+        *_KEYS,
+        ColumnSpec("ts_ref", pl.Int64, "ns UTC", "what time it is for; null where undefined",
+                   nullable=True),
+        PRICE,
+        ColumnSpec("quantity", pl.Int64, "lots", "figure that is no price; null where undefined",
+                   nullable=True),
+        SEQUENCE,
+        TS_IN_DELTA,
+        ColumnSpec("stat_type", pl.UInt16, "-", "DBN's StatType: 3 settlement price, 6 cleared "
+                   "volume, 9 open interest, ..."),
+        ColumnSpec("channel_id", pl.UInt16, "-", "venue's channel"),
+        ColumnSpec("update_action", pl.UInt8, "-", "1 gives the figure, 2 withdraws it"),
+        ColumnSpec("stat_flags", pl.UInt8, "bits", "about the figure, by its type"),
+    ),
     TickSchema.DEFINITION: (
         *_KEYS,
         ColumnSpec("raw_symbol", pl.String, "-", "venue's symbol"),

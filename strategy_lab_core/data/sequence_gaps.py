@@ -75,8 +75,8 @@ class SequenceTally:
 
     def feed(self, batch: pl.DataFrame) -> None:
         """Follow a batch of canonical ticks of all instruments; no snapshot row is a message."""
-        if "channel_id" not in batch.columns or "sequence" not in batch.columns:
-            return  # without channels nobody can say which numbers belong together
+        if not {"channel_id", "sequence", "flags"} <= set(batch.columns):
+            return  # nobody can say which numbers belong together; statistics are never a whole
         live = (pl.col("flags") & int(RecordFlag.SNAPSHOT)) == 0
         rows = batch.filter(live, pl.col("sequence") > 0).select(_NUMBERS).drop_nulls()
         for (publisher, channel), mine in rows.group_by("publisher_id", "channel_id"):

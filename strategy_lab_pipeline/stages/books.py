@@ -75,7 +75,7 @@ class OrderBooks:
 def inputs_of(workspace: Workspace, product: str, session: date) -> dict[str, str] | None:
     """Return what the partition is made from; None where there are no validated ticks."""
     found = current_outcome(workspace, "validated_ticks", product, str(session))
-    return {"validated_ticks": found.data_version} if found else None
+    return {"validated_ticks": found.market_version} if found else None
 
 
 def config_of(workspace: Workspace, product: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def build(workspace: Workspace, product: str, session: date, *, run_id: str) -> 
         "order_books",
         product,
         str(session),
-        inputs={"validated_ticks": validated.data_version},
+        inputs={"validated_ticks": validated.market_version},
         config=config_of(workspace, product),
         build=lambda draft: _write(draft, validated, hours, workspace.products),
         run_id=run_id,

@@ -36,7 +36,7 @@ def inputs_of(workspace: Workspace, experiments: Iterable[Experiment]) -> dict[s
         product = experiment.product
         for day in earlier(workspace, experiment):
             ticks = current_outcome(workspace, "validated_ticks", product, str(day))
-            found[f"validated_ticks:{day}"] = ticks.data_version if ticks else _MISSING
+            found[f"validated_ticks:{day}"] = ticks.market_version if ticks else _MISSING
             chosen = choice_inputs(workspace, product, day, [experiment.contract])
             found |= {f"{name}:{day}": version for name, version in chosen.items()}
     return found

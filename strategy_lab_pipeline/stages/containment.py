@@ -82,6 +82,6 @@ def _messages(file: TickFile, ranges: list[FileRange]) -> Iterator[pl.DataFrame]
     inside = pl.col("sequence").is_between("first_sequence", "last_sequence")
     inside = inside & pl.col("ts_recv").is_between("first_ts", "last_ts")
     for batch in file.batches():
-        rows = with_channel(batch).filter(is_message()).drop_nulls(STREAM)
+        rows = with_channel(batch).filter(is_message(batch)).drop_nulls(STREAM)
         rows = rows.select(pl.col(*STREAM, "sequence").cast(pl.Int64), "ts_recv")
         yield rows.join(wanted, on=STREAM).filter(inside).select(*STREAM, "sequence")

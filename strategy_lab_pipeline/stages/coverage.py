@@ -41,7 +41,7 @@ def measure(workspace: Workspace, raw: Outcome, session: Session, *, run_id: str
         COVERAGE,
         raw.product,
         raw.session,
-        inputs={"raw_ticks": raw.data_version},
+        inputs={"raw_ticks": raw.market_version},
         config={"product": raw.product, **workspace.own_product(raw.product)},
         build=lambda draft: _write(draft, raw.path, session),
         run_id=run_id,

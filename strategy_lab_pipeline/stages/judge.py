@@ -183,10 +183,13 @@ def judge(
 def known_instruments(
     tables: Mapping[str, Path], products: Mapping[str, Product]
 ) -> dict[int, Instrument]:
-    """Return the instruments of a partition's tables, by id; definitions count where there are."""
+    """Return the instruments that a partition has ticks or states of, by id.
+
+    Definitions count where there are; what has statistics alone is not there to be traded.
+    """
     symbols: dict[int, str] = {}
     for name, path in tables.items():
-        if name not in (SEED, "definition"):
+        if name not in (SEED, TickSchema.DEFINITION, TickSchema.STATISTICS):
             pairs = pl.scan_parquet(path).select("instrument_id", "symbol").unique().collect()
             symbols.update(pairs.drop_nulls().sort("instrument_id").iter_rows())
     definitions = pl.read_parquet(tables["definition"]) if "definition" in tables else None

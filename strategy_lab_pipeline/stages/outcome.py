@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Finding", "Outcome"]
+from strategy_lab_core.types import TickSchema
+from strategy_lab_pipeline.drafts import data_version_of
+
+__all__ = ["STATISTICS", "Finding", "Outcome"]
+
+STATISTICS = f"{TickSchema.STATISTICS}.parquet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,14 @@ class Outcome:
     inputs: Mapping[str, str]
     files: tuple[Mapping[str, Any], ...]
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def market_version(self) -> str:
+        """The data version without statistics, which rolls alone are made from.
+
+        Of a version that has none it is `data_version`.
+        """
+        return data_version_of(file for file in self.files if file["name"] != STATISTICS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """`rolls`: which contract each session of a product trades by each rule in use, with the audit.
 
-Made from the contract tables of all sessions' books. A run asks for its session's choice alone and
-is out of date only where that changes: a session that is delivered again ages no other run.
+Made from the contract tables of all sessions' books, and from their statistics. A run asks for its
+session's choice alone and is out of date only where that changes: a session that is delivered again
+ages no other run.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,15 +12,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.instruments import Product
+from strategy_lab_core.data.open_interest import open_interest_rows
 from strategy_lab_core.data.roll_rules import RollRule, roll_rule
 from strategy_lab_core.data.rolls import Choice, Rolls, choice_of, roll_decisions
+from strategy_lab_core.data.schemas import polars_schema
+from strategy_lab_core.types import StatType, TickSchema
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.contracts import FILES, read_contracts
 from strategy_lab_pipeline.stages.experiments import experiments
-from strategy_lab_pipeline.stages.outcome import Outcome
+from strategy_lab_pipeline.stages.outcome import STATISTICS, Outcome
 from strategy_lab_pipeline.stages.publish import publish, write_table
 from strategy_lab_pipeline.stages.versions import digest
 from strategy_lab_pipeline.stages.workspace import Workspace
@@ -27,7 +33,10 @@ from strategy_lab_pipeline.stages.workspace import Workspace
 __all__ = ["RollTables", "build", "choice", "choice_inputs", "decisions", "products_with_books"]
 
 NOWHERE = "-"  # session of an asset without partitions
-NO_OPEN_INTEREST = "the rule open_interest needs a schema that publishes it, and none is read here"
+NO_OPEN_INTEREST = (
+    "no open interest of {product} is known, which the rule open_interest needs: ingest files of "
+    "Databento's schema statistics, or use the rule volume"
+)
 UNDATED = Choice(None, "", False)  # a product without contracts
 
 
@@ -49,21 +58,51 @@ def products_with_books(workspace: Workspace) -> list[str]:
 def decisions(
     workspace: Workspace, product: str, rule: RollRule, last: date | None = None
 ) -> Rolls:
-    """Decide the contracts of a product's sessions, up to `last` where that is later."""
-    if rule.name == "open_interest":
-        raise PipelineError(f"{NO_OPEN_INTEREST}: use volume, or `data.rolls` with your own table")
-    folders = tuple(folder for _, folder, _ in _books(workspace, product))
-    return _decided(folders, workspace.products[product], rule, last)
+    """Decide the contracts of a product's sessions, up to `last` where that is later.
+
+    Raises
+    ------
+    PipelineError
+        The rule needs open interest, and no figure of it is there.
+    """
+    if lack := _lack(workspace, product, rule):
+        raise PipelineError(lack)
+    folders, published = _folders(workspace, product), _published(workspace, product)
+    return _decided(folders, published, workspace.products[product], rule, last)
+
+
+def _lack(workspace: Workspace, product: str, rule: RollRule) -> str:
+    """Return what the rule needs and is not there, as a sentence; "" where it can be applied."""
+    if rule.name != "open_interest":
+        return ""
+    found = _open_interest(_folders(workspace, product), _published(workspace, product))
+    return NO_OPEN_INTEREST.format(product=product) if found.is_empty() else ""
 
 
 @lru_cache(maxsize=256)
-def _decided(folders: Sequence[Path], known: Product, rule: RollRule, last: date | None) -> Rolls:
+def _decided(
+    folders: Sequence[Path],
+    published: Sequence[Path],
+    known: Product,
+    rule: RollRule,
+    last: date | None,
+) -> Rolls:
     sessions, pairs = read_contracts(folders)
     newest = max(sessions["session"].to_list(), default=None)
     return roll_decisions(
         sessions, session_calendar(known.calendar), rule, tick_size=known.tick_size,
-        quote_pairs=pairs, last=max(last, newest) if last and newest else None,
+        quote_pairs=pairs, open_interest=_open_interest(folders, published),
+        last=max(last, newest) if last and newest else None,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _open_interest(folders: Sequence[Path], published: Sequence[Path]) -> pl.DataFrame:
+    """Return what the statistics of all sessions say of the contracts that have books."""
+    is_figure = pl.col("stat_type") == int(StatType.OPEN_INTEREST)
+    parts = [pl.scan_parquet(path).filter(is_figure).collect() for path in published]
+    rows = pl.concat([pl.DataFrame(schema=polars_schema(TickSchema.STATISTICS)), *parts])
+    return open_interest_rows(rows, read_contracts(folders)[0])
 
 
 def _books(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
@@ -79,16 +118,39 @@ def _books(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
     return [each for each in found if all((each[1] / file).is_file() for file in FILES)]
 
 
+def _folders(workspace: Workspace, product: str) -> tuple[Path, ...]:
+    return tuple(folder for _, folder, _ in _books(workspace, product))
+
+
+def _published(workspace: Workspace, product: str) -> tuple[Path, ...]:
+    return tuple(path for _, path, _ in _statistics(workspace, product))
+
+
+def _statistics(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
+    """Return session, file and hash of a product's validated statistics, older sessions first."""
+    return [
+        (row.session, path, file["sha256"])
+        for row in workspace.store.materializations("validated_ticks", product)
+        for file in row.files
+        if file["name"] == STATISTICS
+        and (path := workspace.lake.version_path(row.asset, product, row.session, row.version)
+             / STATISTICS).is_file()
+    ]  # fmt: skip
+
+
 def choice(workspace: Workspace, product: str, session: date, contract: RollRule | str) -> Choice:
     """Return the contract that an experiment trades in a session, decided before its open."""
     if isinstance(contract, str):
         return Choice(contract, "", False)
     if not workspace.products[product].dated:
         return UNDATED
-    if contract.name == "open_interest":
-        return Choice(None, NO_OPEN_INTEREST, False)
-    found = choice_of(decisions(workspace, product, contract), session)
-    return found or choice_of(decisions(workspace, product, contract, session), session) or UNDATED
+    if lack := _lack(workspace, product, contract):
+        return Choice(None, lack, False)
+    known, folders = workspace.products[product], _folders(workspace, product)
+    published = _published(workspace, product) if contract.name == "open_interest" else ()
+    found = choice_of(_decided(folders, published, known, contract, None), session)
+    found = found or choice_of(_decided(folders, published, known, contract, session), session)
+    return found or UNDATED
 
 
 def choice_inputs(
@@ -133,9 +195,13 @@ def _rules(workspace: Workspace, product: str) -> list[str]:
         for each in experiments(workspace.settings).usable
         if each.product == product and not isinstance(each.contract, str)
     }
-    return sorted((used | {str(RollRule())}) - {"open_interest"})
+    used = {rule for rule in used if not _lack(workspace, product, roll_rule(rule))}
+    return sorted(used | {str(RollRule())})
 
 
 def _inputs(workspace: Workspace, product: str) -> dict[str, str]:
     books = _books(workspace, product)
-    return {f"order_books:{session}": version for session, _, version in books}
+    statistics = _statistics(workspace, product)
+    return {f"order_books:{session}": version for session, _, version in books} | {
+        f"statistics:{session}": sha256 for session, _, sha256 in statistics
+    }

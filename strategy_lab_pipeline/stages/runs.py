@@ -57,7 +57,7 @@ def inputs_of(
     }
     if any(outcome is None for outcome in found.values()):
         return None
-    versions = {asset: outcome.data_version for asset, outcome in found.items() if outcome}
+    versions = {asset: outcome.market_version for asset, outcome in found.items() if outcome}
     return versions | choice_inputs(workspace, product, session, contracts)
 
 

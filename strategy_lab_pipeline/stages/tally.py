@@ -63,7 +63,7 @@ class Tally:
 
     def _add_ranges(self, rows: pl.DataFrame, product: str) -> None:
         # A raw cell may be empty: such a row is for validation, it is no message of a range.
-        counted, rows = is_message(), with_channel(rows).drop_nulls(STREAM)
+        counted, rows = is_message(rows), with_channel(rows).drop_nulls(STREAM)
         clears = pl.lit(value=False)
         if "action" in rows.columns:
             clears = (pl.col("action").to_physical() == int(Action.CLEAR)).fill_null(value=False)
@@ -74,7 +74,7 @@ class Tally:
             first_ts=ts_recv.min().fill_null(0),
             last_ts=ts_recv.max().fill_null(0),
             rows=counted.sum(),
-            restarts=(_is_snapshot() | clears).first(),
+            restarts=(_is_snapshot(rows) | clears).first(),
         )
         for row in found.iter_rows(named=True):
             stream = (row["publisher_id"], row["instrument_id"], row["channel_id"])
@@ -143,13 +143,15 @@ def _joined(before: FileRange, after: FileRange) -> FileRange:
     )
 
 
-def _is_snapshot() -> pl.Expr:
+def _is_snapshot(rows: pl.DataFrame) -> pl.Expr:
+    if "flags" not in rows.columns:
+        return pl.lit(value=False)
     return (pl.col("flags") & int(RecordFlag.SNAPSHOT) > 0).fill_null(value=False)
 
 
-def is_message() -> pl.Expr:
+def is_message(rows: pl.DataFrame) -> pl.Expr:
     """Say of raw rows whether they are numbered and in no snapshot."""
-    return ~_is_snapshot() & (pl.col("sequence") > 0).fill_null(value=False)
+    return ~_is_snapshot(rows) & (pl.col("sequence") > 0).fill_null(value=False)
 
 
 def with_channel(rows: pl.DataFrame) -> pl.DataFrame:

@@ -17,6 +17,7 @@ RTYPES = {
     TickSchema.MBP_10: 10,
     TickSchema.TRADES: 0,
     TickSchema.STATUS: 18,
+    TickSchema.STATISTICS: 24,
 }
 Interval = tuple[int, dt.date, dt.date, str]
 
@@ -39,9 +40,12 @@ def header(
     return bytes(made)
 
 
-def encode(ticks: pl.DataFrame, schema: TickSchema, *, ts_out: bool = False) -> bytes:
+def encode(
+    ticks: pl.DataFrame, schema: TickSchema, *, version: int = 3, ts_out: bool = False
+) -> bytes:
     """Return the records of a canonical table."""
-    return b"".join(_record(row, schema, ts_out) for row in ticks.iter_rows(named=True))
+    rows = ticks.iter_rows(named=True)
+    return b"".join(_record(row, schema, version, ts_out) for row in rows)
 
 
 def symbol_of(instrument_id: int, ts_ns: int, intervals: list[Interval]) -> str | None:
@@ -53,8 +57,9 @@ def symbol_of(instrument_id: int, ts_ns: int, intervals: list[Interval]) -> str 
     return None
 
 
-def _record(row: dict[str, Any], schema: TickSchema, ts_out: bool) -> bytes:
-    body = _body(row, schema) + (b"\1" * 8 if ts_out else b"")
+def _record(row: dict[str, Any], schema: TickSchema, version: int, ts_out: bool) -> bytes:
+    body = _statistic(row, version) if schema is TickSchema.STATISTICS else _body(row, schema)
+    body += b"\1" * 8 if ts_out else b""
     return _head(row, schema, 16 + len(body)) + body
 
 
@@ -78,6 +83,17 @@ def _body(row: dict[str, Any], schema: TickSchema) -> bytes:
     trade = struct.pack("<qIBBBB", row["price"], row["size"], *letters, row["flags"], row["depth"])
     levels = {TickSchema.MBP_1: 1, TickSchema.TBBO: 1, TickSchema.MBP_10: 10}.get(schema, 0)
     return trade + stamps + b"".join(_level(row, level) for level in range(levels))
+
+
+def _statistic(row: dict[str, Any], version: int) -> bytes:
+    """Return a record's body: 32 bits of quantity up to version 2, 64 since."""
+    wide = version == 3
+    undefined = {"ts_ref": 2**64 - 1, "quantity": 2**63 - 1 if wide else 2**31 - 1}
+    row = {name: undefined.get(name) if value is None else value for name, value in row.items()}
+    figures = (row["ts_ref"], row["price"], row["quantity"], row["sequence"], row["ts_in_delta"])
+    codes = (row["stat_type"], row["channel_id"], row["update_action"], row["stat_flags"])
+    numbers = struct.pack("<QQq" + ("q" if wide else "i") + "Ii", row["ts_recv"], *figures)
+    return numbers + struct.pack("<HHBB", *codes) + bytes(18 if wide else 6)
 
 
 def _level(row: dict[str, Any], level: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+# received, sequence, reference, is_withdrawal, lots
+Statistic = tuple[int, int, int | None, bool, int | None]
 Row = tuple[date, int, int, bool]  # session, expiry, volume, is_complete
 
 
@@ -43,10 +45,23 @@ def _volume(before: list[Row], expiry: int, partial: bool) -> int:
     return sum(volume for d, e, volume, _ in before if (d, e) == (last, expiry))
 
 
+def open_interest_at(records: list[Statistic], moment: int) -> int | None:
+    """Return the open interest of one contract that stands at a moment, all records anew."""
+    received = sorted(record for record in records if record[0] <= moment)
+    found = None
+    for reference in sorted({-1 if record[2] is None else record[2] for record in received}):
+        mine = [r for r in received if (-1 if r[2] is None else r[2]) == reference]
+        withdrawn = [place for place, r in enumerate(mine) if r[3]]
+        since = mine[withdrawn[-1] + 1 :] if withdrawn else mine
+        lots = [r[4] for r in since if r[4] is not None]
+        found = lots[-1] if lots else found
+    return found
+
+
 def contract_by_open_interest(
     sessions: list[tuple[date, int, int]],
     rows: list[Row],
-    figures: list[tuple[int, int, int]],
+    figures: list[tuple[int, int, int | None]],
     at: date,
 ) -> int | None:
     """As `contract_by_volume`; sessions are (key, open, close), figures (time, expiry, lots)."""
@@ -55,9 +70,9 @@ def contract_by_open_interest(
         here = {expiry for d, expiry, _, _ in rows if d == day}
         possible = {e for e in (here or {r[1] for r in rows if r[0] < day}) if e >= close}
         known: dict[int, int] = {}
-        for time, expiry, lots in sorted(figures):
+        for time, expiry, lots in sorted(figures, key=lambda figure: figure[:2]):
             if time < opens:
-                known[expiry] = lots
+                known[expiry] = lots or 0
         candidates = sorted(e for e in possible if held is None or e >= held)
         chosen = candidates[0] if candidates else None
         for expiry in candidates:

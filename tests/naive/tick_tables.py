@@ -16,6 +16,7 @@ RANGES = {
     pl.Int32: (-(2**31), 2**31 - 1),
     pl.Int64: (-(2**63), 2**63 - 1),
 }
+NARROW = (-(2**31), 2**31 - 2)  # quantities that every version of DBN can hold
 DAY_NS = 86_400_000_000_000
 PRICE_LIMIT = 9_223_372_034 * 10**9
 
@@ -34,14 +35,16 @@ def random_ticks(schema: TickSchema, rows: int, seed: int, letters: str) -> pl.D
     )  # fmt: skip
 
 
-def _value(spec: ColumnSpec, rng: random.Random, letters: str) -> int | str:
+def _value(spec: ColumnSpec, rng: random.Random, letters: str) -> int | str | None:
+    if spec.nullable and rng.random() < 0.3:
+        return None
     if spec.dtype == LETTER:
         return rng.choice(letters)
     if spec.unit == "ns UTC":
         return rng.randrange(20_000 * DAY_NS, 20_005 * DAY_NS)
     if spec.unit == "1e-9":
         return rng.choice([EMPTY_PRICE, rng.randint(-PRICE_LIMIT, PRICE_LIMIT), rng.randint(-9, 9)])
-    low, high = RANGES[spec.dtype]
+    low, high = NARROW if spec.name == "quantity" else RANGES[spec.dtype]
     return rng.choice([low, high, rng.randint(low, high)])
 
 
@@ -55,7 +58,10 @@ def csv_text(ticks: pl.DataFrame, schema: TickSchema, *, pretty: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(spec: ColumnSpec, value: int | str, pretty: bool) -> str:
+def _cell(spec: ColumnSpec, value: int | str | None, pretty: bool) -> str:
+    if value is None:
+        undefined = "" if pretty else str(2**64 - 1)
+        return undefined if spec.unit == "ns UTC" else str(2**63 - 1)
     if not pretty or isinstance(value, str):
         return str(value)
     if spec.unit == "1e-9":

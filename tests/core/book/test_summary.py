@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from strategy_lab_core.book.summary import BookSummary, summarise
@@ -10,6 +11,7 @@ from strategy_lab_core.data.instruments import product_of
 from strategy_lab_core.types import TickSchema
 from tests.core.book.tapes import to_table
 from tests.naive.book import LAST, Record
+from tests.naive.tick_tables import random_ticks
 
 ES = {
     "symbol": "ESH4",
@@ -114,6 +116,14 @@ def test_summary__trades_have_no_book() -> None:
 
     assert (found["trades"], found["best_bid"], found["live_orders"]) == (1, None, None)
     assert found["bid_levels"] is None
+
+
+def test_summarise__counts_statistics_and_trades_nothing(tmp_path: Path) -> None:
+    """A folder may hold them beside ticks; they have neither trades nor a book."""
+    ticks = random_ticks(TickSchema.STATISTICS, 4, 1, "A").with_columns(symbol=pl.lit("MNQH5"))
+    ticks.write_parquet(tmp_path / "statistics.parquet")
+    (found,) = summarise(tmp_path)
+    assert (found["symbol"], found["rows"], found["trades"]) == ("MNQH5", 4, 0)
 
 
 @pytest.mark.real_data

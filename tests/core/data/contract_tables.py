@@ -1,5 +1,6 @@
 """Tables of what is known of contracts, made for tests of rolls; times from the real calendar."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -51,8 +52,8 @@ def quote_pairs(mids: dict[date, dict[str, int]], ts: dict[date, int]) -> pl.Dat
     return pl.DataFrame(rows, schema=roll_schema("quote_pairs"), orient="row")
 
 
-def open_interest(figures: list[tuple[int, str, int]]) -> pl.DataFrame:
-    """Return the table of (published_ns, symbol, lots)."""
+def open_interest(figures: Sequence[tuple[int, str, int | None]]) -> pl.DataFrame:
+    """Return the table of (published_ns, symbol, lots), without lots where none stand."""
     rows = [(ts, symbol, EXPIRY[symbol], lots) for ts, symbol, lots in figures]
     return pl.DataFrame(rows, schema=roll_schema("open_interest"), orient="row")
 
@@ -79,7 +80,7 @@ def markets(draw: st.DrawFn) -> dict[str, Any]:
             st.tuples(
                 st.integers(sessions[0].previous_close_ns, sessions[-1].close_ns),
                 st.sampled_from(sorted(EXPIRY)),
-                st.integers(0, 5),
+                st.none() | st.integers(0, 5),
             ),
             max_size=20,
             unique_by=lambda row: row[:2],

@@ -37,7 +37,7 @@ def tick(schema: TickSchema = MBO, **values: object) -> dict[str, object]:
         for name, dtype in polars_schema(schema).items()
     }
     row |= {"ts_recv": NOW + 1000, "ts_event": NOW, "instrument_id": OUTRIGHT}
-    if schema not in (TickSchema.STATUS, TickSchema.DEFINITION):
+    if schema not in (TickSchema.STATUS, TickSchema.STATISTICS, TickSchema.DEFINITION):
         row |= {"action": "T", "side": "B", "price": 80_000 * TICK, "size": 2, "flags": 128}
     if schema is MBO:
         row |= {"action": "A", "order_id": 7}
@@ -116,6 +116,25 @@ def test_apply_row_rules__reference_records() -> None:
     assert rules_of(*status, schema=TickSchema.STATUS) == [None, "unknown_flag"]
 
 
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"quantity": 3}, None),
+        ({"quantity": None, "ts_ref": None, "update_action": 2}, None),
+        ({"quantity": -1}, "impossible_statistic"),
+        ({"quantity": -1, "stat_type": 6}, None),  # only an open interest can't be below zero
+        ({"update_action": 0}, "impossible_statistic"),
+        ({"update_action": None}, "missing_value"),
+        ({"ts_recv": 0}, "impossible_time"),
+        ({"symbol": None}, "missing_value"),
+    ],
+)
+def test_apply_row_rules__statistics(values: dict[str, object], rule: str | None) -> None:
+    """Undefined figures are kept; what no figure can be, or nobody can date, is not."""
+    row = tick(TickSchema.STATISTICS, stat_type=9, update_action=1) | values
+    assert rules_of(row, schema=TickSchema.STATISTICS) == [rule]
+
+
 def test_apply_row_rules__without_instruments() -> None:
     """Where no instrument is known, neither instrument nor grid can be judged."""
     odd = batch(tick(instrument_id=9, price=1), tick(size=0))
@@ -166,7 +185,7 @@ def test_apply_row_rules__shape_of_the_result() -> None:
 def test_row_rules__applicability() -> None:
     """A trade has no order life; rules of ticks don't judge definitions."""
     names = {rule.name for rule in row_rules() if not_applicable(rule, TickSchema.TRADES)}
-    assert names == {"unknown_flag", "order_of_quarantined_add"}
+    assert names == {"unknown_flag", "impossible_statistic", "order_of_quarantined_add"}
     kept = [rule.name for rule in row_rules(TickSchema.DEFINITION)]
     assert kept == ["missing_value", "impossible_time"]
     assert all(rule.severity in ("error", "warning") and rule.reason for rule in row_rules())

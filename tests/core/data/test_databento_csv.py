@@ -17,7 +17,8 @@ from strategy_lab_core.types import EMPTY_PRICE, TickSchema
 from tests.naive.tick_tables import csv_text, random_ticks
 
 LETTERS = "ACMRTFNBXz~"
-SCHEMAS = [TickSchema.MBO, TickSchema.TRADES, TickSchema.MBP_1, TickSchema.TBBO, TickSchema.MBP_10]
+SCHEMAS = [TickSchema.MBO, TickSchema.TRADES, TickSchema.MBP_1, TickSchema.TBBO, TickSchema.MBP_10,
+           TickSchema.STATISTICS]  # fmt: skip
 HEADER = (
     "ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,depth,price,size,flags,"
     "ts_in_delta,sequence,symbol"
@@ -35,6 +36,24 @@ def write(folder: Path, *lines: str, name: str = "trades.csv") -> Path:
 def read(path: Path) -> pl.DataFrame:
     """Return all rows."""
     return pl.concat(open_ticks(path).batches())
+
+
+def test_open_csv__statistics(tmp_path: Path) -> None:
+    """An open interest, and a settlement price whose quantity is undefined in either version."""
+    path = write(
+        tmp_path,
+        "ts_recv,ts_event,rtype,publisher_id,instrument_id,ts_ref,price,quantity,sequence,"
+        "ts_in_delta,stat_type,channel_id,update_action,stat_flags,symbol",
+        "2025-03-11T13:41:07.2Z,2025-03-11T13:41:07Z,24,1,42,2025-03-10T00:00:00Z,,264021,7,"
+        "15063,9,310,1,255,MNQH5",
+        "2025-03-11T13:41:07.2Z,2025-03-11T13:41:07Z,24,1,42,,20181.5,2147483647,8,0,3,310,1,0,",
+        f"2025-03-11T13:41:07.2Z,2025-03-11T13:41:07Z,24,1,42,,20181.5,{2**63 - 1},8,0,3,310,1,0,",
+    )
+    found = read(path).select("ts_ref", "price", "quantity", "stat_type", "channel_id", "symbol")
+    settled = (None, 20_181_500_000_000, None, 3, 310, None)
+    assert found.rows() == [
+        (1_741_564_800 * 10**9, EMPTY_PRICE, 264_021, 9, 310, "MNQH5"), settled, settled,
+    ]  # fmt: skip
 
 
 @given(

@@ -17,7 +17,8 @@ from strategy_lab_core.types import TickSchema
 from tests.naive.tick_tables import random_ticks
 
 ANY_BYTE = "".join(chr(code) for code in range(256))
-SCHEMAS = [TickSchema.MBO, TickSchema.TRADES, TickSchema.TBBO, TickSchema.MBP_10, TickSchema.STATUS]
+SCHEMAS = [TickSchema.MBO, TickSchema.TRADES, TickSchema.TBBO, TickSchema.MBP_10, TickSchema.STATUS,
+           TickSchema.STATISTICS]  # fmt: skip
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -56,6 +57,16 @@ def test_open_parquet__reads_back_what_was_written(
     assert [batch.height for batch in batches[:-1]] == [batch_rows] * (len(batches) - 1)
     assert batches[0].schema == polars_schema(schema)
     assert_frame_equal(pl.concat(batches).drop("file_hash"), ticks.drop("file_hash"))
+
+
+@pytest.mark.parametrize("dtype", [pl.Int32, pl.Int64])
+def test_open_parquet__undefined_quantities(tmp_path: Path, dtype: type[pl.DataType]) -> None:
+    """They are the largest value of the file's own width, as in DBN's versions."""
+    ticks = random_ticks(TickSchema.STATISTICS, 3, 1, "A")
+    quantities = pl.Series("quantity", [5, 2**31 - 1, -1], dtype=dtype)
+    ticks.with_columns(quantities).write_parquet(tmp_path / "statistics.parquet")
+    found = read(tmp_path / "statistics.parquet")["quantity"].to_list()
+    assert found == [5, None if dtype is pl.Int32 else 2**31 - 1, -1]
 
 
 def test_open_parquet__lineage_is_that_of_this_file(tmp_path: Path) -> None:

@@ -219,6 +219,16 @@ def test_open_interest__counts_from_its_publication() -> None:
         assert roll["open_interest_ns"] == published
 
 
+def test_open_interest__withdrawn_before_the_open_does_not_count() -> None:
+    """The contract is left as one without a figure; withdrawn at the open it still is ahead."""
+    tables = whole_weeks({"MNQH5": [9] * 4, "MNQM5": [1] * 4})
+    opens, early = SESSIONS[1].open_ns, SESSIONS[0].open_ns + 1
+    for withdrawn, symbol in ((opens - 1, "MNQH5"), (opens, "MNQM5")):
+        figures = [(early, "MNQH5", 2), (early, "MNQM5", 8), (withdrawn, "MNQM5", None)]
+        rolls = decide("open_interest", {**tables, "open_interest": open_interest(figures)})
+        assert traded(rolls)[SESSIONS[1].key] == symbol
+
+
 @pytest.mark.parametrize(
     ("rule", "first"),
     [

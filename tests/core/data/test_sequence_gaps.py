@@ -48,6 +48,13 @@ holes = st.lists(
 )
 
 
+def test_tally__statistics_are_no_whole_channel() -> None:
+    """They are one kind of message of many: their numbers say nothing, however they go on."""
+    tally = SequenceTally()
+    tally.feed(messages(range(1, 2 * LEAST_MESSAGES)).drop("flags"))
+    assert tally.channels() == []
+
+
 @given(holes, st.lists(st.integers(1, LOTS), max_size=3), st.randoms())
 def test_gaps__are_the_numbers_that_are_not_there(
     lost: list[tuple[int, int]], cuts: list[int], random: object

@@ -69,7 +69,7 @@ def readable_bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def status_of(settings: Settings) -> dict[str, Any]:
     """Return what is there, what is missing and what to do next."""
-    workspace = open_workspace(settings)
+    workspace = open_workspace(settings).at_one_moment()
     stale = plan.stale_partitions(workspace)
     known = workspace.store.all_partitions()
     found: dict[str, Any] = {

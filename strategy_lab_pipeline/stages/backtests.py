@@ -19,7 +19,7 @@ from strategy_lab_pipeline.errors import EngineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages import carried
 from strategy_lab_pipeline.stages import runs as kept
-from strategy_lab_pipeline.stages.experiments import ASSET, experiments_of
+from strategy_lab_pipeline.stages.experiments import ASSET, experiments, experiments_of
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.publish import publish
 from strategy_lab_pipeline.stages.workspace import Workspace
@@ -55,25 +55,32 @@ def config_of(
     workspace: Workspace, product: str, asset: str = ASSET, session: date | None = None
 ) -> dict[str, Any]:
     """Return the experiments of the asset's group and the product by name, those of a session."""
-    experiments = experiments_of(workspace.settings, product, asset, session)
-    return _config(workspace, product, experiments)
+    wanted = _wanted(workspace, product, asset, session)
+    return _config(workspace, product, wanted)
 
 
 def inputs_of(
     workspace: Workspace, product: str, session: date, asset: str = ASSET
 ) -> dict[str, str] | None:
     """Return what the partition is made from; None where ticks or books are not there."""
-    experiments = experiments_of(workspace.settings, product, asset, session)
-    inputs = kept.inputs_of(workspace, product, session, _contracts(experiments))
-    return None if inputs is None else inputs | carried.inputs_of(workspace, experiments)
+    wanted = _wanted(workspace, product, asset, session)
+    inputs = kept.inputs_of(workspace, product, session, _contracts(wanted))
+    return None if inputs is None else inputs | carried.inputs_of(workspace, wanted)
 
 
-def _contracts(experiments: list[Experiment]) -> list[RollRule | str]:
-    return [each.contract for each in experiments]
+def _wanted(
+    workspace: Workspace, product: str, asset: str, session: date | None
+) -> list[Experiment]:
+    found = workspace.once("experiments", lambda: experiments(workspace.settings))
+    return experiments_of(found, product, asset, session)
 
 
-def _config(workspace: Workspace, product: str, experiments: list[Experiment]) -> dict[str, Any]:
-    digests = {experiment.name: experiment.digest() for experiment in experiments}
+def _contracts(wanted: list[Experiment]) -> list[RollRule | str]:
+    return [each.contract for each in wanted]
+
+
+def _config(workspace: Workspace, product: str, wanted: list[Experiment]) -> dict[str, Any]:
+    digests = {experiment.name: experiment.digest() for experiment in wanted}
     return digests | workspace.own_product(product)
 
 
@@ -91,11 +98,11 @@ def build(
     What a deadline or a crash ended is left out, so that the version is that of the experiments
     which came to an end, and not of those which are wanted: it is out of date, and tried again.
     """
-    experiments = experiments_of(workspace.settings, product, asset, session)
-    inputs = kept.require_inputs(workspace, product, session, _contracts(experiments))
-    inputs |= carried.inputs_of(workspace, experiments)
+    wanted = _wanted(workspace, product, asset, session)
+    inputs = kept.require_inputs(workspace, product, session, _contracts(wanted))
+    inputs |= carried.inputs_of(workspace, wanted)
     runs, ended, unfinished = [], [], []
-    for experiment in experiments:
+    for experiment in wanted:
         try:
             runs.append(_run(workspace, experiment, session, run_id, on_progress))
             ended.append(experiment)

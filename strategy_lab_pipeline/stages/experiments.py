@@ -155,13 +155,13 @@ def experiments(settings: Settings) -> Experiments:
 
 
 def experiments_of(
-    settings: Settings, product: str, asset: str = ASSET, session: date | None = None
+    found: Experiments, product: str, asset: str = ASSET, session: date | None = None
 ) -> list[Experiment]:
     """Return the experiments of an asset's group that trade `product`, by file name.
 
     With a session, a carried experiment is among them only where it is its last.
     """
-    group = experiments(settings).by_asset.get(asset, ())
+    group = found.by_asset.get(asset, ())
     return [
         each
         for each in group

@@ -4,6 +4,7 @@ Nothing is fitted on the session itself: the micro-price on the books, and VPIN'
 volume, of the nearest earlier session that has both. Without one these two columns are null.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -110,15 +111,21 @@ def _upstream(workspace: Workspace, product: str, session: date) -> tuple[Outcom
 
 
 def _past(workspace: Workspace, product: str, session: date) -> _Past | None:
-    days = {day for root, day in workspace.store.all_partitions() if root == product}
-    for asset in UPSTREAM:  # most sessions of a first backfill have none: not asked one by one
-        days &= workspace.store.sessions_with(asset, product)
-    for day in sorted((day for day in days if day < str(session)), reverse=True):
+    days = workspace.once(("made", product), lambda: _made_sessions(workspace, product))
+    for day in reversed(days[: bisect_left(days, str(session))]):
         found = _upstream(workspace, product, date.fromisoformat(day))
         hours = session_of(workspace.products[product], date.fromisoformat(day))
         if found is not None and hours is not None:
             return _Past(hours, *found)
     return None
+
+
+def _made_sessions(workspace: Workspace, product: str) -> list[str]:
+    """Return the sessions that may be looked back on: most of a first backfill have nothing."""
+    days = {day for root, day in workspace.store.all_partitions() if root == product}
+    for asset in UPSTREAM:
+        days &= workspace.store.sessions_with(asset, product)
+    return sorted(days)
 
 
 def _write(

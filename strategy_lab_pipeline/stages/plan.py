@@ -72,13 +72,14 @@ def stale_partitions(workspace: Workspace) -> list[StalePartition]:
 
     Products and sessions that are `left_out` have no partition.
     """
-    plans = (partition_plan(workspace, *place) for place in _places(workspace))
+    now = workspace.at_one_moment()
+    plans = (partition_plan(now, *place) for place in _places(now))
     return [plan for plan in plans if plan is not None]
 
 
 def blocked_partitions(workspace: Workspace) -> list[BlockedPartition]:
     """Return the partitions that stop at validation and will again, older sessions first."""
-    found = []
+    found, workspace = [], workspace.at_one_moment()
     for product, session in _places(workspace):
         row = workspace.store.current("quarantined_ticks", product, str(session))
         if row is not None and "blocked_version" in row.details:
@@ -90,6 +91,7 @@ def blocked_partitions(workspace: Workspace) -> list[BlockedPartition]:
 
 def without_result(workspace: Workspace) -> Iterator[tuple[str, str, str, str]]:
     """Yield product, session, "failed" or "not run", and why, of runs that have no result."""
+    workspace = workspace.at_one_moment()
     for product, session in _places(workspace):
         for asset in backtest_assets(workspace.settings):
             row = workspace.store.current(asset, product, str(session))

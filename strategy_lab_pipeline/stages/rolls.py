@@ -110,6 +110,10 @@ def _books(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
 
     A version that is gone, or was made before there were tables of contracts, is a missing session.
     """
+    return workspace.once(("books", product), lambda: _read_books(workspace, product))
+
+
+def _read_books(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
     found = [
         (row.session, workspace.lake.version_path(row.asset, product, row.session, row.version),
          row.data_version)
@@ -128,6 +132,10 @@ def _published(workspace: Workspace, product: str) -> tuple[Path, ...]:
 
 def _statistics(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
     """Return session, file and hash of a product's validated statistics, older sessions first."""
+    return workspace.once(("statistics", product), lambda: _read_statistics(workspace, product))
+
+
+def _read_statistics(workspace: Workspace, product: str) -> list[tuple[str, Path, str]]:
     return [
         (row.session, path, file["sha256"])
         for row in workspace.store.materializations("validated_ticks", product)

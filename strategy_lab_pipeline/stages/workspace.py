@@ -1,18 +1,21 @@
 """The workspace of one home folder: its settings, its lake and its database, opened together."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from strategy_lab_core.data.instruments import Product, load_products, products
 from strategy_lab_pipeline.db.database import Database
+from strategy_lab_pipeline.db.recall import Recall
 from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.lake import Lake
 from strategy_lab_pipeline.settings import Settings
 
 __all__ = ["Workspace", "open_workspace", "products_of"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,22 @@ class Workspace:
     settings: Settings
     lake: Lake
     store: Store
+    memory: dict[Hashable, Any] | None = None  # of a moment
+
+    def at_one_moment(self) -> "Workspace":
+        """Return the workspace as it is now, for a plan: what is asked often is read once."""
+        if self.memory is not None:
+            return self
+        return replace(self, store=Recall(self.store), memory={})
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returns; at one moment it is made once for each key."""
+        if self.memory is None:
+            return make()
+        if key not in self.memory:
+            self.memory[key] = make()
+        found: T = self.memory[key]
+        return found
 
     @property
     def products(self) -> Mapping[str, Product]:

@@ -46,3 +46,15 @@ def test_stale_partitions__takes_statements_in_proportion_to_the_sessions(
     few, many = (statements_to_plan(tmp_path / str(n), n) for n in (25, 100))
 
     assert 0 < many <= 4 * few
+
+
+def test_at_one_moment__makes_what_is_asked_often_once(tmp_path: Path) -> None:
+    """A plan's workspace remembers; the one that it was made from asks each time."""
+    opened = open_workspace(Settings(home=tmp_path))
+    now, asked = opened.at_one_moment(), []
+
+    for workspace in (now, now, opened, opened):
+        workspace.once("what", lambda: asked.append("made"))
+
+    assert asked == ["made"] * 3
+    assert now.at_one_moment() is now

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from strategy_lab_pipeline.db.recall import Recall
 from strategy_lab_pipeline.db.store import Materialization, Store
 
 VERSION_A, VERSION_B = "a" * 16, "b" * 16
@@ -77,3 +78,24 @@ def test_current__is_of_one_partition(store: Store) -> None:
         "order_books", "raw_ticks", "raw_ticks",
     ]  # fmt: skip
     assert store.known_versions() == {(*key, VERSION_A) for key in keys}
+
+
+def test_recall__answers_as_the_store_did_at_its_moment(store: Store) -> None:
+    """The same rows in the same order, whatever is recorded later."""
+    sessions = ("2025-01-16", "2025-01-15", "2025-01-14")
+    for version in (VERSION_A, VERSION_B):
+        for asset in ("validated_ticks", "raw_ticks"):
+            for session in sessions:
+                _record(store, version, asset=asset, session=session)
+    _record(store, VERSION_A, product="MES")
+    recall, before = Recall(store), store.materializations()
+    raw = store.materializations("raw_ticks", "MNQ")
+
+    _record(store, VERSION_A)
+
+    assert recall.materializations() == before
+    assert recall.materializations("raw_ticks", "MNQ") == raw
+    assert recall.sessions_with("validated_ticks", "MNQ") == set(sessions)
+    assert recall.current("raw_ticks", "MNQ", "2025-01-15") == raw[1]
+    assert recall.current("raw_ticks", "MNQ", "2025-01-17") is None
+    assert recall.materializations(history=True) == store.materializations(history=True)

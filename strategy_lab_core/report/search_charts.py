@@ -9,7 +9,14 @@ import polars as pl
 
 from strategy_lab_core.report.charts import BLUE, GREY, ORANGE
 
-__all__ = ["heat_map", "logit_chart", "luck_chart", "null_chart", "progress_chart"]
+__all__ = [
+    "heat_map",
+    "logit_chart",
+    "luck_chart",
+    "null_chart",
+    "path_chart",
+    "progress_chart",
+]
 
 _WIDTH, _HEIGHT = 520, 240
 _BINS = 12  # of an axis with more values than that
@@ -95,6 +102,11 @@ def luck_chart(best_by_luck: Sequence[float], seen: float) -> alt.LayerChart | a
 def null_chart(bests: Sequence[float], seen: float, name: str) -> alt.LayerChart | alt.FacetChart:
     """Draw the best value of an objective in each null search, and what was seen."""
     return _beside(bests, seen, f"best {name}", "searches on simulated sessions")
+
+
+def path_chart(ratios: Sequence[float], seen: float) -> alt.LayerChart | alt.FacetChart:
+    """Draw the Sharpe ratio of each cross-validated path, and the chosen trial's in sample."""
+    return _beside(ratios, seen, "Sharpe ratio, per session", "paths")
 
 
 def _beside(

@@ -24,7 +24,7 @@ from strategy_lab_core.search.splits import Window
 from strategy_lab_core.search.trials import SearchResult, Trial, run_search
 from strategy_lab_core.types import Int1D
 
-__all__ = ["WalkForwardResult", "WindowResult", "run_window", "walk_windows"]
+__all__ = ["WalkForwardResult", "WindowResult", "judged", "run_window", "walk_windows"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.search.config import SearchConfig, search_config
 from strategy_lab_core.search.space import Space, space_of
+from strategy_lab_core.search.splits import Grouping
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.settings import Settings
@@ -26,9 +27,10 @@ __all__ = ["SearchFile", "Searches", "find_search", "read_search", "searches"]
 _SEARCH = tuple(each.name for each in fields(SearchConfig))
 _OWN = (
     "name", "description", "experiment", "space", "sessions", "walk_forward", "objective",
-    "null_searches",
+    "null_searches", "cross_validation",
 )  # fmt: skip
 _MOST_NULLS = 1_000
+_GROUPING = tuple(each.name for each in fields(Grouping))
 _WINDOWS = ("train", "test", "step", "anchored", "purge", "embargo")
 
 
@@ -55,6 +57,8 @@ class SearchFile:
         all sessions at once.
     null_searches
         How often evidence repeats the search on simulated sessions.
+    cross_validation
+        How evidence cuts the sessions; None for a walk-forward, which is out of sample itself.
     """
 
     name: str
@@ -68,6 +72,7 @@ class SearchFile:
     windows: Mapping[str, Any] | None
     description: str = ""
     null_searches: int = 0
+    cross_validation: Grouping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
         skip=skip,
         windows=_windows(content.get("walk_forward")),
         null_searches=_null_searches(content, experiment),
+        cross_validation=_grouping(content),
     )
 
 
@@ -188,6 +194,24 @@ def _null_searches(content: Mapping[str, Any], experiment: Experiment) -> int:
     if given and experiment.config.carry:
         raise ConfigError("null_searches", given, "0 for a carried run: its sessions are one")
     return given
+
+
+def _grouping(content: Mapping[str, Any]) -> Grouping | None:
+    given = content.get("cross_validation")
+    if content.get("walk_forward") is not None:
+        if given is not None:
+            rule = "left out for a walk-forward, which is out of sample"
+            raise ConfigError("cross_validation", given, rule)
+        return None
+    if given is None:
+        return Grouping()
+    if not isinstance(given, Mapping):
+        raise ConfigError("cross_validation", given, f"a mapping with {', '.join(_GROUPING)}")
+    refuse_unknown("cross_validation", given, _GROUPING)
+    try:
+        return Grouping(**given)
+    except ConfigError as error:
+        raise ConfigError(f"cross_validation.{error.name}", error.value, error.expected) from error
 
 
 def _windows(given: Any) -> Mapping[str, Any] | None:

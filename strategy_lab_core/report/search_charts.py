@@ -105,8 +105,33 @@ def null_chart(bests: Sequence[float], seen: float, name: str) -> alt.LayerChart
 
 
 def path_chart(ratios: Sequence[float], seen: float) -> alt.LayerChart | alt.FacetChart:
-    """Draw the Sharpe ratio of each cross-validated path, and the chosen trial's in sample."""
-    return _beside(ratios, seen, "Sharpe ratio, per session", "paths")
+    """Draw which share of cross-validated paths stays at or below each Sharpe ratio.
+
+    Five paths are usual, too few for bars.
+
+    Parameters
+    ----------
+    ratios
+        Of each path.
+    seen
+        The chosen trial's on all sessions, in sample: the orange line. The grey one is zero.
+    """
+    ordered = sorted(ratios)
+    steps = [{"ratio": value, "share": (place + 1) / len(ordered)}
+             for place, value in enumerate(ordered)]  # fmt: skip
+    drawn = alt.Chart(alt.InlineData(values=steps)).encode(
+        x=alt.X("ratio:Q", title="Sharpe ratio, per session"),
+        y=alt.Y("share:Q", title="paths at or below", axis=alt.Axis(format="%"),
+                scale=alt.Scale(domain=[0, 1])),
+    )  # fmt: skip
+    marks = (
+        alt.Chart(alt.InlineData(values=[{"at": value}]))
+        .mark_rule(color=colour, strokeWidth=width)
+        .encode(x="at:Q")
+        for value, colour, width in ((0.0, GREY, 1), (seen, ORANGE, 3))
+    )
+    line = drawn.mark_line(interpolate="step-after", color=BLUE)
+    return alt.layer(*marks, line, drawn.mark_circle(color=BLUE), width=_WIDTH, height=_HEIGHT)
 
 
 def _beside(

@@ -107,6 +107,8 @@ def search_config(given: Mapping[str, Any]) -> SearchConfig:
 
 
 def _seconds(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ConfigError("max_seconds", value, "a number of seconds")
     try:
         return float(value)
     except (TypeError, ValueError) as error:

@@ -17,6 +17,7 @@ __all__ = [
     "Combination",
     "Combinations",
     "Grouping",
+    "Lengths",
     "Window",
     "combinatorial_splits",
     "walk_forward_windows",
@@ -35,6 +36,29 @@ class Window:
     def key(self, experiment_id: str) -> str:
         """Return ``<experiment id>_<train from>_<train to>_<test to>``."""
         return f"{experiment_id}_{self.train[0]}_{self.train[-1]}_{self.test[-1]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """How sessions are cut for a walk-forward (`walk_forward_windows`)."""
+
+    train: int
+    test: int
+    step: int | None = None
+    anchored: bool = False
+    purge: int = 0
+    embargo: int = 0
+
+    def __post_init__(self) -> None:
+        step = self.test if self.step is None else self.step
+        _require_lengths({"train": (self.train, 1), "test": (self.test, 1),
+                          "purge": (self.purge, 0), "embargo": (self.embargo, 0),
+                          "step": (step, 1)})  # fmt: skip
+        if step < self.test:
+            rule = f"at least the test's length, {self.test}: no session twice"
+            raise ConfigError("step", step, rule)
+        if not isinstance(self.anchored, bool):
+            raise ConfigError("anchored", self.anchored, "true or false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,15 +146,12 @@ def walk_forward_windows(
     Raises
     ------
     ConfigError
-        A length that is none, a step below the test's length, a session twice or out of order, or
+        Lengths that `Lengths` refuses, a session twice or out of order, or
         too few sessions for one window.
     """
     step = test if step is None else step
     _require_sorted(sessions)
-    _require_lengths({"train": (train, 1), "test": (test, 1), "purge": (purge, 0),
-                      "embargo": (embargo, 0), "step": (step, 1)})  # fmt: skip
-    if step < test:
-        raise ConfigError("step", step, f"at least the test's length, {test}: no session twice")
+    Lengths(train=train, test=test, step=step, anchored=anchored, purge=purge, embargo=embargo)
     least = train + purge + embargo + test
     if len(sessions) < least:
         raise ConfigError("sessions", len(sessions), f"at least {least} for one window")

@@ -15,7 +15,7 @@ from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.search.config import SearchConfig, search_config
 from strategy_lab_core.search.space import Space, space_of
-from strategy_lab_core.search.splits import Grouping
+from strategy_lab_core.search.splits import Grouping, Lengths
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.settings import Settings
@@ -31,7 +31,8 @@ _OWN = (
 )  # fmt: skip
 _MOST_NULLS = 1_000
 _GROUPING = tuple(each.name for each in fields(Grouping))
-_WINDOWS = ("train", "test", "step", "anchored", "purge", "embargo")
+_WINDOWS = tuple(each.name for each in fields(Lengths))
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,12 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
     name = content.get("name")
     if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
         raise ConfigError("name", name, "letters, digits, _ and -")
+    if len(name) > _LONGEST_NAME:
+        raise ConfigError("name", name, f"{_LONGEST_NAME} letters or fewer")
     known = {each.name: each for each in experiments(settings).usable}
-    reference = content.get("experiment")
-    if reference not in known:
-        refuse_unknown("experiment", [str(reference)], tuple(known) or ("none is there yet",))
-    experiment = known[str(reference)]
+    reference = str(content.get("experiment"))
+    refuse_unknown("experiment", [reference], tuple(known) or ("none is there yet",))
+    experiment = known[reference]
     first, last, skip = _sessions(content.get("sessions"))
     own = {key: value for key, value in content.items() if key in (*_SEARCH, "objective")}
     return SearchFile(
@@ -153,7 +155,7 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
         description=str(content.get("description", "")),
         experiment=experiment,
         product=products_of(settings)[experiment.product],
-        space=space_of(experiment.strategy, content.get("space")),
+        space=_space(experiment, content.get("space")),
         config=search_config(own),
         first=first,
         last=last,
@@ -162,6 +164,13 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
         null_searches=_null_searches(content, experiment),
         cross_validation=_grouping(content),
     )
+
+
+def _space(experiment: Experiment, given: Any) -> Space:
+    if given is not None and not isinstance(given, Mapping):
+        expected = "a mapping of parameters to what varies, such as {size: [1, 2]}"
+        raise ConfigError("space", given, expected)
+    return space_of(experiment.strategy, given)
 
 
 def _sessions(given: Any) -> tuple[date | None, date | None, frozenset[date]]:
@@ -223,4 +232,8 @@ def _windows(given: Any) -> Mapping[str, Any] | None:
     for key in ("train", "test"):
         if key not in given:
             raise ConfigError(f"walk_forward.{key}", None, "given, in sessions")
+    try:
+        Lengths(**given)
+    except ConfigError as error:
+        raise ConfigError(f"walk_forward.{error.name}", error.value, error.expected) from error
     return dict(given)

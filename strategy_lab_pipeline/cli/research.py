@@ -112,7 +112,7 @@ def _show_crossed(crossed: dict[str, Any]) -> None:
         people.print(f"cross-validation: {sentence}", highlight=False, soft_wrap=True)
     rows = [{"parameters": parameters_text(each["parameters"]), "splits": each["splits"]}
             for each in crossed["choices"][:MOST_CHOICES]]  # fmt: skip
-    title = f"chosen in {crossed['splits']} splits, {len(crossed['choices'])} different sets"
+    title = f"chosen in {crossed['splits']} splits; different sets: {len(crossed['choices'])}"
     people.print(table(title, rows))
 
 

@@ -98,9 +98,9 @@ class SearchResult:
         places = [self.sessions.index(session) for session in sessions]
         trials = []
         for trial in self.trials:
-            outcomes = tuple(trial.outcomes[place] for place in places)
+            outcomes = tuple(map(trial.outcomes.__getitem__, places))
             state, values = _judged(outcomes, self.config, self.capital)
-            error = _error(sessions, outcomes)
+            error = _error(sessions, outcomes) if state == "failed" else None
             trials.append(
                 replace(trial, outcomes=outcomes, state=state, values=values, error=error)
             )

@@ -60,7 +60,7 @@ def cross_validated(workspace: Workspace, search: SearchFile) -> Crossed:
     return Crossed(
         {
             "says": describe_paths(figures),
-            "caveats": [*CAVEATS, *_own_caveats(found, failed)],
+            "caveats": [*CAVEATS, *_own_caveats(found, failed, len(figures["choices"]))],
             "sessions": len(found.sessions),
             **asdict(grouping),
             "trials": len(found.trials),
@@ -100,7 +100,9 @@ def _missing(found: SearchResult, outcome: Outcome, grouping: Grouping) -> str |
     return None
 
 
-def _own_caveats(found: SearchResult, failed: int) -> Iterator[str]:
+def _own_caveats(found: SearchResult, failed: int, n_chosen: int) -> Iterator[str]:
+    if n_chosen == 1:
+        yield "Every split chose the same set: all paths are its own series over all sessions."
     if found.config.learns:
         yield (
             f"{found.config.method} had seen all sessions when it proposed its trials: the choice "

@@ -50,6 +50,8 @@ def test_build__cross_validates_a_grid_without_a_pass(opened: Workspace) -> None
     assert counted == {column: chosen.count(column) for column in chosen}
     assert (figures["splits"], figures["paths"], figures["trials"]) == (3, 1, 5)
     assert not any("proposed" in sentence for sentence in figures["caveats"])
+    is_one = any("Every split chose the same set" in sentence for sentence in figures["caveats"])
+    assert is_one == (len(set(chosen)) == 1)
     assert len(opened.store.runs(history=True)) == len(runs)
     assert found.evidence["verdict"]["n_trials"] == 5
     page = (found.outcome.path / "evidence.html").read_text()

@@ -6,6 +6,7 @@ lives in `stages`, what Dagster sees of it in `defs`.
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -51,6 +52,7 @@ START_TIMEOUT_SECONDS = 180.0  # as in dagster.yaml
 STOP_SECONDS = 15.0
 UP_LOCK = ".up.lock"
 OWNER_TAG = "strategy_lab/process"  # of a run that the command line executes itself
+_OWN = re.compile(r"strategy_lab_\w+(\.\w+)*: ")  # an error of our own, before its message
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +257,12 @@ def _report(result: dg.ExecuteInProcessResult, product: str, session: str) -> Ru
 
 
 def _reason(error: Any) -> str:
-    """Return the innermost message of a step's failure, on one line."""
-    while error is not None and error.cause is not None:
+    """Return the message of a step's failure on one line: our own as it is, else the innermost."""
+    while error is not None and error.cause is not None and not _OWN.match(error.message):
         error = error.cause
-    return " ".join(str(error.message).split()) if error is not None else "no reason recorded"
+    if error is None:
+        return "no reason recorded"
+    return " ".join(_OWN.sub("", error.message).split())
 
 
 def up(settings: Settings, *, host: str, port: int) -> int:

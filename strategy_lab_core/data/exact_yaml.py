@@ -20,11 +20,24 @@ __all__ = ["read_yaml", "refuse_unknown", "scaled"]
 class _ExactLoader(yaml.SafeLoader):
     """Safe loader with exact decimals and unique keys."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return a value; one that does not exist, such as the 30th of February, has its place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{node.value!r} is no value: {error}", node.start_mark
+            ) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return a mapping; refuse a key that is written twice."""
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} can't be a key", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is written twice", key_node.start_mark

@@ -9,7 +9,14 @@ import polars as pl
 
 from strategy_lab_core.report.charts import BLUE, GREY, ORANGE
 
-__all__ = ["heat_map", "logit_chart", "luck_chart", "null_chart", "progress_chart"]
+__all__ = [
+    "heat_map",
+    "logit_chart",
+    "luck_chart",
+    "null_chart",
+    "path_chart",
+    "progress_chart",
+]
 
 _WIDTH, _HEIGHT = 520, 240
 _BINS = 12  # of an axis with more values than that
@@ -95,6 +102,36 @@ def luck_chart(best_by_luck: Sequence[float], seen: float) -> alt.LayerChart | a
 def null_chart(bests: Sequence[float], seen: float, name: str) -> alt.LayerChart | alt.FacetChart:
     """Draw the best value of an objective in each null search, and what was seen."""
     return _beside(bests, seen, f"best {name}", "searches on simulated sessions")
+
+
+def path_chart(ratios: Sequence[float], seen: float) -> alt.LayerChart | alt.FacetChart:
+    """Draw which share of cross-validated paths stays at or below each Sharpe ratio.
+
+    Five paths are usual, too few for bars.
+
+    Parameters
+    ----------
+    ratios
+        Of each path.
+    seen
+        The chosen trial's on all sessions, in sample: the orange line. The grey one is zero.
+    """
+    ordered = sorted(ratios)
+    steps = [{"ratio": value, "share": (place + 1) / len(ordered)}
+             for place, value in enumerate(ordered)]  # fmt: skip
+    drawn = alt.Chart(alt.InlineData(values=steps)).encode(
+        x=alt.X("ratio:Q", title="Sharpe ratio, per session"),
+        y=alt.Y("share:Q", title="paths at or below", axis=alt.Axis(format="%"),
+                scale=alt.Scale(domain=[0, 1])),
+    )  # fmt: skip
+    marks = (
+        alt.Chart(alt.InlineData(values=[{"at": value}]))
+        .mark_rule(color=colour, strokeWidth=width)
+        .encode(x="at:Q")
+        for value, colour, width in ((0.0, GREY, 1), (seen, ORANGE, 3))
+    )
+    line = drawn.mark_line(interpolate="step-after", color=BLUE)
+    return alt.layer(*marks, line, drawn.mark_circle(color=BLUE), width=_WIDTH, height=_HEIGHT)
 
 
 def _beside(

@@ -68,6 +68,11 @@ class SearchConfig:
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise ConfigError("max_seconds", self.max_seconds, "above 0, or none")
 
+    @property
+    def learns(self) -> bool:
+        """Whether what it proposes depends on what the trials before earned."""
+        return self.method not in ("grid", "random")
+
     def as_dict(self) -> dict[str, Any]:
         """Return what decides the trials and their order, but not how many: no budget."""
         return {
@@ -102,6 +107,8 @@ def search_config(given: Mapping[str, Any]) -> SearchConfig:
 
 
 def _seconds(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ConfigError("max_seconds", value, "a number of seconds")
     try:
         return float(value)
     except (TypeError, ValueError) as error:

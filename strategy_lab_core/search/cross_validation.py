@@ -6,21 +6,22 @@ on it. Choices are made on sessions after their test too: it says how a search h
 it would have earned.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.search.config import SearchConfig
-from strategy_lab_core.search.evaluate import Evaluator
+from strategy_lab_core.search.evaluate import Evaluator, Outcome, set_key
 from strategy_lab_core.search.objective import OBJECTIVES, Capital
-from strategy_lab_core.search.space import Space
+from strategy_lab_core.search.space import Parameters, Space
 from strategy_lab_core.search.splits import Combinations, Window
-from strategy_lab_core.search.walk_forward import WindowResult, run_window
+from strategy_lab_core.search.trials import SearchResult
+from strategy_lab_core.search.walk_forward import WindowResult, judged, run_window
 from strategy_lab_core.types import Float1D, Int1D, Int2D
 
-__all__ = ["CrossValidationResult", "cross_validate_splits"]
+__all__ = ["CrossValidationResult", "cross_validate_splits", "cross_validate_trials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,55 @@ def cross_validate_splits(
 ) -> CrossValidationResult:
     """Search the training of every split, and judge its choice on its test groups."""
     done = []
-    for split in combinations.splits:
-        test = tuple(session for group in split.tests for session in group)
-        window = Window(split.train, test)
+    for window in _windows(combinations):
         done.append(run_window(space, config, evaluator, window, capital))
         if on_split is not None:
             on_split(done[-1])
     return CrossValidationResult(config, capital, combinations, tuple(done))
+
+
+def cross_validate_trials(found: SearchResult, combinations: Combinations) -> CrossValidationResult:
+    """Choose among the trials of one search on the training of every split; no set is run.
+
+    What a grid or random draws propose does not depend on outcomes, so this is what
+    `cross_validate_splits` finds. A method that learns has seen all sessions when it proposed its
+    trials: the choice among them is cross-validated then, the proposals are not, and that flatters.
+
+    Parameters
+    ----------
+    found
+        Its complete trials can be chosen; one that failed in any session can't, pruned ones may
+        not be there.
+
+    Raises
+    ------
+    DataError
+        Pruned trials, whose results are lost by how they did on other sessions; fewer than two
+        complete ones, which leave nothing to choose from.
+    """
+    n_pruned = sum(trial.state == "pruned" for trial in found.trials)
+    if n_pruned:
+        raise DataError(f"{n_pruned} trials were pruned, and choosing needs complete series")
+    complete = tuple(trial for trial in found.distinct() if trial.state == "complete")
+    if len(complete) < 2:
+        raise DataError("fewer than two complete trials leave nothing to choose from")
+    whole = replace(found, trials=complete)
+    by_key = {set_key(trial.parameters): trial for trial in complete}
+    places = {session: place for place, session in enumerate(found.sessions)}
+
+    def kept(session: str, sets: Sequence[Parameters]) -> list[Outcome]:
+        """Return what sets earned in a session."""
+        outcomes = [by_key[set_key(each)].outcomes[places[session]] for each in sets]
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    evaluator = Evaluator(kept)
+    done = [judged(whole.on(window.train), window, evaluator) for window in _windows(combinations)]
+    return CrossValidationResult(found.config, found.capital, combinations, tuple(done))
+
+
+def _windows(combinations: Combinations) -> list[Window]:
+    """Return each split as the training and the test of a search."""
+    return [
+        Window(split.train, tuple(session for group in split.tests for session in group))
+        for split in combinations.splits
+    ]

@@ -40,12 +40,16 @@ class Objective:
         Of the net profits (shape: sessions; money units) and the capital.
     is_maximised
         False where less is better.
+    grows
+        Whether it changes with the number of sessions alone, so that a training and a test of
+        other lengths can't be compared by it.
     """
 
     name: str
     meaning: str
     measure: Callable[[Int1D, Capital], float]
     is_maximised: bool = True
+    grows: bool = True
 
     def is_better(self, one: float, other: float) -> bool:
         """Tell whether one value is strictly better than another; NaN is better than none."""
@@ -91,9 +95,12 @@ def _drawdown(profits: Int1D) -> int:
 OBJECTIVES: Mapping[str, Objective] = {
     each.name: each
     for each in (
-        Objective("sharpe_ratio", "mean over standard deviation of the returns", _sharpe_ratio),
+        Objective(
+            "sharpe_ratio", "mean over standard deviation of the returns", _sharpe_ratio,
+            grows=False,
+        ),
         Objective("net_profit", "of all sessions, currency", _net_profit),
-        Objective("mean_profit", "of a session, currency", _mean_profit),
+        Objective("mean_profit", "of a session, currency", _mean_profit, grows=False),
         Objective("worst_session", "net profit of the worst session, currency", _worst_session),
         Objective(
             "max_drawdown", "of the net profit from session to session, currency", _max_drawdown,

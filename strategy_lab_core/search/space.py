@@ -47,6 +47,14 @@ class Space:
         """Return all parameters, those that were not chosen with the strategy's value."""
         return {**self.strategy.parameters, **chosen}
 
+    def chosen(self, parameters: Parameters) -> dict[str, float]:
+        """Return what a search chose of a complete set: the axes that matter in it."""
+        found: dict[str, float] = {}
+        for axis in self.axes:
+            if self.is_active(axis, found):
+                found[axis.name] = parameters[axis.name]
+        return found
+
     def broken(self, chosen: Parameters) -> str | None:
         """Return the name of the first constraint that a point breaks, None where it keeps all."""
         values = self.strategy.values._replace(**chosen)

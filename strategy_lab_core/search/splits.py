@@ -13,7 +13,15 @@ import numpy as np
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import Bool1D
 
-__all__ = ["Combination", "Combinations", "Window", "combinatorial_splits", "walk_forward_windows"]
+__all__ = [
+    "Combination",
+    "Combinations",
+    "Grouping",
+    "Lengths",
+    "Window",
+    "combinatorial_splits",
+    "walk_forward_windows",
+]
 
 _MAX_SPLITS = 10_000
 
@@ -28,6 +36,57 @@ class Window:
     def key(self, experiment_id: str) -> str:
         """Return ``<experiment id>_<train from>_<train to>_<test to>``."""
         return f"{experiment_id}_{self.train[0]}_{self.train[-1]}_{self.test[-1]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """How sessions are cut for a walk-forward (`walk_forward_windows`)."""
+
+    train: int
+    test: int
+    step: int | None = None
+    anchored: bool = False
+    purge: int = 0
+    embargo: int = 0
+
+    def __post_init__(self) -> None:
+        step = self.test if self.step is None else self.step
+        _require_lengths({"train": (self.train, 1), "test": (self.test, 1),
+                          "purge": (self.purge, 0), "embargo": (self.embargo, 0),
+                          "step": (step, 1)})  # fmt: skip
+        if step < self.test:
+            rule = f"at least the test's length, {self.test}: no session twice"
+            raise ConfigError("step", step, rule)
+        if not isinstance(self.anchored, bool):
+            raise ConfigError("anchored", self.anchored, "true or false")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """How a combinatorial purged cross-validation cuts the sessions (`combinatorial_splits`).
+
+    Attributes
+    ----------
+    groups, test_groups
+        N and k: 6 and 2 make 15 splits and 5 paths.
+    purge, embargo
+        Sessions left out of the training beside each test group. Runs that end flat need no purge.
+    """
+
+    groups: int = 6
+    test_groups: int = 2
+    purge: int = 0
+    embargo: int = 1
+
+    def __post_init__(self) -> None:
+        _require_lengths({"groups": (self.groups, 2), "test_groups": (self.test_groups, 1),
+                          "purge": (self.purge, 0), "embargo": (self.embargo, 0)})  # fmt: skip
+        if self.test_groups >= self.groups:
+            raise ConfigError("test_groups", self.test_groups, f"fewer than groups, {self.groups}")
+        # There are as many splits as groups or more; counting those of millions takes for ever.
+        if self.groups > _MAX_SPLITS or comb(self.groups, self.test_groups) > _MAX_SPLITS:
+            expected = f"so few that there are {_MAX_SPLITS:,} splits"
+            raise ConfigError("groups", self.groups, expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +146,12 @@ def walk_forward_windows(
     Raises
     ------
     ConfigError
-        A length that is none, a step below the test's length, a session twice or out of order, or
+        Lengths that `Lengths` refuses, a session twice or out of order, or
         too few sessions for one window.
     """
     step = test if step is None else step
     _require_sorted(sessions)
-    _require_lengths({"train": (train, 1), "test": (test, 1), "purge": (purge, 0),
-                      "embargo": (embargo, 0), "step": (step, 1)})  # fmt: skip
-    if step < test:
-        raise ConfigError("step", step, f"at least the test's length, {test}: no session twice")
+    Lengths(train=train, test=test, step=step, anchored=anchored, purge=purge, embargo=embargo)
     least = train + purge + embargo + test
     if len(sessions) < least:
         raise ConfigError("sessions", len(sessions), f"at least {least} for one window")
@@ -136,14 +192,9 @@ def combinatorial_splits(
         whose training would be empty, more than 10,000 splits.
     """
     _require_sorted(sessions)
-    _require_lengths({"groups": (groups, 2), "test_groups": (test_groups, 1),
-                      "purge": (purge, 0), "embargo": (embargo, 0)})  # fmt: skip
-    if test_groups >= groups:
-        raise ConfigError("test_groups", test_groups, f"fewer than groups, {groups}")
+    Grouping(groups=groups, test_groups=test_groups, purge=purge, embargo=embargo)
     if len(sessions) < groups:
         raise ConfigError("sessions", len(sessions), f"at least one for each group, {groups}")
-    if comb(groups, test_groups) > _MAX_SPLITS:
-        raise ConfigError("groups", groups, f"so few that there are {_MAX_SPLITS:,} splits")
     places = [part.tolist() for part in np.array_split(np.arange(len(sessions)), groups)]
     parts = tuple(tuple(sessions[i] for i in part) for part in places)
     splits = []

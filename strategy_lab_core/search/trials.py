@@ -90,6 +90,22 @@ class SearchResult:
         shape = (len(columns), len(self.sessions))
         return np.array(columns, np.int64).reshape(shape).T
 
+    def on(self, sessions: Sequence[str]) -> "SearchResult":
+        """Return the trials with their results on some of the sessions: what choosing there sees.
+
+        They stay the trials that were proposed with all sessions in view.
+        """
+        places = [self.sessions.index(session) for session in sessions]
+        trials = []
+        for trial in self.trials:
+            outcomes = tuple(map(trial.outcomes.__getitem__, places))
+            state, values = _judged(outcomes, self.config, self.capital)
+            error = _error(sessions, outcomes) if state == "failed" else None
+            trials.append(
+                replace(trial, outcomes=outcomes, state=state, values=values, error=error)
+            )
+        return replace(self, sessions=tuple(sessions), trials=tuple(trials))
+
     def best_so_far(self, objective: str | None = None) -> list[float]:
         """Return the best value after each trial (NaN before the first): the search's curve."""
         measure = OBJECTIVES[objective or self.config.objectives[0]]
@@ -252,17 +268,25 @@ class _Run:
         parameters: Parameters,
         outcomes: tuple[Outcome | None, ...],
     ) -> Trial:
-        state, values = self._judged(outcomes)
-        failures = [f"{session}: {outcome}"
-                    for session, outcome in zip(self.sessions, outcomes, strict=True)
-                    if isinstance(outcome, str)]  # fmt: skip
-        error = failures[0] if failures else None
+        state, values = _judged(outcomes, self._config, self._capital)
+        error = _error(self.sessions, outcomes)
         return Trial(number, self._n_batches, point, parameters, state, values, outcomes, error)
 
-    def _judged(self, outcomes: Sequence[Outcome | None]) -> tuple[State, tuple[float, ...]]:
-        names = self._config.objectives
-        profits = profits_of(outcomes)
-        if profits is not None:
-            return "complete", tuple(OBJECTIVES[n].measure(profits, self._capital) for n in names)
-        has_failed = any(isinstance(outcome, str) for outcome in outcomes)
-        return "failed" if has_failed else "pruned", tuple(math.nan for _ in names)
+
+def _judged(
+    outcomes: Sequence[Outcome | None], config: SearchConfig, capital: Capital
+) -> tuple[State, tuple[float, ...]]:
+    profits = profits_of(outcomes)
+    if profits is not None:
+        measures = [OBJECTIVES[name].measure for name in config.objectives]
+        return "complete", tuple(measure(profits, capital) for measure in measures)
+    has_failed = any(isinstance(outcome, str) for outcome in outcomes)
+    return "failed" if has_failed else "pruned", tuple(math.nan for _ in config.objectives)
+
+
+def _error(sessions: Sequence[str], outcomes: Sequence[Outcome | None]) -> str | None:
+    """Return the first reason of failure, with its session."""
+    failures = (f"{session}: {outcome}"
+                for session, outcome in zip(sessions, outcomes, strict=True)
+                if isinstance(outcome, str))  # fmt: skip
+    return next(failures, None)

@@ -24,7 +24,7 @@ from strategy_lab_core.search.splits import Window
 from strategy_lab_core.search.trials import SearchResult, Trial, run_search
 from strategy_lab_core.types import Int1D
 
-__all__ = ["WalkForwardResult", "WindowResult", "run_window", "walk_windows"]
+__all__ = ["WalkForwardResult", "WindowResult", "judged", "run_window", "walk_windows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +132,25 @@ class WalkForwardResult:
             })  # fmt: skip
         return table({name: [row[name] for row in rows] for name in rows[0]})
 
-    def degradation(self) -> dict[str, float]:
-        """Return how the objective fared from in-sample to out-of-sample, over the windows.
+    def degradation(self) -> dict[str, float | str]:
+        """Return how the choice fared from in-sample to out-of-sample, over the windows.
 
-        Means of both, their difference, and the share of windows in which it got worse, over the
-        windows in which both have a meaning; NaN where there are none.
+        By the ``objective``, or by the mean profit of a session where that grows with the number
+        of sessions: training and test differ in length. Means of both sides, their difference, and
+        the share of windows in which it got worse, over the windows in which both have a meaning;
+        NaN where there are none.
         """
         measure = OBJECTIVES[self.config.objectives[0]]
-        pairs = [(each.in_sample, each.out_of_sample) for each in self.windows]
+        if measure.grows:
+            measure = OBJECTIVES["mean_profit"]
+        sides = [(np.array(each.trial.outcomes), each.profits) for each in self.windows
+                 if each.trial is not None and each.profits is not None]  # fmt: skip
+        pairs = [tuple(measure.measure(side, self.capital) for side in both) for both in sides]
         both = [pair for pair in pairs if not any(map(math.isnan, pair))]
         worse = [measure.is_better(inside, outside) for inside, outside in both]
         inside, outside = _mean([each[0] for each in both]), _mean([each[1] for each in both])
         return {
+            "objective": measure.name,
             "windows": len(both),
             "in_sample": inside,
             "out_of_sample": outside,

@@ -155,8 +155,9 @@ def _luck(evidence: Evidence) -> Light:
         return Light("luck", Colour.UNKNOWN, evidence.missing["superiority"], None, None, True)
     mine = float(test.statistics[evidence.chosen])
     is_superior = bool(test.superior[evidence.chosen])
+    side = "below" if mine < 0 else "above"
     reason = (
-        f"the chosen trial's mean is {mine:.2f} standard errors above zero, the best of "
+        f"the chosen trial's mean is {abs(mine):.2f} standard errors {side} zero, the best of "
         f"{len(test.statistics)} resampled without edge stays below {test.critical:.2f} in "
         f"{evidence.confidence:.0%} of samples (SPA p = {test.p_value:.4f})"
     )
@@ -237,7 +238,7 @@ def _not_tested(evidence: Evidence, n_trials: int) -> tuple[str, ...]:
     luck = evidence.luck
     if luck is not None and n_trials > luck.n_counted:
         sentences.append(
-            f"{n_trials - luck.n_counted} of {n_trials} trials have no full series: each is "
+            f"{n_trials - luck.n_counted} of {n_trials} trials have no full series here: each is "
             "counted as independent, none is resampled."
         )
     elif luck is not None and n_trials > luck.n_series:

@@ -8,6 +8,7 @@ from strategy_lab_pipeline.cli.shared import JSON, answer, app, people, settings
 
 __all__ = ["compare", "evidence", "search", "walk_forward"]
 
+MOST_CHOICES = 5
 SEARCH = Annotated[str, typer.Argument(help="A search's name, or its file.")]
 
 
@@ -96,9 +97,23 @@ def _show_verdict(found: dict[str, Any]) -> None:
     people.print(verdict["what_would_change"], highlight=False, soft_wrap=True)
     if null := found["evidence"].get("null_search"):
         people.print(f"null test: {null['says']}", highlight=False, soft_wrap=True)
+    if crossed := found["evidence"].get("cross_validation"):
+        _show_crossed(crossed)
     for sentence in verdict["not_tested"]:
         people.print(f"not tested: {sentence}", highlight=False, soft_wrap=True)
     people.print(f"page: {found['page']}", highlight=False, soft_wrap=True)
+
+
+def _show_crossed(crossed: dict[str, Any]) -> None:
+    from strategy_lab_core.search.path_figures import parameters_text
+
+    people.print(f"cross-validation: {crossed['says']}", highlight=False, soft_wrap=True)
+    for sentence in crossed["caveats"]:
+        people.print(f"cross-validation: {sentence}", highlight=False, soft_wrap=True)
+    rows = [{"parameters": parameters_text(each["parameters"]), "splits": each["splits"]}
+            for each in crossed["choices"][:MOST_CHOICES]]  # fmt: skip
+    title = f"chosen in {crossed['splits']} splits; different sets: {len(crossed['choices'])}"
+    people.print(table(title, rows))
 
 
 def _short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

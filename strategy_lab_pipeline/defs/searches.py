@@ -4,10 +4,12 @@ Both kinds of partitions are dynamic: the nightly schedule and the command line 
 there is to run. A search reads every complete session of its product between its first and last.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
+from strategy_lab_core.search.path_figures import parameters_text
 from strategy_lab_pipeline.defs.backtests import Told
 from strategy_lab_pipeline.defs.describe import outcome_metadata, plot, records_table
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
@@ -26,6 +28,7 @@ SESSIONS = [
     dg.AssetDep(asset, partition_mapping=dg.AllPartitionMapping())
     for asset in ("validated_ticks", "order_books")
 ]
+MOST_CHOICES = 20
 RETRY = dg.RetryPolicy(max_retries=1, delay=2)
 
 
@@ -109,9 +112,22 @@ def evidence(
     metadata["verdict"] = verdict["colour"]
     metadata["summary"] = verdict["summary"]
     metadata["lights"] = records_table(verdict["lights"])
+    metadata |= _crossed(found.evidence["evidence"]["cross_validation"])
     metadata["not tested"] = records_table([{"sentence": each} for each in verdict["not_tested"]])
     for name, svg in found.charts.items():
         metadata[name] = plot(svg, name)
     return dg.MaterializeResult(
         metadata=metadata, data_version=dg.DataVersion(found.outcome.data_version)
     )
+
+
+def _crossed(figures: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the metadata of a cross-validation; nothing where there is none."""
+    if figures is None:
+        return {}
+    choices = [{**each, "parameters": parameters_text(each["parameters"])}
+               for each in figures["choices"][:MOST_CHOICES]]  # fmt: skip
+    return {
+        "cross-validation": " ".join([f"{figures['says']}.", *figures["caveats"]]),
+        "cross-validation choices": records_table(choices),
+    }

@@ -7,7 +7,7 @@ sessions; one more trial anywhere makes the evidence out of date.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,8 @@ import numpy as np
 import polars as pl
 
 from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.report.charts import to_svg
-from strategy_lab_core.report.search_charts import logit_chart, luck_chart, null_chart
 from strategy_lab_core.report.verdict_page import render_verdict
 from strategy_lab_core.search.objective import OBJECTIVES
-from strategy_lab_core.stats.null import best_by_luck
 from strategy_lab_core.stats.reality import Reality, reality
 from strategy_lab_core.stats.verdict import SAME_SESSIONS
 from strategy_lab_core.types import Float2D
@@ -28,6 +25,8 @@ from strategy_lab_pipeline.db.records import VerdictRow
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages import searches, walk_forwards
+from strategy_lab_pipeline.stages.crossed import Crossed, cross_validated
+from strategy_lab_pipeline.stages.evidence_charts import evidence_charts
 from strategy_lab_pipeline.stages.nulls import null_figures
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
@@ -42,8 +41,6 @@ __all__ = ["Series", "Weighed", "build", "current", "published", "series_of"]
 
 NOWHERE = "-"
 RANDOM_TRIALS = 64  # beside an adaptive search, whose own trials understate their spread
-ADAPTIVE = ("tpe", "nsga2", "cmaes")
-LEAST_FOR_LUCK = 10  # sessions to draw from
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +112,14 @@ def build(
         n_pruned=series.n_pruned,
         sessions_per_year=_sessions_a_year(search, series),
     )
-    charts = _charts(found, series) | _null_chart(null)
+    crossed = cross_validated(workspace, search)
+    charts = evidence_charts(found, series.returns, null, crossed.figures)
     outcome = publish(
         workspace,
         *_place(search),
         inputs=_inputs(series),
         config=_config(search),
-        build=lambda draft: _write(draft, search, series, found, null, charts),
+        build=lambda draft: _write(draft, search, series, found, null, crossed, charts),
         remember=lambda version, folder: workspace.store.record_verdict(
             _row(search, version, _read(folder)), run_id=run_id
         ),
@@ -223,7 +221,7 @@ def _random_sharpes(
     workspace: Workspace, search: SearchFile, run_id: str, on_progress: Tell
 ) -> list[float] | None:
     """Return the Sharpe ratios of random trials of an adaptive search's space; they count too."""
-    if search.windows is not None or search.config.method not in ADAPTIVE:
+    if search.windows is not None or not search.config.learns:
         return None
     config = replace(
         search.config,
@@ -255,6 +253,8 @@ def _inputs(series: Series) -> dict[str, str]:
 
 def _config(search: SearchFile) -> dict[str, Any]:
     config = searches.config_of(search)
+    if search.cross_validation is not None:
+        config["cross_validation"] = asdict(search.cross_validation)
     return config | {"null_searches": search.null_searches} if search.null_searches else config
 
 
@@ -264,6 +264,7 @@ def _write(
     series: Series,
     found: Reality,
     null: Mapping[str, Any],
+    crossed: Crossed,
     charts: Mapping[str, str],
 ) -> dict[str, Any]:
     evidence: dict[str, Any] = {
@@ -276,6 +277,10 @@ def _write(
     }
     if null:
         evidence["evidence"]["null_search"] = null
+    evidence["evidence"]["cross_validation"] = crossed.figures
+    if crossed.missing is not None:
+        evidence["evidence"]["missing"]["cross-validation"] = crossed.missing
+        evidence["verdict"]["not_tested"].append(f"Cross-validation: {crossed.missing}.")
     if series.kind == "walk-forward":
         evidence["verdict"]["not_tested"].remove(SAME_SESSIONS)
     draft.json("evidence.json", evidence)
@@ -294,24 +299,3 @@ def _row(search: SearchFile, version: str, evidence: Mapping[str, Any]) -> Verdi
         n_trials=verdict["n_trials"],
         figures={light["name"]: light["value"] for light in verdict["lights"]},
     )
-
-
-def _null_chart(null: Mapping[str, Any]) -> dict[str, str]:
-    bests = [value for value in null.get("bests", ()) if value is not None]
-    if not bests:
-        return {}
-    chart = null_chart(bests, null["seen"], null["objective"])
-    return {"what the same search finds on simulated sessions": to_svg(chart)}
-
-
-def _charts(found: Reality, series: Series) -> dict[str, str]:
-    charts = {}
-    if found.evidence.overfitting is not None:
-        title = "how the in-sample best ranks out of sample"
-        charts[title] = to_svg(logit_chart(found.evidence.overfitting.logits.tolist()))
-    tested = found.evidence.superiority
-    if tested is not None and len(series.sessions) >= LEAST_FOR_LUCK:
-        luck = best_by_luck(series.returns)
-        seen = float(tested.statistics[series.chosen])
-        charts["what luck alone shows on these sessions"] = to_svg(luck_chart(luck.tolist(), seen))
-    return charts

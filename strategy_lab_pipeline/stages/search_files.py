@@ -15,6 +15,7 @@ from strategy_lab_core.data.instruments import Product
 from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.search.config import SearchConfig, search_config
 from strategy_lab_core.search.space import Space, space_of
+from strategy_lab_core.search.splits import Grouping, Lengths
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.settings import Settings
@@ -26,10 +27,12 @@ __all__ = ["SearchFile", "Searches", "find_search", "read_search", "searches"]
 _SEARCH = tuple(each.name for each in fields(SearchConfig))
 _OWN = (
     "name", "description", "experiment", "space", "sessions", "walk_forward", "objective",
-    "null_searches",
+    "null_searches", "cross_validation",
 )  # fmt: skip
 _MOST_NULLS = 1_000
-_WINDOWS = ("train", "test", "step", "anchored", "purge", "embargo")
+_GROUPING = tuple(each.name for each in fields(Grouping))
+_WINDOWS = tuple(each.name for each in fields(Lengths))
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class SearchFile:
         all sessions at once.
     null_searches
         How often evidence repeats the search on simulated sessions.
+    cross_validation
+        How evidence cuts the sessions; None for a walk-forward, which is out of sample itself.
     """
 
     name: str
@@ -68,6 +73,7 @@ class SearchFile:
     windows: Mapping[str, Any] | None
     description: str = ""
     null_searches: int = 0
+    cross_validation: Grouping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +142,12 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
     name = content.get("name")
     if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
         raise ConfigError("name", name, "letters, digits, _ and -")
+    if len(name) > _LONGEST_NAME:
+        raise ConfigError("name", name, f"{_LONGEST_NAME} letters or fewer")
     known = {each.name: each for each in experiments(settings).usable}
-    reference = content.get("experiment")
-    if reference not in known:
-        refuse_unknown("experiment", [str(reference)], tuple(known) or ("none is there yet",))
-    experiment = known[str(reference)]
+    reference = str(content.get("experiment"))
+    refuse_unknown("experiment", [reference], tuple(known) or ("none is there yet",))
+    experiment = known[reference]
     first, last, skip = _sessions(content.get("sessions"))
     own = {key: value for key, value in content.items() if key in (*_SEARCH, "objective")}
     return SearchFile(
@@ -148,14 +155,22 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
         description=str(content.get("description", "")),
         experiment=experiment,
         product=products_of(settings)[experiment.product],
-        space=space_of(experiment.strategy, content.get("space")),
+        space=_space(experiment, content.get("space")),
         config=search_config(own),
         first=first,
         last=last,
         skip=skip,
         windows=_windows(content.get("walk_forward")),
         null_searches=_null_searches(content, experiment),
+        cross_validation=_grouping(content),
     )
+
+
+def _space(experiment: Experiment, given: Any) -> Space:
+    if given is not None and not isinstance(given, Mapping):
+        expected = "a mapping of parameters to what varies, such as {size: [1, 2]}"
+        raise ConfigError("space", given, expected)
+    return space_of(experiment.strategy, given)
 
 
 def _sessions(given: Any) -> tuple[date | None, date | None, frozenset[date]]:
@@ -190,6 +205,24 @@ def _null_searches(content: Mapping[str, Any], experiment: Experiment) -> int:
     return given
 
 
+def _grouping(content: Mapping[str, Any]) -> Grouping | None:
+    given = content.get("cross_validation")
+    if content.get("walk_forward") is not None:
+        if given is not None:
+            rule = "left out for a walk-forward, which is out of sample"
+            raise ConfigError("cross_validation", given, rule)
+        return None
+    if given is None:
+        return Grouping()
+    if not isinstance(given, Mapping):
+        raise ConfigError("cross_validation", given, f"a mapping with {', '.join(_GROUPING)}")
+    refuse_unknown("cross_validation", given, _GROUPING)
+    try:
+        return Grouping(**given)
+    except ConfigError as error:
+        raise ConfigError(f"cross_validation.{error.name}", error.value, error.expected) from error
+
+
 def _windows(given: Any) -> Mapping[str, Any] | None:
     if given is None:
         return None
@@ -199,4 +232,8 @@ def _windows(given: Any) -> Mapping[str, Any] | None:
     for key in ("train", "test"):
         if key not in given:
             raise ConfigError(f"walk_forward.{key}", None, "given, in sessions")
+    try:
+        Lengths(**given)
+    except ConfigError as error:
+        raise ConfigError(f"walk_forward.{error.name}", error.value, error.expected) from error
     return dict(given)

@@ -53,7 +53,7 @@ _STAGE_FILES = {
     "reports": ("reports.py",),
     "searches": ("searches.py", "trials.py", "worker.py"),
     "walk_forwards": ("walk_forwards.py", "searches.py", "trials.py", "worker.py"),
-    "evidence": ("evidence.py", "nulls.py", "tried.py"),
+    "evidence": ("evidence.py", "evidence_charts.py", "crossed.py", "nulls.py", "tried.py"),
 }
 
 

@@ -81,15 +81,27 @@ def windows_of(workspace: Workspace, search: SearchFile) -> dict[str, Window]:
 
 
 def search_of_window(workspace: Workspace, key: str) -> SearchFile:
-    """Return the search that a window belongs to; the experiment id in its key says which."""
+    """Return the first search, by file, that has the window.
+
+    The experiment id in the key is the same for searches that differ in their dates alone, such as
+    the lengths of their windows.
+    """
     found = searches(workspace.settings).by_name
     for search in found.values():
-        if search.windows is not None and key.startswith(f"{_experiment_id(search)}_"):
+        is_alike = search.windows is not None and key.startswith(f"{_experiment_id(search)}_")
+        if is_alike and _has(workspace, search, key):
             return search
     raise PipelineError(
         f"window {key!r} belongs to no search of {workspace.settings.searches}: its file is gone "
         "or has changed; `strategy-lab walk-forward` adds the windows that there are now"
     )
+
+
+def _has(workspace: Workspace, search: SearchFile, key: str) -> bool:
+    try:
+        return key in windows_of(workspace, search)
+    except ConfigError:  # too few sessions for a window of these lengths
+        return False
 
 
 def _experiment_id(search: SearchFile) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from strategy_lab_core.search.space import Parameters
 
 __all__ = [
+    "cross_validation",
     "drawdown",
     "sharpe_ratio",
     "splits_and_paths",
@@ -81,3 +82,38 @@ def splits_and_paths(
                     near.add(place)
         found.append((everything - test - near, test))
     return found
+
+
+def cross_validation(
+    profits: Sequence[Sequence[int]],
+    measure: Callable[[Sequence[int]], float],
+    groups: Sequence[Sequence[int]],
+    k: int,
+    purge: int,
+    embargo: int,
+) -> tuple[list[int], list[list[int]]]:
+    """Return the column chosen in each split, and each path session by session.
+
+    Parameters
+    ----------
+    profits
+        A row for each session, a column for each set.
+    """
+    chosen, tests = [], []
+    for training, test in splits_and_paths(groups, k, purge, embargo):
+        best, highest = -1, -math.inf
+        for column in range(len(profits[0])):
+            value = measure([profits[place][column] for place in sorted(training)])
+            if value > highest:
+                best, highest = column, value
+        chosen.append(best)
+        tests.append(test)
+    paths: list[list[int]] = []
+    for group in groups:
+        # A session is judged by all splits that test it: the first is on path 0, and so on.
+        judges = [split for split, test in enumerate(tests) if group[0] in test]
+        while len(paths) < len(judges):
+            paths.append([])
+        for path, split in zip(paths, judges, strict=True):
+            path += [profits[place][chosen[split]] for place in group]
+    return chosen, paths

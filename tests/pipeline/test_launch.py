@@ -14,6 +14,7 @@ from unittest import mock
 
 import dagster as dg
 import pytest
+from dagster_shared.error import SerializableErrorInfo
 
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.errors import PipelineError
@@ -216,3 +217,19 @@ def test_backtest__ends_with_sigterm(
     _restore_environment(monkeypatch)
     with launch.open_instance(Settings(home=home)) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
+def test_reason__is_the_message_of_our_own_error() -> None:
+    """Without the name of its class, and not what lies below it; of others the innermost, whole."""
+    inner = info("ValueError: day is out of range\n")
+    ours = info("strategy_lab_core.errors.ConfigError: walks.yaml: day\n  is wrong\n", inner)
+    assert launch._reason(info("dagster.Failed: op failed\n", ours)) == "walks.yaml: day is wrong"
+    assert launch._reason(info("dagster.Failed: op failed\n", inner)) == (
+        "ValueError: day is out of range"
+    )
+    assert launch._reason(None) == "no reason recorded"
+
+
+def info(message: str, cause: SerializableErrorInfo | None = None) -> SerializableErrorInfo:
+    """Return an error as Dagster keeps it."""
+    return SerializableErrorInfo(message, [], "Any", cause)

@@ -15,6 +15,7 @@ from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import runs, searches, trials
 from strategy_lab_pipeline.stages.search_files import SearchFile, find_search
+from strategy_lab_pipeline.stages.search_files import searches as read_searches
 from strategy_lab_pipeline.stages.searches import build
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
 from tests.pipeline.bad_strategies import write_experiment, write_strategy
@@ -55,6 +56,12 @@ def search_of(
         ("sessions: {from: yesterday}\n", "a date, YYYY-MM-DD"),
         ("walk_forward: {train: 2}\n", r"walk_forward\.test"),
         ("walk_forward: {train: 2, tests: 1}\n", "did you mean 'test'"),
+        ("walk_forward: {train: -2, test: 1}\n", r"walk_forward\.train must be a whole number"),
+        ("walk_forward: {train: 2, test: 2, step: 1}\n", r"walk_forward\.step must be at least"),
+        ("walk_forward: {train: 2, test: 1, anchored: maybe}\n", "anchored must be true or false"),
+        ("max_seconds: true\n", "max_seconds must be a number of seconds, got True"),
+        ("sessions: {from: 2025-02-30}\n", "'2025-02-30' is no value: day is out of range"),
+        ("? [a, b]\n: 1\n", r"\['a', 'b'\] can't be a key"),
         ("objective: sharp_ratio\n", "did you mean 'sharpe_ratio'"),
     ],
 )
@@ -62,6 +69,26 @@ def test_read_search__refuses_what_it_can_t_mean(opened: Workspace, text: str, s
     """With the file, the key, and what was meant; nothing else can use it either."""
     with pytest.raises(PipelineError, match=rf"sizes\.yaml: [\s\S]*{said}"):
         search_of(opened, text)
+
+
+@pytest.mark.parametrize("space", ["[size]", "5", "size"])
+def test_read_search__refuses_a_space_that_is_no_mapping(opened: Workspace, space: str) -> None:
+    """With what one looks like."""
+    with pytest.raises(PipelineError, match=r"must be a mapping of parameters to what varies"):
+        search_of(opened, space=space)
+
+
+def test_searches__one_file_that_makes_no_sense_spoils_no_other(opened: Workspace) -> None:
+    """An experiment that is a list, a name too long for a folder."""
+    search_of(opened)
+    for name, text in {
+        "listed": "name: listed\nexperiment: [good]\n",
+        "long": f"name: {'x' * 300}\nexperiment: good\n",
+    }.items():
+        (opened.settings.searches / f"{name}.yaml").write_text(text)
+    found = read_searches(opened.settings)
+    assert list(found.by_name) == ["sizes"]
+    assert len(found.problems) == 2
 
 
 def test_find_search__tells_what_was_meant(opened: Workspace) -> None:

@@ -9,7 +9,13 @@ from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.stages import walk_forwards
 from strategy_lab_pipeline.stages.trials import days_of, net_profits, with_parameters
-from strategy_lab_pipeline.stages.walk_forwards import build, published, stale_windows, windows_of
+from strategy_lab_pipeline.stages.walk_forwards import (
+    build,
+    published,
+    search_of_window,
+    stale_windows,
+    windows_of,
+)
 from strategy_lab_pipeline.stages.workspace import Workspace
 from tests.pipeline.test_searches import GRID, opened, search_of
 
@@ -46,6 +52,20 @@ def test_build__chooses_before_it_judges(opened: Workspace) -> None:
     whole = walk_forwards.summary(opened, search)
     assert whole["net_profit"] == sum(result["net_profits"][0] for result in results)
     assert whole["sessions"] == 4
+
+
+def test_search_of_window__tells_searches_apart_that_differ_in_their_lengths(
+    opened: Workspace,
+) -> None:
+    """The same experiment and space with other windows: each window has its own search."""
+    short = search_of(opened, WINDOWS, name="a_short")
+    long = search_of(opened, WINDOWS.replace("train: 3", "train: 4"), name="b_long")
+    search_of(opened, WINDOWS.replace("train: 3", "train: 99"), name="a_impossible")
+    for search in (short, long):
+        for key in windows_of(opened, search):
+            assert search_of_window(opened, key).name == search.name
+    with pytest.raises(PipelineError, match="belongs to no search"):
+        search_of_window(opened, "0123456789abcdef_2025-01-13_2025-01-15_2025-01-16")
 
 
 def test_stale_windows__are_those_whose_sessions_changed(opened: Workspace) -> None:

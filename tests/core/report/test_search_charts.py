@@ -13,6 +13,7 @@ from strategy_lab_core.report.search_charts import (
     logit_chart,
     luck_chart,
     null_chart,
+    path_chart,
     progress_chart,
 )
 from strategy_lab_core.report.verdict_page import render_verdict
@@ -42,6 +43,18 @@ def test_null_chart__draws_each_search_and_what_was_seen() -> None:
     assert [row["value"] for row in bars] == [1.0, 2.5, 2.5]
     assert line == [{"seen": 4.0}]
     assert "best net_profit" in to_svg(chart)
+
+
+def test_path_chart__is_the_share_of_paths_at_or_below() -> None:
+    """A step for each path in order, a line at zero and one for the chosen trial in sample."""
+    chart = path_chart([0.3, -0.1, 0.3, 0.2], 0.5)
+    zero, seen, *steps = chart.to_dict()["datasets"].values()
+    assert (zero, seen) == ([{"at": 0.0}], [{"at": 0.5}])
+    assert steps == [
+        [{"ratio": -0.1, "share": 0.25}, {"ratio": 0.2, "share": 0.5},
+         {"ratio": 0.3, "share": 0.75}, {"ratio": 0.3, "share": 1.0}]
+    ]  # fmt: skip
+    assert "paths at or below" in to_svg(chart)
 
 
 @pytest.mark.parametrize("n", [3, 40])

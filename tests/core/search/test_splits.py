@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategy_lab_core.errors import ConfigError
-from strategy_lab_core.search.splits import combinatorial_splits, walk_forward_windows
+from strategy_lab_core.search.splits import Grouping, combinatorial_splits, walk_forward_windows
 from tests.core.search.toys import DAYS
 from tests.naive.search import splits_and_paths, windows
 
@@ -164,3 +164,9 @@ def test_combinations__refuse_what_makes_none(
     """Each with the number that is wrong."""
     with pytest.raises(ConfigError, match=message):
         combinatorial_splits(sessions, **({"groups": 4, "test_groups": 2} | changes))
+
+
+def test_grouping__refuses_millions_of_groups_at_once() -> None:
+    """Without counting their splits, which takes for ever."""
+    with pytest.raises(ConfigError, match="groups must be so few that there are 10,000 splits"):
+        Grouping(groups=10**9, test_groups=5 * 10**8)

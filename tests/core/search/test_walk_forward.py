@@ -152,10 +152,20 @@ def test_walk_forward__says_how_the_choice_fared() -> None:
     assert told["out_of_sample"] == pytest.approx(np.mean(outside))
     assert told["change"] == pytest.approx(np.mean(outside) - np.mean(inside))
     assert told["share_worse"] == np.mean([o < i for i, o in zip(inside, outside, strict=True)])
+    assert isinstance(told["change"], float)
     assert told["change"] < 0
     for each in found.windows:
         assert each.profits is not None
         assert each.out_of_sample == pytest.approx(sharpe_of(each.profits[:, None])[0])
+
+
+def test_walk_forward__compares_sides_of_other_lengths_by_the_session() -> None:
+    """Ten sessions earn more than two: a total would tell a steady strategy that it got worse."""
+    by_profit = SearchConfig(method="grid", objectives=("net_profit",))
+    steady = _walk(Market(noise=0.0), by_profit, train=10, test=2).degradation()
+    assert steady["objective"] == "mean_profit"
+    assert steady["in_sample"] == pytest.approx(steady["out_of_sample"])
+    assert steady["share_worse"] == 0
 
 
 def test_walk_forward__tells_how_stable_the_parameters_are() -> None:

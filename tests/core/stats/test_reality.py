@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,12 @@ def test_reality__trials_without_a_series_make_it_harder() -> None:
     found = judged(values, n_trials=10_000)
     assert found.verdict.colour is Colour.UNKNOWN
     assert any("9990 of 10000 trials have no full series" in x for x in found.verdict.not_tested)
+
+
+def test_reality__a_loss_is_below_zero() -> None:
+    """The reason of the light has no negative number of standard errors above zero."""
+    (light,) = [each for each in judged(noise(6) - 0.5).verdict.lights if each.name == "luck"]
+    assert re.search(r"mean is \d+\.\d\d standard errors below zero", light.reason)
 
 
 def test_reality__figures_are_those_of_the_functions() -> None:

@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from strategy_lab_pipeline.db.store import Store
 from strategy_lab_pipeline.errors import PipelineError
-from strategy_lab_pipeline.stages import evidence, searches, walk_forwards
+from strategy_lab_pipeline.stages import comparison, evidence, searches, walk_forwards
 from strategy_lab_pipeline.stages.comparison import compare_searches
 from strategy_lab_pipeline.stages.research import stale_research
 from strategy_lab_pipeline.stages.workspace import Workspace
@@ -144,6 +145,38 @@ def test_compare__needs_enough_in_common(opened: Workspace) -> None:
         searches.build(opened, each, run_id="a")
     with pytest.raises(PipelineError, match="7 sessions in common"):
         compare_searches(opened, [search, other])
+
+
+def test_compare__ranks_five_on_the_sessions_that_all_have(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each would trade, on the days in common, with a count of all that each tried."""
+    days = [f"2025-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 21)]
+    drawn = np.random.default_rng(3).standard_normal((5, len(days), 4)) * 0.01
+    names = ("one", "two", "three", "four", "five")
+    found = {
+        name: evidence.Series(
+            returns=drawn[n, n:], chosen=n % 4, sessions=tuple(days[n:]), n_pruned=0, inputs={},
+            tried=frozenset(f"{name}-{trial}" for trial in range(10 * (n + 1))), kind="search",
+        )
+        for n, name in enumerate(names)
+    }  # fmt: skip
+    monkeypatch.setattr(comparison, "series_of", lambda _, search: found[search.name])
+    searches_ = [search_of(opened, name=name) for name in names]
+
+    compared = compare_searches(opened, searches_)
+
+    assert compared.sessions == tuple(days[4:])
+    assert {row["name"]: row["n_trials"] for row in compared.rows} == {
+        name: 10 * (n + 1) for n, name in enumerate(names)
+    }
+    for row in compared.rows:
+        n = names.index(row["name"])
+        assert row["mean"] == pytest.approx(drawn[n, 4:, n % 4].mean())
+        assert row["p_value"] <= row["p_searched"] <= row["p_holm"] <= 1
+    ranks = [(row["p_holm"], -row["sharpe"]) for row in compared.rows]
+    assert ranks == sorted(ranks)
+    json.dumps(compared.as_dict(), allow_nan=False)
 
 
 def test_stale_research__is_in_the_order_of_the_work(opened: Workspace) -> None:

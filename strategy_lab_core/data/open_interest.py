@@ -39,7 +39,9 @@ def open_interest_rows(statistics: pl.DataFrame, contracts: pl.DataFrame) -> pl.
         before = max(figures, default=None)
         if action == StatUpdate.DELETE:
             figures.pop(ts_ref, None)
-        elif lots is not None:
+        elif lots is None:
+            continue
+        else:
             figures[ts_ref] = lots
         newest = max(figures, default=None)
         if ts_ref in (before, newest):

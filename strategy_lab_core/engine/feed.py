@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import inlined
 from strategy_lab_core.engine.state import NEVER
 from strategy_lab_core.types import Int2D
 
@@ -18,7 +18,6 @@ __all__ = [
     "End",
     "Feed",
     "Seen",
-    "catch_up",
     "deliver",
     "is_ring_full",
     "last_place",
@@ -108,10 +107,3 @@ def deliver(feed: Feed, until_ns: int) -> None:
     for i in range(feed.ends.shape[1]):
         feed.ends[End.SEEN, i] = feed.ring[(delivered - 1) & mask, i]
     feed.ends[End.COUNTS, 0] = delivered
-
-
-@hot_kernel
-def catch_up(feed: Feed, now_ns: int) -> None:
-    """Deliver all that has reached us by `now_ns`, telling nobody."""
-    if next_delivery_ns(feed) <= now_ns:
-        deliver(feed, now_ns)

@@ -19,7 +19,7 @@ from strategy_lab_core.engine.rules import EXPONENT_SCALE
 from strategy_lab_core.engine.state import Cursor, Listed, Sets
 from strategy_lab_core.types import Action, Int1D, Side
 
-__all__ = ["play_level", "play_queues"]
+__all__ = ["apply_level", "play_level", "play_queues"]
 
 _TOP_OF_BOOK = 1  # `Market.window` of mbp-1 and tbbo
 
@@ -116,6 +116,17 @@ def _react(
     can_arrive = after > before and not was_hidden and market.window != _TOP_OF_BOOK
     if can_arrive and is_watched(cursor, -side, tick):
         fill_reached(sets, -side, tick, row + 1, after - before, now_ns, cursor)
+
+
+@inlined
+def apply_level(market: Market, rows: MboRows, row: int) -> None:
+    """Let a row of a feed by price set its level, and look at nothing of ours."""
+    level, side, is_clear = rows.level[row], rows.side[row], rows.action[row] == Action.CLEAR
+    if is_clear:
+        clear_levels(market.book)
+    if level >= 0 and (side == Side.BID or side == Side.ASK) and rows.action[row] != Action.TRADE:
+        place = 2 * level + (0 if side == Side.BID else 1)
+        set_level(market.book, place, int(np.int64(rows.size[row])), row + 1)
 
 
 @inlined

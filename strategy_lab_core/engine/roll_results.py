@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,13 +25,15 @@ class Contract(NamedTuple):
     fills: int
 
 
-def with_symbol(rows: Table, contracts: Sequence[Contract], *, by: str) -> Table:
+def with_symbol(
+    rows: Table, contracts: Sequence[Contract], *, by: Literal["orders", "fills"]
+) -> Table:
     """Return a table of orders or fills with the column `symbol`.
 
     Parameters
     ----------
     by
-        ``orders`` or ``fills``: their number in the run is the table's first column.
+        Which of them it is: their number in the run is the table's first column.
     """
     number = int64(rows, rows.columns[0])
     until = np.searchsorted(number, [getattr(each, by) for each in contracts])

@@ -9,11 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel
+from strategy_lab_core._jit import hot_kernel, inlined
 from strategy_lab_core.book.l3 import L3Book
 from strategy_lab_core.engine.desk import fresh_order
 from strategy_lab_core.engine.exchange import take
-from strategy_lab_core.engine.market import Market, apply_row, best_level, is_full, market_of
+from strategy_lab_core.engine.levels import apply_level
+from strategy_lab_core.engine.market import (
+    BY_ORDER,
+    Market,
+    apply_row,
+    best_level,
+    is_full,
+    market_of,
+)
 from strategy_lab_core.engine.orders import end_order, release, remaining
 from strategy_lab_core.engine.state import (
     NO_ASK,
@@ -35,7 +43,6 @@ class Roll(NamedTuple):
     """When a session's positions change the contract, and the old one's market at that moment."""
 
     at_ns: int
-    row: int  # of the new contract's tape: the first one after that moment
     symbol: str  # of the old contract
     book: L3Book
     level_tick: Int1D
@@ -52,6 +59,15 @@ class Rolled(NamedTuple):
     mid_twice: tuple[int, int]  # bid + ask in ticks, of the old and the new contract
 
 
+@inlined
+def _apply(tape: Tape, market: Market, row: int, is_quoted: Bool1D) -> None:
+    if market.window == BY_ORDER:
+        apply_row(market, tape.rows, row)
+    else:
+        apply_level(market, tape.rows, row)
+    is_quoted[row] = best_level(market, 1) >= 0 and best_level(market, -1) >= 0
+
+
 @hot_kernel
 def _play(tape: Tape, market: Market, row: int, end: int, is_quoted: Bool1D) -> int:
     """Apply rows to a book, and note behind which of them both sides are quoted.
@@ -59,12 +75,10 @@ def _play(tape: Tape, market: Market, row: int, end: int, is_quoted: Bool1D) -> 
     Stops where the book has to grow; returns the next row.
     """
     while row < end and not is_full(market):
-        apply_row(market, tape.rows, row)
-        is_quoted[row] = best_level(market, 1) >= 0 and best_level(market, -1) >= 0
+        _apply(tape, market, row, is_quoted)
         while not tape.is_last[row]:
             row += 1
-            apply_row(market, tape.rows, row)
-            is_quoted[row] = best_level(market, 1) >= 0 and best_level(market, -1) >= 0
+            _apply(tape, market, row, is_quoted)
         row += 1
     return row
 
@@ -111,15 +125,12 @@ def find_roll(old: SessionTape, new: SessionTape, symbol: str) -> Roll | None:
     for (times, can_trade), session in zip(both, (old, new), strict=True):
         place = np.searchsorted(times, moments, side="right") - 1
         is_possible &= (place >= 0) & can_trade[place]
-        is_possible &= _is_open(session.tape.phases, moments)
+        is_possible &= _is_open(session.tape.phases, moments) & (moments <= session.end_ns)
     if not is_possible.any():
         return None
     at_ns = int(moments[np.argmax(is_possible)])
-    old_row, row = (
-        int(np.searchsorted(each.tape.event_ns, at_ns, side="right")) for each in (old, new)
-    )
-    book, _ = _played(old, old_row)
-    return Roll(at_ns, row, symbol, book, old.level_tick, old.window)
+    book, _ = _played(old, int(np.searchsorted(old.tape.event_ns, at_ns, side="right")))
+    return Roll(at_ns, symbol, book, old.level_tick, old.window)
 
 
 @hot_kernel

@@ -15,7 +15,7 @@ from strategy_lab_core._jit import HOT_KERNEL, JIT_DISABLED
 from strategy_lab_core.engine import simulator
 from strategy_lab_core.engine.carry import held_after
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.feed import End, Seen, catch_up, quiet_feed
+from strategy_lab_core.engine.feed import End, Seen, quiet_feed
 from strategy_lab_core.engine.latency import LatencyModel
 from strategy_lab_core.engine.market import market_of
 from strategy_lab_core.engine.orders import sample
@@ -217,15 +217,14 @@ class _Pass:
 
     def roll_over(self, roll: Roll) -> Rolled:
         """Let the market go on to the moment of the roll, with every set asleep, and roll."""
-        cursor = self.world.cursor
-        awake = cursor[[Cursor.CALLS, Cursor.TELLS]]
-        cursor[[Cursor.CALLS, Cursor.TELLS]] = 0
+        cursor, changed = self.world.cursor, [Cursor.CALLS, Cursor.TELLS, Cursor.END_NS]
+        awake = cursor[changed]
+        cursor[changed] = 0, 0, roll.at_ns
         cursor[Cursor.LAST_TICK] = 0  # the old contract's
         for name in ("next_sample_ns", "next_flatten_ns", "next_timer_ns"):
             self.sets.totals[name] = NEVER
-        self._advance(roll.row)
-        cursor[[Cursor.CALLS, Cursor.TELLS]] = awake
-        catch_up(self.world.feed, roll.at_ns)
+        self._advance(len(self.session.tape.event_ns))
+        cursor[changed] = awake
         self.sets, rolled = roll_over(roll, self.world.market, self.sets, cursor, self.errors)
         return rolled
 

@@ -20,7 +20,7 @@ from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.engine.rolling import Roll, find_roll
 from strategy_lab_core.engine.selection import by_session, select
 from strategy_lab_core.engine.tape import SessionTape, session_tape
-from strategy_lab_core.errors import ConfigError, DataError, InstrumentError
+from strategy_lab_core.errors import ConfigError, DataError
 from strategy_lab_core.types import NS_PER_SECOND
 
 __all__ = ["SessionTicks", "Stage", "Stages", "Ticks", "prepare", "stages"]
@@ -74,8 +74,8 @@ class Stage:
     roll: Roll | None = None
 
 
-# Prepares a session of the contract with this symbol; None takes the one that it trades.
-Maker: TypeAlias = Callable[[str | None], Stage]
+# Prepares a session of this contract; None takes the one that it trades.
+Maker: TypeAlias = Callable[[Instrument | None], Stage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _ready(
     config: BacktestConfig,
     instrument: Instrument | str | None,
     products: Mapping[str, Product] | None,
-    contract: str | None,
+    contract: Instrument | None,
 ) -> Stage:
     if contract is not None:  # what is left at a roll need not be traded to the close
         config = replace(config, allow_partial=True)
@@ -199,8 +199,8 @@ def _roll(old: Instrument, stage: Stage, make: Maker) -> Roll:
     if same != (new.product.root, new.tick_size, new.multiplier):
         raise DataError(f"{title}: {new.symbol} is not the same product, tick and multiplier")
     try:
-        left = make(old.symbol)
-    except (DataError, InstrumentError) as error:
+        left = make(old)
+    except DataError as error:
         raise DataError(f"{title}: {error}; add its ticks, or end the range before it") from error
     found = find_roll(left.tape, stage.tape, old.symbol)
     if found is None:

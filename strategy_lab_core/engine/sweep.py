@@ -228,11 +228,10 @@ class _Passes:
     def _run_session(
         self, stage: Stage, before: list[_Ended | None], on_rows: Callable[[int], None] | None
     ) -> list[_Ended]:
-        pool = _threads(len(self._places))
-        futures = [
-            pool.submit(self._run_one, n, stage, before[n]) for n in range(len(self._places))
-        ]
+        pool, futures = _threads(len(self._places)), []
         try:
+            for n in range(len(self._places)):
+                futures.append(pool.submit(self._run_one, n, stage, before[n]))
             while not all(future.done() for future in futures):
                 with self._has_news:
                     self._has_news.wait(timeout=0.1)
@@ -240,6 +239,8 @@ class _Passes:
                     on_rows(sum(tuple(self._rows.values())))
         except BaseException:
             self._is_stopped.set()
+            for future in futures:
+                future.cancel()
             raise
         finally:
             wait(futures)

@@ -14,7 +14,10 @@ __all__ = ["rolls"]
 
 
 @dg.asset(
-    deps=[dg.AssetDep("order_books", partition_mapping=dg.AllPartitionMapping())],
+    deps=[
+        dg.AssetDep("order_books", partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep("validated_ticks", partition_mapping=dg.AllPartitionMapping()),  # statistics
+    ],
     group_name="books",
     kinds={"polars", "parquet"},
     owners=["team:market-data"],

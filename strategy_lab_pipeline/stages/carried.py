@@ -53,7 +53,9 @@ def require_earlier(workspace: Workspace, experiment: Experiment) -> list[tuple[
             f"{experiment.product} {', '.join(gone)} without ticks; ingest them"
         )
     chosen = [choice(workspace, experiment.product, day, experiment.contract) for day in days]
+    is_dated = workspace.products[experiment.product].dated
     for day, each in zip(days, chosen, strict=True):
-        if each.symbol is None and each.reason:
-            raise DataError(f"{day}: {each.reason}; name one with the key `contract`")
+        if each.symbol is None and is_dated:  # never the last session's: that is decided later
+            reason = each.reason or "no books say which contract it trades; make its order_books"
+            raise DataError(f"{day}: {reason}, or name one with the key `contract`")
     return list(zip(days, chosen, strict=True))

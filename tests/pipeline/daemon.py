@@ -33,8 +33,8 @@ class Daemon:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def wait(self, what: str, test: Callable[[], Any], seconds: float = 240) -> Any:
-        """Poll until `test` gives something, and return it."""
+    def wait(self, what: str, test: Callable[[], Any], seconds: float = 900) -> Any:
+        """Poll until `test` gives something, and return it; a busy machine takes minutes."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

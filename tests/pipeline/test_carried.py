@@ -107,6 +107,19 @@ def test_carried__says_which_session_is_missing_and_is_run_when_it_is_there(
     assert backtests.listed(again.outcome)[0]["label"] == "complete"
 
 
+def test_carried__needs_a_contract_of_each_session(opened: Workspace) -> None:
+    """Without its books nobody knows what the first one trades: not what the last one does."""
+    for stage in (raw, validated):
+        stage.build(opened, "MNQ", DAYS[0], run_id="test")
+    make_books(opened, DAYS[1])
+
+    found = backtests.build(opened, "MNQ", DAYS[1], run_id="test")
+
+    (run,) = backtests.listed(found.outcome)
+    assert run["label"] == "not run"
+    assert "2025-01-13: no books say which contract it trades" in run["error"]
+
+
 def test_carried__begins_and_ends_with_a_session(tmp_path: Path) -> None:
     """A Saturday is none: the nearest ones are named, with the file and the key."""
     weekend = RANGE.replace("2025-01-14", "2025-01-18")

@@ -66,7 +66,6 @@ def test_up__runs_dropped_files_and_a_backfill(sessions: Path, tmp_path: Path) -
         daemon.wait(
             "ten sessions by the sensor",
             lambda: _materialised(daemon, "backtest_runs") >= 10,
-            seconds=400,
         )
         raw = _stats(daemon, "raw_ticks")
         assert {entry["partition"] for entry in raw["assetMaterializations"]} >= {
@@ -109,7 +108,6 @@ def test_up__runs_on_postgresql(sessions: Path, tmp_path: Path, postgres_url: st
         daemon.wait(
             "a session by the sensor",
             lambda: _materialised(daemon, "backtest_runs") >= 1,
-            seconds=300,
         )
         keys = [e["partition"] for e in _stats(daemon, "raw_ticks")["assetMaterializations"]]
     assert "MNQ|2025-01-06" in keys

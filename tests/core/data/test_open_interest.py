@@ -82,6 +82,7 @@ def test_open_interest_rows__a_late_word_on_an_older_figure_changes_nothing() ->
         statistic(NOW + 1, 9, ts_ref=1),
         statistic(NOW + 2, None, ts_ref=3),
         statistic(NOW + 3, 99, ts_ref=3, stat_type=SETTLEMENT),
+        statistic(NOW + 4, None, ts_ref=2),
     ]
     assert changes(*rows) == [(0, 5)]
 

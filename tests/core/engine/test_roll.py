@@ -1,7 +1,8 @@
 """A carried position rolls into the next contract: when, at what prices, and what it costs."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,11 +11,21 @@ from hypothesis import strategies as st
 
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table, concat
+from strategy_lab_core.data.instruments import Instrument
 from strategy_lab_core.engine.backtest import BacktestResult, backtest
 from strategy_lab_core.engine.config import BacktestConfig, LimitsConfig
 from strategy_lab_core.engine.stage import SessionTicks
 from strategy_lab_core.engine.sweep import ParameterSet, sweep
 from strategy_lab_core.errors import DataError, SimulationError
+from strategy_lab_core.strategies.requests import buy_limit
+from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
+from strategy_lab_core.types import Int2D
+from tests.core.engine.level_tapes import (
+    difference_table,
+    differences_of,
+    window_table,
+    windows_of,
+)
 from tests.core.engine.monkeys import monkey
 from tests.core.engine.scenes import BUY_MARKET, MS, QUICK, SELL_MARKET, two_steps
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, TICK, TICK_VALUE, random_rows, to_table
@@ -24,23 +35,32 @@ from tests.naive.book import NaiveBook
 from tests.naive.engine import NaiveEngine, Row, events_of
 
 FEE = MNQ.product.fee_taker
+FEEDS: dict[str, Callable[[list[Row]], Table]] = {
+    "levels": lambda rows: window_table(windows_of(rows, 3, merged=False), 3),
+    "quotes": lambda rows: window_table(windows_of(rows, 1, merged=False), 1),
+    "differences": lambda rows: difference_table(differences_of(rows)),
+}
 Day = tuple[Session, list[Row], list[Row]]  # rows of MNQH4 and of MNQM4
 CONTRACTS = ("MNQH4", "MNQM4")
 
 
-def of_next(rows: list[Row]) -> Table:
+def of_next(ticks: Table) -> Table:
     """Return rows as those of the next contract."""
-    ticks = to_table(rows)
     return ticks.with_columns(
         ticks["instrument_id"] + np.uint32(1), ticks["symbol"].str.replace("H", "M")
     )
 
 
-def parts(days: list[Day], traded: tuple[str, ...] = CONTRACTS) -> list[SessionTicks]:
+def parts(
+    days: list[Day],
+    traded: tuple[str | Instrument, ...] = CONTRACTS,
+    feed: Callable[[list[Row]], Table] = to_table,
+) -> list[SessionTicks]:
     """Return each session with both contracts' rows and the one that it trades."""
     found = []
     for (day, old, new), symbol in zip(days, traded, strict=True):
-        tables = [make(rows) for make, rows in ((to_table, old), (of_next, new)) if rows]
+        tables = [feed(old)] if old else []
+        tables += [of_next(feed(new))] if new else []
         found.append(SessionTicks(day, concat(tables), instrument=symbol))
     return found
 
@@ -87,6 +107,82 @@ def test_roll__crosses_both_spreads_at_the_first_moment_that_has_both() -> None:
     assert result.sessions["net_profit"].to_list() == [-TICK_VALUE - FEE, made + TICK_VALUE + FEE]
     assert result.metrics["n_round_trips"] == 2
     assert any("The contract changes once" in sentence for sentence in result.assumptions)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_roll__knows_the_books_of_feeds_by_price(feed: str) -> None:
+    """The same trades at the same moment, whatever the feed shows of the book."""
+    step, config = two_steps(at_1=1_000, what_1=BUY_MARKET), replace(CARRY, flatten_seconds=2)
+    by_order = run(two_days(), step, config)
+
+    result = backtest(parts(two_days(), feed=FEEDS[feed]), step, config)
+
+    assert result.fills["price"].to_list() == by_order.fills["price"].to_list()
+    assert result.rolls.equals(by_order.rolls)
+
+
+def test_roll__takes_contracts_as_they_are_given() -> None:
+    """With a tick of their own, half the table's: the same prices and the same money."""
+    given = tuple(
+        replace(MNQ, instrument_id=id_, symbol=symbol, tick_size=TICK // 2)
+        for id_, symbol in zip((7, 8), CONTRACTS, strict=True)
+    )
+    step, config = two_steps(at_1=1_000, what_1=BUY_MARKET), replace(CARRY, flatten_seconds=2)
+
+    result = backtest(parts(two_days(), given), step, config)
+
+    table_s = run(two_days(), step, config)
+    assert result.rolls.equals(table_s.rolls)
+    assert result.metrics["net_profit_e6"] == table_s.metrics["net_profit_e6"]
+    with pytest.raises(DataError, match="not the same product, tick and multiplier"):
+        backtest(parts(two_days(), (MNQ, given[1])), step, config)
+
+
+def test_roll__needs_rows_of_both_at_its_moment() -> None:
+    """The last quote of a contract whose rows have ended is nobody's any more."""
+    for ended, late in ((0, 1), (1, 0)):
+        days = two_days()
+        (first, *_), (_, *rows) = days
+        second_ns = first.close_ns + 590 * SECOND
+        second = session(1, first.close_ns, second_ns, second_ns + 3_000 * SECOND)
+        rows[ended] = quotes(second_ns, 1_020, 1_022, 100)
+        rows[late] = quotes(second_ns + 2_990 * SECOND, 1_060, 1_063, 200)
+        days[1] = (second, rows[0], rows[1])
+
+        with pytest.raises(DataError, match="there is no moment"):
+            backtest(parts(days), two_steps, replace(CARRY, allow_partial=True))
+
+
+class Once(NamedTuple):
+    """Whether it acts at all."""
+
+    size: Annotated[int, Bounds(1, 1)] = 1
+
+
+@strategy(Once, ints=1, timer_ns=100 * MS)
+def mirror(memory: Memory, view: View, p: Once, requests: Int2D) -> None:
+    """Bid once in the second session, as many ticks below the best bid as that has lots."""
+    if memory.ints[0] == 0 and view.bid > 1_050:
+        memory.ints[0] = 1
+        buy_limit(requests, view.bid - view.bid_size, p.size)
+
+
+def test_roll__the_strategy_wakes_with_what_has_reached_it() -> None:
+    """The feed is five seconds late, and the new contract has no row behind the roll."""
+    days = two_days()
+    at_ns = days[1][0].open_ns + 9_500 * MS
+    new = quotes(days[1][0].open_ns, 1_060, 1_063, 200)
+    for i, row in enumerate(new[3:], start=1):
+        row.price, row.size = 1_061, i  # so many more lots, second after second
+    for row in new[1:]:
+        row.ts_recv = row.ts_event + 5 * SECOND
+    days[1] = (days[1][0], quotes(at_ns, 1_020, 1_022, 100)[:3], new)
+
+    result = run(days, mirror(), CARRY)
+
+    assert result.rolls["ts"].to_list() == [at_ns]
+    assert result.orders["ts_submit"].to_list() == [at_ns]
+    assert result.orders["price"].to_list() == [(1_061 - (1 + 2 + 3 + 4)) * TICK]
 
 
 def test_roll__waits_for_both_contracts_and_does_nothing_before() -> None:
@@ -144,7 +240,7 @@ def test_roll__takes_no_lot_that_is_not_displayed() -> None:
 def test_roll__needs_a_moment_and_both_contracts() -> None:
     """Where one of them has no row, or never both are quoted, both are named."""
     days = two_days()
-    with pytest.raises(DataError, match=r"rolls from MNQH4 in 2023-11-15: no row of 'MNQH4'"):
+    with pytest.raises(DataError, match=r"rolls from MNQH4 in 2023-11-15: no row of MNQH4"):
         run([days[0], (days[1][0], [], days[1][2])], two_steps, CARRY)
     for row in days[1][2]:
         row.trusted = False

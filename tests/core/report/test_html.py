@@ -86,8 +86,11 @@ def test_page__shows_what_a_roll_cost() -> None:
     }  # fmt: skip
     flat = {**roll, "position": 0, "from_price": None, "to_price": None, "cost": 0}
 
-    text = Page(render_html(report(sessions=[session(rolls=[roll, flat])]))).text
+    killed = {**roll, "to_price": None, "cost": 2_000_000}
 
+    text = Page(render_html(report(sessions=[session(rolls=[roll, flat, killed])]))).text
+
+    assert "-2 lots left at 21,000.25, and not entered: the loss limit had ended the run" in text
     assert "MNQH5 to MNQM5: -2 lots left at 21,000.25 and entered at 21,210.5" in text
     assert "both spreads and the fees cost 4.12" in text
     assert "MNQH5 to MNQM5: nothing was held" in text

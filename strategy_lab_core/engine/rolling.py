@@ -34,7 +34,7 @@ from strategy_lab_core.engine.state import (
 from strategy_lab_core.engine.tape import SessionTape, Tape
 from strategy_lab_core.engine.used import forget_used, with_used_room
 from strategy_lab_core.errors import SimulationError
-from strategy_lab_core.types import Bool1D, Int1D, Phase
+from strategy_lab_core.types import Bool1D, Int1D, Int2D, Phase
 
 __all__ = ["Roll", "Rolled", "find_roll", "roll_over"]
 
@@ -103,7 +103,7 @@ def _can_trade(session: SessionTape) -> tuple[Int1D, Bool1D]:
     return times, is_quoted[last] & tape.is_trusted[last]
 
 
-def _is_open(phases: Int1D, times: Int1D) -> Bool1D:
+def _is_open(phases: Int2D, times: Int1D) -> Bool1D:
     place = np.searchsorted(phases[:, 0], times, side="right") - 1
     is_open: Bool1D = (place >= 0) & (phases[place, 1] == Phase.OPEN)
     return is_open

@@ -13,8 +13,9 @@ import numpy as np
 from strategy_lab_core.book import l3_kernels as kernels
 from strategy_lab_core.book.grid import PriceGrid
 from strategy_lab_core.book.hashing import capacity_for
-from strategy_lab_core.book.l3_kernels import L3State, MboRows, Window
+from strategy_lab_core.book.l3_kernels import L3State, MboRows
 from strategy_lab_core.book.order_table import copy_orders, empty_table
+from strategy_lab_core.book.window_kernels import empty_window, replay_rows
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, Int2D, IntAny
 
@@ -203,11 +204,11 @@ class L3Book:
         books = np.empty((n_books, 6 * depth), np.uint32) if room is None else room[:n_books]
         at = np.empty(n_books, np.int64)
         broken = np.zeros(n_rows, np.uint16)
-        window = Window(np.zeros(2 * depth + 1, np.int64), np.zeros(6 * depth + 1, np.uint32))
-        self._touch_all()
+        window = empty_window(depth, 2 * self._levels)
+        self.state.meta[kernels.VACATED] = kernels.ALL_PLACES
         row = written = 0
         while row < n_rows:
-            row, written = kernels.replay_rows(
+            row, written = replay_rows(
                 self.state, rows, row, every, written, broken, at, window, books
             )
             if row < n_rows:
@@ -242,10 +243,6 @@ class L3Book:
     def _grow(self) -> None:
         self._rebuild(2 * self.capacity, np.arange(self._levels), 0)
 
-    def _touch_all(self) -> None:
-        self.state.meta[kernels.TOUCHED : kernels.TOUCHED + 2] = kernels.ALL_TOUCHED
-        self.state.meta[kernels.FARTHEST : kernels.FARTHEST + 2] = kernels.NOTHING_TOUCHED
-
     def _rebuild(self, capacity: int, moved: Int1D, levels: int) -> None:
         """Move everything to arrays of `capacity` slots and at least `levels` levels."""
         old, old_levels = self.state, self._levels
@@ -260,7 +257,6 @@ class L3Book:
         if old.best[1] < old_levels:
             new.best[1] = moved[old.best[1]]
         self.state = new
-        self._touch_all()
 
 
 def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:

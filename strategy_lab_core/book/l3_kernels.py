@@ -18,26 +18,24 @@ from strategy_lab_core.book.rules import StateRule
 from strategy_lab_core.types import Action, Int1D, IntAny, RecordFlag, Side
 
 __all__ = [
-    "ALL_TOUCHED",
+    "ALL_PLACES",
     "BID_LEVELS",
-    "FARTHEST",
     "LAST",
     "LIVE",
     "META_SIZE",
     "MODE",
     "NEXT_ARRIVAL",
-    "NOTHING_TOUCHED",
-    "NO_CELL",
+    "NO_PLACE",
+    "POSITIVE",
     "SNAPSHOT",
     "STARTED",
     "TOUCHED",
+    "VACATED",
     "L3State",
     "MboRows",
-    "Window",
     "apply_record",
+    "apply_row",
     "apply_rows",
-    "replay_rows",
-    "write_book",
 ]
 
 # Entries of `L3State.meta`.
@@ -47,15 +45,12 @@ MODE = 2  # what the last row was: 0 a market event, 1 a clear, 2 a snapshot's
 SNAPSHOT_TS = 3  # ts_recv of the last snapshot row
 STARTED = 4  # 1 after the first seed, clear or snapshot
 BID_LEVELS = 5  # levels with orders; asks follow at 6
-TOUCHED = 7  # nearness of the best bid level changed since the last written book; asks at 8
-FARTHEST = 9  # nearness of the worst bid level changed since then; asks at 10
-META_SIZE = 11
+TOUCHED = 7  # place that the last record changed
+VACATED = 8  # the other one, which an order left for it; `NO_PLACE`; `ALL_PLACES`
+META_SIZE = 9
 
-# Nearness of a level to the touch: the level for bids, its complement for asks; larger is better.
-NOTHING_TOUCHED, ALL_TOUCHED = -(2**62), 2**62
-_POSITIVE = 0x7FFFFFFF  # shows LLVM that an index is not negative: no code for indexes from the end
-_NOWHERE = -(2**61)  # nearness of a place without a level: worse than any, but not nothing
-NO_CELL = 2**32 - 1  # the level in a written book where there is none
+NO_PLACE, ALL_PLACES = -1, -2
+POSITIVE = 0x7FFFFFFF  # shows LLVM that an index is not negative: no code for indexes from the end
 
 # Numba has no arithmetic on enum members: plain integers for the bits.
 SNAPSHOT = int(RecordFlag.SNAPSHOT)
@@ -92,19 +87,10 @@ class MboRows(NamedTuple):
 
 
 @inlined
-def _touch(state: L3State, place: int) -> None:
-    """Note that a level changed."""
-    side = place & 1
-    near = (place >> 1) ^ -side
-    state.meta[TOUCHED + side] = max(state.meta[TOUCHED + side], near)
-    state.meta[FARTHEST + side] = min(state.meta[FARTHEST + side], near)
-
-
-@inlined
 def _enter_level(state: L3State, place: int, lots: int) -> None:
     """Count one more order of `lots` at a place."""
-    place &= _POSITIVE
-    _touch(state, place)
+    place &= POSITIVE
+    state.meta[TOUCHED] = place
     state.lots[place] += lots
     state.counts[place] += 1
     if state.counts[place] == 1:
@@ -119,8 +105,8 @@ def _enter_level(state: L3State, place: int, lots: int) -> None:
 @inlined
 def _leave_level(state: L3State, place: int, lots: int) -> None:
     """Count one order of `lots` less at a place; find the next best level where it was the last."""
-    place &= _POSITIVE
-    _touch(state, place)
+    place &= POSITIVE
+    state.meta[TOUCHED] = place
     state.lots[place] -= lots
     state.counts[place] -= 1
     if state.counts[place] > 0:
@@ -141,8 +127,8 @@ def _leave_level(state: L3State, place: int, lots: int) -> None:
 @inlined
 def _shrink_level(state: L3State, place: int, lots: int) -> None:
     """Take lots from a place without changing its orders."""
-    place &= _POSITIVE
-    _touch(state, place)
+    place &= POSITIVE
+    state.meta[TOUCHED] = place
     state.lots[place] -= lots
 
 
@@ -183,8 +169,7 @@ def _clear(state: L3State) -> None:
     state.meta[LIVE] = 0
     state.meta[BID_LEVELS] = 0
     state.meta[BID_LEVELS + 1] = 0
-    state.meta[TOUCHED] = ALL_TOUCHED
-    state.meta[TOUCHED + 1] = ALL_TOUCHED
+    state.meta[VACATED] = ALL_PLACES
 
 
 @inlined
@@ -209,8 +194,11 @@ def _add(state: L3State, place: int, lots: int, order_id: int) -> int:
 def _move(state: L3State, slot: int, place: int, lots: int) -> None:
     """Give an order a new place and size, at the back of the queue."""
     orders = state.live.orders
-    _leave_level(state, int(orders[slot]["place"]), orders[slot]["lots"])
+    was_at = int(orders[slot]["place"])
+    _leave_level(state, was_at, orders[slot]["lots"])
     _enter_level(state, place, lots)
+    if state.meta[VACATED] == NO_PLACE:
+        state.meta[VACATED] = was_at
     orders[slot]["place"] = place
     orders[slot]["lots"] = lots
     orders[slot]["arrival"] = _next_arrival(state)
@@ -319,7 +307,8 @@ def apply_record(
 
 
 @inlined
-def _apply_row(state: L3State, rows: MboRows, row: int) -> int:
+def apply_row(state: L3State, rows: MboRows, row: int) -> int:
+    """Apply a row of a feed like `apply_record`."""
     action, flags = int(rows.action[row]), int(rows.flags[row])
     if action in (_TRADE, _FILL) and not flags & SNAPSHOT:
         state.meta[MODE] = 0  # nothing more to read
@@ -346,118 +335,5 @@ def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int
     for row in range(max(first, 0), len(rows.action)):  # `max`: LLVM sees no negative index
         if state.meta[LIVE] >= limit:
             return row
-        broken[row] = _apply_row(state, rows, row)
+        broken[row] = apply_row(state, rows, row)
     return len(rows.action)
-
-
-class Window(NamedTuple):
-    """The best levels as they were last written: bids, then asks."""
-
-    near: Int1D  # nearness, int64 (shape: 2 * depth, and one to spare)
-    cells: IntAny  # levels, then lots, then orders, uint32 (shape: 6 * depth, and one to spare)
-
-
-@inlined
-def _rewrite_side(state: L3State, side: int, cell: int, level: int, window: Window) -> None:
-    """Write the levels of one side anew, from `level` on, to the cells from `cell` on."""
-    width = len(window.near) - 1
-    step = 4 * side - 2
-    place = 2 * level + side
-    while cell < (width >> 1) * (1 + side):
-        while 0 <= place < len(state.counts) and state.counts[place] == 0:
-            place += step
-        if 0 <= place < len(state.counts):
-            window.near[cell] = (place >> 1) ^ -side
-            window.cells[cell] = place >> 1
-            window.cells[cell + width] = state.lots[place]
-            window.cells[cell + 2 * width] = state.counts[place]
-            place += step
-        else:
-            window.near[cell] = _NOWHERE
-            window.cells[cell] = NO_CELL
-            window.cells[cell + width] = 0
-            window.cells[cell + 2 * width] = 0
-        cell += 1
-
-
-@inlined
-def _refresh_side(state: L3State, side: int, window: Window) -> None:
-    """Bring one side of the window up to date with what was touched since the last time.
-
-    Whether a touched level is in the window is a coin toss, so there is no branch on it: what is
-    not goes to a spare cell.
-    """
-    near, far = int(state.meta[TOUCHED + side]), int(state.meta[FARTHEST + side])
-    state.meta[TOUCHED + side], state.meta[FARTHEST + side] = NOTHING_TOUCHED, ALL_TOUCHED
-    depth = (len(window.near) - 1) >> 1
-    begin, end = side * depth, (side + 1) * depth
-    cell = begin
-    for other in range(begin, end):
-        cell += int(window.near[other] > near)
-    inside = cell < end
-    one = inside & (near == far) & (window.near[cell] == near)
-    place = ((2 * (near ^ -side) + side) if one else 0) & _POSITIVE
-    if inside & ((not one) | (state.counts[place] == 0)):
-        best = state.best[side] ^ -side
-        _rewrite_side(state, side, cell, min(near, best) ^ -side, window)
-        return
-    spare = 6 * depth
-    window.cells[cell + 2 * depth if inside else spare] = state.lots[place]
-    window.cells[cell + 4 * depth if inside else spare] = state.counts[place]
-
-
-@inlined
-def _write_best(state: L3State, side: int, row: int, books: IntAny) -> None:
-    """Write the best level of one side: cheaper than keeping a window of one level."""
-    level = state.best[side]
-    if 0 <= level < len(state.counts) >> 1:
-        place = (2 * level + side) & _POSITIVE
-        books[row, side] = level
-        books[row, 2 + side] = state.lots[place]
-        books[row, 4 + side] = state.counts[place]
-    else:
-        books[row, side] = NO_CELL
-        books[row, 2 + side] = 0
-        books[row, 4 + side] = 0
-
-
-@inlined
-def write_book(state: L3State, window: Window, row: int, books: IntAny) -> None:
-    """Write the best levels to one row of `books` (uint32, shape: rows, 6 * depth)."""
-    if len(window.near) == 3:  # one level a side
-        _write_best(state, 0, row, books)
-        _write_best(state, 1, row, books)
-        return
-    _refresh_side(state, 0, window)
-    _refresh_side(state, 1, window)
-    for cell in range(len(window.cells) - 1):
-        books[row, cell] = window.cells[cell]
-
-
-@hot_kernel
-def replay_rows(
-    state: L3State,
-    rows: MboRows,
-    first: int,
-    every: bool,
-    written: int,
-    broken: IntAny,
-    at: IntAny,
-    window: Window,
-    books: IntAny,
-) -> tuple[int, int]:
-    """Apply rows like `apply_rows`, writing the best levels at event ends or after every record.
-
-    `at` receives the row of each written book, `books` the book itself. Returns the first row not
-    applied and the number of books written so far.
-    """
-    limit = len(state.live.orders)
-    for row in range(max(first, 0), len(rows.action)):
-        if state.meta[LIVE] >= limit:
-            return row, written
-        broken[row] = _apply_row(state, rows, row)
-        if every or rows.flags[row] & LAST:
-            at[written] = row
-            write_book(state, window, written, books)
-            written += 1
-    return len(rows.action), written

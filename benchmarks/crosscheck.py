@@ -64,7 +64,7 @@ def compare(
 
 def _fills_of(outcome: Outcome) -> NDArray[Any]:
     """Return our fills as the peer's are written."""
-    made = outcome.sets.fills[0, : int(outcome.sets.totals["fills"][0])]
+    made = outcome.fills(0)
     fills = np.zeros(len(made), FILL)
     for name in ("order", "exchange_ns", "side", "tick", "lots", "is_maker"):
         fills[name] = made[name]
@@ -72,7 +72,7 @@ def _fills_of(outcome: Outcome) -> NDArray[Any]:
 
 
 def _logged(outcome: Outcome) -> NDArray[Any]:
-    log = outcome.sets.log[0, : int(outcome.sets.totals["logged"][0])]
+    log = outcome.orders(0)
     return log[np.argsort(log["number"])]
 
 
@@ -92,7 +92,7 @@ def _orders_of(outcome: Outcome) -> list[Order]:
 def _requests(outcome: Outcome) -> NDArray[Any]:
     """Return our orders and cancels as they were sent; a full order is cancelled once heard of."""
     heard: dict[int, int] = {}
-    for fill in outcome.sets.fills[0, : int(outcome.sets.totals["fills"][0])]:
+    for fill in outcome.fills(0):
         heard[int(fill["order"])] = int(fill["local_ns"])
     sent = []
     for each in _logged(outcome):

@@ -88,7 +88,7 @@ def _pass_of(seed: int, edges: Sequence[float]) -> Pass:
         costs = [costs_of(stage.instrument, CONFIG)] * len(sets)
         strategies = [follow(**each) for each in sets]
         done = run_pass(stage.tape, strategies, [CONFIG] * len(sets), costs, keeps_orders=False)
-        profits = [metrics_of(done.sets, k, costs[k].tick_value)["net_profit_e6"]
+        profits = [metrics_of(done, k, costs[k].tick_value)["net_profit_e6"]
                    for k in range(len(sets))]  # fmt: skip
         return [str(done.errors[k]) if k in done.errors else int(profits[k])
                 for k in range(len(sets))]  # fmt: skip

@@ -117,7 +117,7 @@ class Played:
 def played(stage: Stage, outcome: Outcome) -> Played:
     """Return what is kept of a session that a pass has gone over."""
     tape = stage.tape
-    samples = outcome.sets.totals["samples"].copy()
+    samples = outcome.written.count(outcome.sets, "samples")
     return Played(
         stage.session, tape.is_complete, tape.repair_ns, stage.instrument, samples, outcome.rolled
     )
@@ -256,22 +256,21 @@ def result_of(
     done
         Every session of the run.
     """
-    tape, sets = stage.tape, outcome.sets
+    tape, filled, samples = stage.tape, outcome.fills(k), outcome.samples(k)
     costs = costs_of(stage.instrument, config)
-    contracts = _contracts(done, outcome, k)
-    fills = with_symbol(fills_table(sets, k, tape.tick_size), contracts, by="fills")
+    contracts = _contracts(done, int(outcome.sets.totals["orders"][k]), len(filled), k)
+    fills = with_symbol(fills_table(filled, tape.tick_size), contracts, by="fills")
     margin = margin_of(stage.instrument, config)
-    metrics = metrics_of(sets, k, costs.tick_value) | margin_use(sets, k, margin)
+    metrics = metrics_of(outcome, k, costs.tick_value) | margin_use(filled, margin)
     return BacktestResult(
-        orders=with_symbol(orders_table(sets, k, tape.tick_size), contracts, by="orders"),
+        orders=with_symbol(orders_table(outcome.orders(k), tape.tick_size), contracts, by="orders"),
         fills=fills,
-        equity=equity_table(sets, k, costs.tick_value),
+        equity=equity_table(samples, costs.tick_value),
         sessions=sessions_table(
-            sets,
-            k,
+            samples,
             costs.tick_value,
             keys=[str(each.session.key) for each in done],
-            samples=[int(each.samples[k]) for each in done],
+            until=[int(each.samples[k]) for each in done],
         ),
         rolls=rolls_table(
             fills,
@@ -305,16 +304,14 @@ def result_of(
     )
 
 
-def _contracts(done: Sequence[Played], outcome: Outcome, k: int) -> list[Contract]:
+def _contracts(done: Sequence[Played], n_orders: int, n_fills: int, k: int) -> list[Contract]:
     """Return the contracts that set `k` was in, in order of time."""
-    totals = outcome.sets.totals[k]
     left = [
         Contract(each.rolled.symbol, int(each.rolled.orders[k]), int(each.rolled.fills[1][k]))
         for each in done
         if each.rolled
     ]
-    last = Contract(done[-1].instrument.symbol, int(totals["orders"]), int(totals["fills"]))
-    return [*left, last]
+    return [*left, Contract(done[-1].instrument.symbol, n_orders, n_fills)]
 
 
 def _flags(done: Sequence[Played], metrics: Mapping[str, int | float]) -> tuple[str, ...]:

@@ -51,5 +51,5 @@ def held_after(world: World, sets: Sets, sheets: Sheets) -> Held:
     totals["arrived"], totals["heard"] = totals["sent"], totals["answered"]
     for name in ("live", "told", "may_close"):
         totals[name] = 0
-    totals["is_stale"], totals["next_trim_ns"] = 1, NEVER
+    totals["is_stale"], totals["next_trim_ns"], totals["next_arrival_ns"] = 1, NEVER, NEVER
     return Held(sets, sheets, world.cursor, world.market.window)

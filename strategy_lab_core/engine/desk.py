@@ -303,6 +303,7 @@ def _send_bracket(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) 
         return Refusal.UNSUPPORTED
     entry = place(sets, k, _LIMIT, side, tick, lots, request[4], 0, seen, now_ns)
     if entry >= 0:
+        sets.totals[k]["reacts"] = 1
         sets.orders[k, entry]["is_bracket"] = 1
         sets.orders[k, entry]["take_profit"] = profit
         sets.orders[k, entry]["stop_loss"] = stop_loss

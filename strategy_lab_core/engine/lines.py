@@ -8,10 +8,10 @@ from typing import Any
 
 from strategy_lab_core._jit import inlined
 from strategy_lab_core.engine.latency import arrival
-from strategy_lab_core.engine.state import Sets
+from strategy_lab_core.engine.state import NEVER, Sets
 from strategy_lab_core.types import Records
 
-__all__ = ["incoming", "is_sent_within", "outgoing", "post_in", "post_out"]
+__all__ = ["incoming", "is_sent_within", "outgoing", "post_in", "post_out", "take_out"]
 
 
 @inlined
@@ -19,6 +19,18 @@ def outgoing(sets: Sets, k: int, n: int) -> Any:
     """Return the `n`-th message to the exchange, while it is on its way."""
     mask = sets.outbound.shape[1] - 1
     return sets.outbound[k, (n - sets.totals[k]["sent_from"]) & mask]
+
+
+@inlined
+def take_out(sets: Sets, k: int) -> Any:
+    """Return the message that reaches the exchange now, and note when the next one does."""
+    totals = sets.totals[k]
+    n = totals["arrived"]
+    totals["arrived"] = n + 1
+    totals["next_arrival_ns"] = NEVER
+    if n + 1 < totals["sent"]:
+        totals["next_arrival_ns"] = outgoing(sets, k, n + 1)["arrive_ns"]
+    return outgoing(sets, k, n)
 
 
 @inlined
@@ -60,10 +72,11 @@ def post_out(
     """Send a message to the exchange; 0, or when we hear that the gateway rejected it."""
     totals = sets.totals[k]
     n = totals["sent"]
+    arrives_ns = arrival(now_ns, delay_ns, totals["last_arrive_ns"])
     if totals["arrived"] == n:
         totals["sent_from"] = n
+        totals["next_arrival_ns"] = arrives_ns
     place = (n - totals["sent_from"]) & (sets.outbound.shape[1] - 1)
-    arrives_ns = arrival(now_ns, delay_ns, totals["last_arrive_ns"])
     totals["sent"] = n + 1
     totals["last_arrive_ns"] = arrives_ns
     _write(sets.outbound[k], place, arrives_ns, kind, order, lots, tick)

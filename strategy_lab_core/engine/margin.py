@@ -12,8 +12,8 @@ import numpy as np
 
 from strategy_lab_core.data.instruments import MONEY_SCALE, Instrument
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.state import Sets
 from strategy_lab_core.errors import ConfigError
+from strategy_lab_core.types import Records
 
 __all__ = ["Margin", "margin_of", "margin_use", "position_limit"]
 
@@ -65,12 +65,11 @@ def position_limit(instrument: Instrument, config: BacktestConfig) -> int:
     return min(limits.max_position, lots)
 
 
-def margin_use(sets: Sets, k: int, margin: Margin) -> dict[str, int | float]:
-    """Return the largest margin that set `k` had in use, in money units, and when it first was.
+def margin_use(fills: Records, margin: Margin) -> dict[str, int | float]:
+    """Return the largest margin that a run had in use, in money units, and when it first was.
 
     The time is the exchange's, in ns; 0 where nothing was ever held.
     """
-    fills = sets.fills[k, : int(sets.totals["fills"][k])]
     held = np.abs(fills["position_after"])
     most = int(held.max(initial=0))
     return {

@@ -75,12 +75,14 @@ def _room_left(sets: Sets, k: int, headroom: int) -> int:
 @inlined
 def stir(sets: Sets, k: int, cursor: Int1D) -> None:
     """Note that the market gave set `k` something to hear, and whether it has room for more."""
-    key = 2 * incoming(sets, k, sets.totals[k]["heard"])["arrive_ns"]
-    sets.near[Near.DUE_KEY, k] = min(sets.near[Near.DUE_KEY, k], key)
-    cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], key)
-    cursor[Cursor.IS_STIRRED] = 1
+    if sets.totals[k]["reacts"] == 1:
+        key = 2 * incoming(sets, k, sets.totals[k]["heard"])["arrive_ns"]
+        sets.near[Near.DUE_KEY, k] = min(sets.near[Near.DUE_KEY, k], key)
+        cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], key)
+        cursor[Cursor.IS_STIRRED] = 1
     if not has_room(sets, k, cursor[Cursor.HEADROOM]):
         cursor[Cursor.IS_TIGHT] = 1
+        cursor[Cursor.IS_STIRRED] = 1
 
 
 @inlined

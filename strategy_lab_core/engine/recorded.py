@@ -67,6 +67,8 @@ def start_cursor(*, end_ns: int, flatten_ns: int, calls: int) -> Int1D:
 @inlined
 def is_open_at(world: World, now_ns: int) -> bool:
     """Say whether orders match at an exchange time not before the last event."""
+    if now_ns < world.cursor[Cursor.NEXT_PHASE_NS]:
+        return bool(world.cursor[Cursor.IS_OPEN] == 1)
     place = _phase_at(world, now_ns)
     return bool(place >= 0 and world.tape.phases[place, 1] == Phase.OPEN)
 

@@ -57,9 +57,11 @@ def hear(sets: Sets, k: int, seen: Int1D, now_ns: int, is_ending: bool) -> None:
     totals, orders = sets.totals[k], sets.orders
     n = totals["heard"]
     totals["heard"] = n + 1
-    totals["is_stale"] = 1
     heard = incoming(sets, k, n)
     order, kind = heard["order"], heard["kind"]
+    if kind == MessageKind.ACCEPTED and totals["reacts"] == 0:
+        return  # nothing is known now that was not before
+    totals["is_stale"] = 1
     _learn(sets, k, order, n)
     is_full = orders[k, order]["known_filled"] == orders[k, order]["known_size"]
     if orders[k, order]["is_over"] == 0 and (kind == MessageKind.ENDED or is_full):

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.engine.account import equity_at_mark, liquidation_value
-from strategy_lab_core.engine.state import Counted, EndReason, OrderKind, Refusal, Sets
-from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny, Side
+from strategy_lab_core.engine.run import Outcome
+from strategy_lab_core.engine.state import Counted, EndReason, OrderKind, Refusal
+from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny, Records, Side
 
 __all__ = ["equity_table", "fills_table", "metrics_of", "orders_table", "sessions_table"]
 
@@ -21,13 +22,12 @@ def _sides(side: Int1D) -> NDArray[np.uint8]:
     return _letters(side > 0, chr(Side.BID), chr(Side.ASK))
 
 
-def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
+def orders_table(orders: Records, tick_size: int) -> Table:
     """Return every order that was sent: prices in 1e-9, times in ns, -1 where there is none.
 
     A market order's price is its protection limit, null where it never got one. The average price
     of the fills is rounded to 1e-9.
     """
-    orders = sets.log[k, : int(sets.totals["logged"][k])]
     orders = orders[np.argsort(orders["number"])]
     filled = np.maximum(orders["filled"], 1)
     mean = (2 * orders["notional"] * tick_size + filled) // (2 * filled)
@@ -57,13 +57,11 @@ def orders_table(sets: Sets, k: int, tick_size: int) -> Table:
     )
 
 
-def fills_table(sets: Sets, k: int, tick_size: int) -> Table:
+def fills_table(fills: Records, tick_size: int) -> Table:
     """Return every fill in exchange order: prices in 1e-9, fees in money units, times in ns."""
-    n = int(sets.totals["fills"][k])
-    fills = sets.fills[k, :n]
     return table(
         {
-            "fill_id": np.arange(n),
+            "fill_id": np.arange(len(fills)),
             "order_id": fills["order"],
             "ts_exchange": fills["exchange_ns"],
             "ts_local": fills["local_ns"],
@@ -79,30 +77,30 @@ def fills_table(sets: Sets, k: int, tick_size: int) -> Table:
     )
 
 
-def equity_table(sets: Sets, k: int, tick_value: int) -> Table:
+def equity_table(samples: Records, tick_value: int) -> Table:
     """Return the account at fills and on the sampling grid, money in money units.
 
     `mark` is the mid of the exchange's book in half ticks, 0 before the first two-sided book.
     """
-    n = int(sets.totals["samples"][k])
-    s = sets.samples[k, :n]
-    marked = (s["position"], s["cash"], s["bid"], s["ask"])
+    marked = _marked(samples)
     return table(
         {
-            "ts": s["exchange_ns"],
-            "position": s["position"],
-            "cash": s["cash"],
-            "mark": s["bid"] + s["ask"],
+            "ts": samples["exchange_ns"],
+            "position": samples["position"],
+            "cash": samples["cash"],
+            "mark": samples["bid"] + samples["ask"],
             "equity": equity_at_mark(*marked, tick_value),
-            "liquidation_value": liquidation_value(
-                s["position"], s["cash"], s["bid"], s["ask"], tick_value
-            ),
+            "liquidation_value": liquidation_value(*marked, tick_value),
         }
     )
 
 
+def _marked(samples: Records) -> tuple[Int1D, Int1D, Int1D, Int1D]:
+    return samples["position"], samples["cash"], samples["bid"], samples["ask"]
+
+
 def sessions_table(
-    sets: Sets, k: int, tick_value: int, *, keys: Sequence[str], samples: Sequence[int]
+    samples: Records, tick_value: int, *, keys: Sequence[str], until: Sequence[int]
 ) -> Table:
     """Return a row for each session; the net profits, in money units, add up to the run's.
 
@@ -110,14 +108,14 @@ def sessions_table(
     ----------
     keys
         Of the sessions, in order of time.
-    samples
+    until
         How many samples the account had by each close: the last one is the close's.
 
     What is held over a close is marked at the mid there; at the end of the run, what is still open
     is valued at the far side.
     """
-    closes = sets.samples[k][np.array(samples) - 1]
-    marked = (closes["position"], closes["cash"], closes["bid"], closes["ask"])
+    closes = samples[np.array(until) - 1]
+    marked = _marked(closes)
     worth = equity_at_mark(*marked, tick_value)
     worth[-1] = liquidation_value(*marked, tick_value)[-1]
     return table(
@@ -130,10 +128,8 @@ def sessions_table(
     )
 
 
-def _round_trips(sets: Sets, k: int, tick_value: int) -> Int1D:
+def _round_trips(fills: Records, tick_value: int) -> Int1D:
     """Return the net profit of each stretch from flat to flat (shape: round trips)."""
-    n = int(sets.totals["fills"][k])
-    fills = sets.fills[k, :n]
     side = fills["side"]
     cash = np.cumsum(-side * fills["lots"] * fills["tick"] * tick_value - fills["fee"])
     # A fill that turns a long into a short ends one trip inside the next: count at flat only.
@@ -146,21 +142,19 @@ def _drawdown(equity: IntAny) -> int:
     return int((np.maximum.accumulate(equity) - equity).max(initial=0))
 
 
-def metrics_of(sets: Sets, k: int, tick_value: int) -> dict[str, int | float]:
-    """Return the figures of one run; money ends in `_e6`, in money units.
+def metrics_of(outcome: Outcome, k: int, tick_value: int) -> dict[str, int | float]:
+    """Return the figures of one run, set `k`; money ends in `_e6`, in money units.
 
     What is still open is valued at the far side, not at the mid. The drawdown is that of the
     sampled equity. A hit is a round trip, flat to flat, with a profit after fees.
     """
-    n_orders, n_fills = int(sets.totals["orders"][k]), int(sets.totals["fills"][k])
-    samples = sets.samples[k, : int(sets.totals["samples"][k])]
-    marked = (samples["position"], samples["cash"], samples["bid"], samples["ask"])
+    totals, counts, fills = outcome.sets.totals[k], outcome.sets.counts[k], outcome.fills(k)
+    marked = _marked(outcome.samples(k))
     equity = equity_at_mark(*marked, tick_value)
     net = int(liquidation_value(*marked, tick_value)[-1])
-    fees = int(sets.totals["fees"][k])
-    trips = _round_trips(sets, k, tick_value)
-    fills = sets.fills[k, :n_fills]
-    ended, unsent = sets.counts[k, Counted.END], sets.counts[k, Counted.REFUSAL]
+    fees = int(totals["fees"])
+    trips = _round_trips(fills, tick_value)
+    ended, unsent = counts[Counted.END], counts[Counted.REFUSAL]
     counted = {f"n_{r.name.lower()}": int(ended[r]) for r in EndReason if r}
     refused = {f"n_refused_{r.name.lower()}": int(unsent[r]) for r in Refusal}
     lots, ticks = fills["lots"], fills["tick"]
@@ -170,16 +164,16 @@ def metrics_of(sets: Sets, k: int, tick_value: int) -> dict[str, int | float]:
         "fees_e6": fees,
         "max_drawdown_e6": _drawdown(equity),
         "turnover_e6": int(np.sum(lots * np.abs(ticks))) * tick_value,  # crude oil was below zero
-        "volume": int(sets.totals["volume"][k]),
+        "volume": int(totals["volume"]),
         "maker_volume": int(np.sum(lots * fills["is_maker"])),
         "max_position": int(np.abs(fills["position_after"]).max(initial=0)),
-        "final_position": int(sets.totals["position"][k]),
-        "n_orders": n_orders,
-        "n_fills": n_fills,
+        "final_position": int(totals["position"]),
+        "n_orders": int(totals["orders"]),
+        "n_fills": len(fills),
         "n_round_trips": len(trips),
         "hit_rate": float(np.mean(trips > 0)) if len(trips) else 0.0,
-        "killed_ns": int(sets.totals["killed_ns"][k]),
-        "n_strategy_calls": int(sets.totals["calls"][k]),
+        "killed_ns": int(totals["killed_ns"]),
+        "n_strategy_calls": int(totals["calls"]),
         **counted,
         **refused,
     }

@@ -29,10 +29,10 @@ from strategy_lab_core.engine.state import (
     EndReason,
     OrderKind,
     Sets,
-    with_room,
 )
 from strategy_lab_core.engine.tape import SessionTape, Tape
-from strategy_lab_core.engine.used import forget_used, with_used_room
+from strategy_lab_core.engine.used import forget_used
+from strategy_lab_core.engine.written import Written
 from strategy_lab_core.errors import SimulationError
 from strategy_lab_core.types import Bool1D, Int1D, Int2D, Phase
 
@@ -157,17 +157,22 @@ def _trade(
 
 
 def roll_over(
-    roll: Roll, new: Market, sets: Sets, cursor: Int1D, errors: dict[int, SimulationError]
-) -> tuple[Sets, Rolled]:
+    roll: Roll,
+    new: Market,
+    sets: Sets,
+    written: Written,
+    cursor: Int1D,
+    errors: dict[int, SimulationError],
+) -> Rolled:
     """Trade every set's position out of the old contract and into the new one, `new`.
 
     A set that the loss limit has ended only leaves the old contract. One that does not find enough
     lots on display gets its error in `errors`. `cursor` is the pass's, at the moment of the roll.
+    Every array has room for two fills of each lot.
     """
     positions = sets.totals["position"].copy()
-    sets = _with_room_for(sets, int(cursor[Cursor.HEADROOM] + 2 * np.abs(positions).max()))
     old = market_of(roll.book.state, roll.level_tick, roll.window)
-    marks, fills, orders = [], [sets.totals["fills"].copy()], sets.totals["orders"]
+    marks, fills, orders = [], [written.count(sets, "fills")], sets.totals["orders"]
     for market, way in ((old, -1), (new, 1)):
         bid, ask = _quote(market)
         marks.append(bid + ask)
@@ -183,22 +188,13 @@ def roll_over(
             if lacking:
                 errors[int(k)] = _too_thin(roll, position, lacking, way)
                 sets.totals[k]["is_stopped"] = 1
-        fills.append(sets.totals["fills"].copy())
+        fills.append(written.count(sets, "fills"))
         if way < 0:
             orders = sets.totals["orders"].copy()
             forget_used(sets)  # the new contract's orders have given us nothing yet
     _know_all(sets)
     counted = (fills[0], fills[1], fills[2])
-    return sets, Rolled(roll.at_ns, roll.symbol, orders, counted, (marks[0], marks[1]))
-
-
-def _with_room_for(sets: Sets, room: int) -> Sets:
-    """Return the same sets with at least `room` rows left in every array."""
-    while True:
-        grown = with_used_room(with_room(sets, room), room)
-        if all(new.shape == old.shape for new, old in zip(grown, sets, strict=True)):
-            return grown
-        sets = grown
+    return Rolled(roll.at_ns, roll.symbol, orders, counted, (marks[0], marks[1]))
 
 
 def _know_all(sets: Sets) -> None:

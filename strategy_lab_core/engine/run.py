@@ -40,11 +40,11 @@ from strategy_lab_core.engine.state import (
     OrderKind,
     Sets,
     fresh_sets,
-    with_log_room,
     with_room,
 )
 from strategy_lab_core.engine.tape import SessionTape
 from strategy_lab_core.engine.used import with_used_room
+from strategy_lab_core.engine.written import Written
 from strategy_lab_core.errors import SimulationError
 from strategy_lab_core.types import NS_PER_SECOND, Float1D, Int2D, Records
 
@@ -115,8 +115,21 @@ class Outcome:
     world: World
     sets: Sets
     sheets: Sheets
+    written: Written
     errors: Mapping[int, SimulationError]
     rolled: Rolled | None = None  # how the sets got into this session's contract
+
+    def orders(self, k: int) -> Records:
+        """Return the orders of a set that are over, as `state.ORDER` (shape: orders)."""
+        return self.written.rows(self.sets, "orders", k)
+
+    def fills(self, k: int) -> Records:
+        """Return the fills of a set, as `state.FILL` (shape: fills)."""
+        return self.written.rows(self.sets, "fills", k)
+
+    def samples(self, k: int) -> Records:
+        """Return the samples of a set's account, as `state.SAMPLE` (shape: samples)."""
+        return self.written.rows(self.sets, "samples", k)
 
 
 def run_pass(
@@ -177,22 +190,24 @@ def run_pass(
     world.cursor[Cursor.HEADROOM] = room
     if before is None:
         sets, errors = fresh_sets(rules, line, room, keeps_orders=keeps_orders), {}
-        sheets = _sheets(strategies, configs)
+        sheets, written = _sheets(strategies, configs), Written(len(configs))
+        sets.totals["reacts"] = (rules["max_loss"] > 0) | strategy.on_response
         _sample_all(sets, session, world)
     else:
         errors = dict(before.errors)
         held = held_after(before.world, before.sets, before.sheets)
         sets = held.into(world.cursor, session.window)._replace(rules=rules, line=line)
-        sheets = held.sheets
-    begin_ns, rolled, ready = 0, None, _Pass(session, strategy, world, sets, sheets, errors, room)
+        sheets, written = held.sheets, before.written
+    begin_ns, rolled = 0, None
+    ready = _Pass(session, strategy, world, sets, sheets, written, errors, room)
     if roll is not None:
         rolled, begin_ns = ready.roll_over(roll), roll.at_ns
     _set_clocks(ready.sets, session, strategy, first, flatten_ns, begin_ns)
     ready.play(on_rows)
-    sets = with_log_room(ready.sets)
+    ready.make_room(max(room, ready.sets.orders.shape[1]))  # for the orders of all slots
     for k in range(len(configs)):
-        simulator.finish(ready.world, sets, k)
-    return Outcome(ready.world, sets, sheets, errors, rolled)
+        simulator.finish(ready.world, ready.sets, k)
+    return Outcome(ready.world, ready.sets, sheets, written, errors, rolled)
 
 
 @dataclass(slots=True)
@@ -204,8 +219,15 @@ class _Pass:
     world: World
     sets: Sets
     sheets: Sheets
+    written: Written
     errors: dict[int, SimulationError]
     room: int
+    kernel: Callable[..., int] | None = None  # for arrays of these types, however long they are
+
+    def make_room(self, room: int) -> None:
+        """Have at least `room` rows left in every array of every set."""
+        self.written.make_room(self.sets, room)
+        self.sets = with_used_room(with_room(self.sets, room), room)
 
     def play(self, on_rows: Callable[[int], None] | None) -> None:
         """Run to the end of the session."""
@@ -225,16 +247,17 @@ class _Pass:
             self.sets.totals[name] = NEVER
         self._advance(len(self.session.tape.event_ns))
         cursor[changed] = awake
-        self.sets, rolled = roll_over(roll, self.world.market, self.sets, cursor, self.errors)
-        return rolled
+        self.make_room(self.room + 2 * int(np.abs(self.sets.totals["position"]).max()))
+        market = self.world.market
+        return roll_over(roll, market, self.sets, self.written, cursor, self.errors)
 
     def _advance(self, pause: int) -> int:
         """Run up to a row, or to the end where that is nearer; return the kernel's `Status`."""
         while True:
             arguments = (self.world, self.sets, self.sheets, self.strategy.function, pause)
-            advance = _kernel(arguments)
+            self.kernel = self.kernel or _kernel(arguments)
             try:
-                status = int(advance(*arguments))
+                status = int(self.kernel(*arguments))
             except Exception as error:  # whatever a strategy raises: the set ends, not the pass
                 k = int(self.world.cursor[Cursor.ACTIVE])
                 if k in self.errors:
@@ -242,7 +265,7 @@ class _Pass:
                 self.errors[k] = _stop(self.world, self.sets, k, self.strategy.name, error)
                 continue
             if status == simulator.Status.ARRAYS_FULL:
-                self.sets = with_used_room(with_room(self.sets, self.room), self.room)
+                self.make_room(self.room)
             elif status == simulator.Status.BOOK_FULL:
                 book = self.session.book
                 book.reserve(2 * book.capacity)

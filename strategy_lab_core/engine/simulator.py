@@ -22,7 +22,7 @@ from strategy_lab_core.engine.desk import (
 from strategy_lab_core.engine.feed import End, Seen, deliver, is_ring_full, next_delivery_ns
 from strategy_lab_core.engine.feed_latency import note_heard
 from strategy_lab_core.engine.latency import LatencyModel
-from strategy_lab_core.engine.lines import incoming, outgoing
+from strategy_lab_core.engine.lines import incoming, take_out
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, has_room, release, sample
 from strategy_lab_core.engine.recorded import World, is_open_at, play_event
@@ -37,7 +37,7 @@ from strategy_lab_core.engine.state import (
     OrderKind,
     Sets,
 )
-from strategy_lab_core.types import NS_PER_SECOND
+from strategy_lab_core.types import NS_PER_SECOND, Int1D
 
 __all__ = ["Status", "Step", "advance", "finish"]
 
@@ -66,29 +66,41 @@ class Step(IntEnum):
 
 
 @inlined
-def _next_own(sets: Sets, k: int, to_tell: int) -> tuple[int, int]:
-    """Return time and kind of the next thing that happens to set `k` alone."""
+def _next_own(sets: Sets, k: int, cursor: Int1D) -> tuple[int, int]:
+    """Return time and kind of the next thing that happens to set `k` alone.
+
+    A response that nothing follows from is taken in by the next step on our side.
+    """
     totals = sets.totals[k]
-    when, step = NEVER, Step.ARRIVAL
     if totals["is_stopped"] == 1:
-        return when, step
-    if totals["told"] != to_tell:
+        return NEVER, Step.ARRIVAL
+    if totals["told"] != cursor[Cursor.TO_TELL]:
         return 0, Step.DELIVERY
-    if totals["arrived"] < totals["sent"]:
-        when = outgoing(sets, k, totals["arrived"])["arrive_ns"]
-    if totals["heard"] < totals["answered"]:
+    when, step = totals["next_arrival_ns"], Step.ARRIVAL
+    if totals["reacts"] == 1 and totals["heard"] < totals["answered"]:
         heard_ns = incoming(sets, k, totals["heard"])["arrive_ns"]
         if heard_ns < when:
             when, step = heard_ns, Step.RESPONSE
-    if totals["next_flatten_ns"] < when:
-        when, step = totals["next_flatten_ns"], Step.FLATTEN
-    if totals["next_timer_ns"] < when:
-        when, step = totals["next_timer_ns"], Step.TIMER
-    if totals["next_sample_ns"] < when:
-        when, step = totals["next_sample_ns"], Step.SAMPLE
-    if totals["next_trim_ns"] < when:
-        when, step = totals["next_trim_ns"], Step.TRIM
+    if totals["next_clock_ns"] < when:
+        when = totals["next_clock_ns"]
+        if totals["next_flatten_ns"] == when:
+            step = Step.FLATTEN
+        elif totals["next_timer_ns"] == when:
+            step = Step.TIMER
+        elif totals["next_sample_ns"] == when:
+            step = Step.SAMPLE
+        else:
+            step = Step.TRIM
     return when, step
+
+
+@inlined
+def _wind(sets: Sets, k: int) -> None:
+    """Set the clock of set `k` to the first of what it is to do by the time."""
+    totals = sets.totals[k]
+    own_ns = min(totals["next_flatten_ns"], totals["next_timer_ns"])
+    rest_ns = min(totals["next_sample_ns"], totals["next_trim_ns"])
+    totals["next_clock_ns"] = min(own_ns, rest_ns)
 
 
 @inlined
@@ -161,6 +173,7 @@ def _close_position(world: World, sets: Sets, k: int, now_ns: int) -> None:
 @part
 def _flatten(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Cancel everything, then close the position; tried again every second."""
+    sets.totals[k]["reacts"] = 1  # from now on to each order that is over
     sets.totals[k]["next_flatten_ns"] += NS_PER_SECOND
     sets.totals[k]["may_close"] = 1
     if world.feed.ends[End.SEEN][Seen.IS_TRUSTED] == 1:
@@ -190,21 +203,19 @@ def _has_room(world: World, sets: Sets, k: int) -> bool:
 @inlined
 def _is_next_arrival(sets: Sets, k: int, now_ns: int) -> bool:
     """Say whether a message of set `k` reaches the exchange at `now_ns`."""
-    n = sets.totals[k]["arrived"]
-    return bool(n < sets.totals[k]["sent"] and outgoing(sets, k, n)["arrive_ns"] == now_ns)
+    return bool(sets.totals[k]["next_arrival_ns"] == now_ns)
 
 
 @inlined
 def _is_next_response(sets: Sets, k: int, now_ns: int) -> bool:
-    """Say whether a response to set `k` is heard at `now_ns`."""
+    """Say whether a response to set `k` has come by `now_ns`."""
     n = sets.totals[k]["heard"]
-    return bool(n < sets.totals[k]["answered"] and incoming(sets, k, n)["arrive_ns"] == now_ns)
+    return bool(n < sets.totals[k]["answered"] and incoming(sets, k, n)["arrive_ns"] <= now_ns)
 
 
 @inlined
-def _hear_all(world: World, sets: Sets, k: int, now_ns: int) -> None:
-    """Take in the responses that arrive together, one only where each is to be reacted to."""
-    is_ending = _is_ending(world, sets, k, now_ns)
+def _hear_all(world: World, sets: Sets, k: int, now_ns: int, is_ending: bool) -> None:
+    """Take in the responses that have come, one only where each is to be reacted to."""
     is_judged = sets.rules[k]["max_loss"] > 0 or (world.cursor[Cursor.CALLS] >> Wake.RESPONSE) & 1
     while True:
         hear(sets, k, world.feed.ends[End.SEEN], now_ns, is_ending)
@@ -218,11 +229,22 @@ def _hear_all(world: World, sets: Sets, k: int, now_ns: int) -> None:
 
 
 @inlined
+def _catch_up(world: World, sets: Sets, k: int, now_ns: int, is_due: bool) -> bool:
+    """Take in the responses that have come by now; say whether there is room for a step as well.
+
+    Where they are what is due, they are the step.
+    """
+    if not _is_next_response(sets, k, now_ns):
+        return True
+    _hear_all(world, sets, k, now_ns, is_due and _is_ending(world, sets, k, now_ns))
+    return is_due or (not _is_next_response(sets, k, now_ns) and _has_room(world, sets, k))
+
+
+@inlined
 def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Let the next message of ours act at the exchange."""
     n = sets.totals[k]["arrived"]
-    sets.totals[k]["arrived"] = n + 1
-    arriving = outgoing(sets, k, n)
+    arriving = take_out(sets, k)
     order = arriving["order"]
     is_open = is_open_at(world, now_ns)
     is_trusted = world.cursor[Cursor.IS_TRUSTED] == 1
@@ -247,6 +269,27 @@ def _arrive_all(world: World, sets: Sets, k: int, now_ns: int) -> None:
 
 
 @inlined
+def _act(world: World, sets: Sets, k: int, now_ns: int, step: int) -> int:
+    """Do what a step on our side is but for calling the strategy; return the `Wake`, 0 for none."""
+    if step == Step.FLATTEN:
+        _flatten(world, sets, k, now_ns)
+    elif step == Step.SAMPLE:
+        _sample_grid(world, sets, k, now_ns)
+    elif step == Step.TRIM:
+        seen = world.feed.ends[End.SEEN]
+        trim_again(sets, k, seen, now_ns, _is_ending(world, sets, k, now_ns))
+    elif step == Step.DELIVERY:
+        sets.totals[k]["told"] = world.cursor[Cursor.TO_TELL]
+        return Wake.BOOK
+    elif step == Step.RESPONSE:
+        return Wake.RESPONSE
+    else:
+        sets.totals[k]["next_timer_ns"] += sets.rules[k]["timer_ns"]
+        return Wake.TIMER
+    return 0
+
+
+@inlined
 def _take_step(
     world: World,
     sets: Sets,
@@ -257,30 +300,19 @@ def _take_step(
     step: int,
 ) -> None:
     """Do the next thing that happens to one set alone."""
-    wake: int = 0
-    if sets.rules[k]["latency_model"] == LatencyModel.FEED:
-        note_heard(world.tape, sets.line, max(now_ns, world.feed.ends[End.SEEN, Seen.LOCAL_NS]))
     if step == Step.ARRIVAL:
         _arrive_all(world, sets, k, now_ns)
-    elif step == Step.RESPONSE:
-        _hear_all(world, sets, k, now_ns)
-        wake = Wake.RESPONSE
-    elif step == Step.DELIVERY:
-        sets.totals[k]["told"] = world.cursor[Cursor.TO_TELL]
-        now_ns = world.feed.ends[End.SEEN, Seen.LOCAL_NS]
-        wake = Wake.BOOK
-    elif step == Step.FLATTEN:
-        _flatten(world, sets, k, now_ns)
-    elif step == Step.SAMPLE:
-        _sample_grid(world, sets, k, now_ns)
-    elif step == Step.TRIM:
-        seen = world.feed.ends[End.SEEN]
-        trim_again(sets, k, seen, now_ns, _is_ending(world, sets, k, now_ns))
-    else:
-        sets.totals[k]["next_timer_ns"] += sets.rules[k]["timer_ns"]
-        wake = Wake.TIMER
-    if wake != 0:  # the strategy's one place in the code: it is compiled in here
-        _call(world, sets, sheets, strategy, k, now_ns, wake)
+        return
+    seen_ns = world.feed.ends[End.SEEN, Seen.LOCAL_NS]
+    if step == Step.DELIVERY:
+        now_ns = seen_ns
+    if sets.rules[k]["latency_model"] == LatencyModel.FEED:
+        note_heard(world.tape, sets.line, max(now_ns, seen_ns))
+    if _catch_up(world, sets, k, now_ns, step == Step.RESPONSE):
+        wake = _act(world, sets, k, now_ns, step)
+        if wake != 0:  # the strategy's one place in the code: it is compiled in here
+            _call(world, sets, sheets, strategy, k, now_ns, wake)
+    _wind(sets, k)
 
 
 @inlined
@@ -289,7 +321,8 @@ def _look(world: World, sets: Sets) -> None:
     cursor = world.cursor
     cursor[Cursor.SOONEST_KEY] = 2 * NEVER
     for k in range(len(sets.totals)):
-        when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
+        _wind(sets, k)
+        when, step = _next_own(sets, k, cursor)
         sets.near[Near.DUE_KEY, k] = _key(when, step)
         cursor[Cursor.SOONEST_KEY] = min(cursor[Cursor.SOONEST_KEY], _key(when, step))
         if not _has_room(world, sets, k):
@@ -310,11 +343,11 @@ def _run_sets(
     for k in range(len(sets.totals)):
         if due_keys[k] < limit_key:
             cursor[Cursor.ACTIVE] = k
-            when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
+            when, step = _next_own(sets, k, cursor)
             room = True  # as always between two steps
             while room and _key(when, step) < limit_key:
                 _take_step(world, sets, sheets, strategy, k, when, step)
-                when, step = _next_own(sets, k, cursor[Cursor.TO_TELL])
+                when, step = _next_own(sets, k, cursor)
                 room = _has_room(world, sets, k)
             due_keys[k] = _key(when, step)
             if not room:

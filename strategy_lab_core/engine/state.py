@@ -18,6 +18,7 @@ __all__ = [
     "NEW_ORDERS",
     "NO_ASK",
     "NO_BID",
+    "USED",
     "Counted",
     "Cursor",
     "EndReason",
@@ -28,12 +29,12 @@ __all__ = [
     "Refusal",
     "Sets",
     "fresh_sets",
-    "with_log_room",
     "with_room",
 ]
 
 NEVER = 2**62 - 1  # a time that does not come; twice it and one more is an int64
 NEW_ORDERS = 18  # most that one step can send: a call's requests, and two of a bracket
+_WRITTEN_ROWS = 4096  # orders, fills and samples that a set can write between two calls
 _PRICES = 1024  # lists of resting orders on a side; a power of two
 NO_BID = -(2**40)  # ticks: below every price
 NO_ASK = 2**40
@@ -207,28 +208,32 @@ SAMPLE = _record("exchange_ns", "position", "cash", "bid", "ask")
 # Lots of displayed orders that have served ours, open addressing: the venue's order id + 1, or 0.
 USED = _record("key", "lots")
 TOTAL = _record(
-    # The account, on the exchange's side; `known_position` as far as the responses have told us.
-    "position", "cash", "fees", "volume", "known_position", "known_cash",
-    # Rows in use; "orders" counts those that were ever sent.
-    "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
+    # What decides when its next step is, kept together:
+    "is_stopped",  # 1 once its strategy has raised: it takes no part any more
+    "told",  # deliveries that its strategy was told of
     # Messages to the exchange written and handled there, responses written and handled by us.
     "sent", "arrived", "answered", "heard",
     "sent_from", "answered_from",  # numbers of the messages at the first places of the lines
+    "reacts",  # 1 where it may act on a response before its next timer or book
+    "next_arrival_ns",  # of its messages at the exchange, NEVER for none on its way
+    "next_clock_ns",  # the first of the next four
+    "next_flatten_ns", "next_timer_ns", "next_sample_ns",
+    "next_trim_ns",  # when what a bracket could not take off is tried again, NEVER for nothing
+    "roomy_until",  # sum of the line's counters up to which no array can be short of room
     "last_arrive_ns", "last_heard_ns",  # of each line's last message
+    # Rows in use; "orders" counts those that were ever sent.
+    "orders", "logged", "fills", "samples", "used", "resting", "live", "free", "stops",
+    # The account, on the exchange's side; `known_position` as far as the responses have told us.
+    "position", "cash", "fees", "volume", "known_position", "known_cash",
+    "calls",  # of the strategy
+    "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
+    "killed_ns",  # our time at which the loss limit was reached, 0 until then
+    # Messages sent by `mark_ns`, and by the mark before, at least a second earlier.
+    "mark_ns", "sent_at_mark", "sent_before",
     "buy_stop", "sell_stop",  # first triggers of own stops, in ticks
     "trade_lots",  # of the recorded trade `trade_number`: what has not served us yet
     "trade_number",
     "may_close",  # 1 while the flattening order of this attempt is not sent
-    "next_flatten_ns", "next_timer_ns", "next_sample_ns",
-    "next_trim_ns",  # when what a bracket could not take off is tried again, NEVER for nothing
-    "told",  # deliveries that its strategy was told of
-    "calls",  # of the strategy
-    "is_stale",  # 1 while the list of working orders that the strategy sees is not of now
-    "killed_ns",  # our time at which the loss limit was reached, 0 until then
-    "is_stopped",  # 1 once its strategy has raised: it takes no part any more
-    "roomy_until",  # sum of the line's counters up to which no array can be short of room
-    # Messages sent by `mark_ns`, and by the mark before, at least a second earlier.
-    "mark_ns", "sent_at_mark", "sent_before",
 )  # fmt: skip
 
 
@@ -256,6 +261,7 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
     """Return the sets of a pass that has not begun, with at least `room` rows in each array."""
     n_sets = len(rules)
     rows = _power_of_two(2 * room)
+    written = max(rows, _WRITTEN_ROWS)
     a_second = _power_of_two(int(rules["max_messages_per_second"].max()) + 1)
     slots = _power_of_two(int(rules["max_open_orders"].max()) + 2 * NEW_ORDERS)
     reasons = max(len(EndReason), len(Refusal))
@@ -263,18 +269,19 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
     totals["buy_stop"] = NO_ASK
     totals["sell_stop"] = NO_BID
     totals["next_trim_ns"] = NEVER
+    totals["next_arrival_ns"] = NEVER
     totals["roomy_until"] = -1
     near = np.zeros((len(Near), n_sets), np.int64)
     near[Near.BEST_BID] = NO_BID
     near[Near.BEST_ASK] = NO_ASK
     sets = Sets(
         orders=np.zeros((n_sets, 0), ORDER),
-        log=np.zeros((n_sets, rows if keeps_orders else 0), ORDER),
+        log=np.zeros((n_sets, written if keeps_orders else 0), ORDER),
         outbound=np.zeros((n_sets, rows), MESSAGE),
         inbound=np.zeros((n_sets, rows), MESSAGE),
         sent_ns=np.zeros((n_sets, a_second), np.int64),
-        fills=np.zeros((n_sets, rows), FILL),
-        samples=np.zeros((n_sets, rows), SAMPLE),
+        fills=np.zeros((n_sets, written), FILL),
+        samples=np.zeros((n_sets, written), SAMPLE),
         used=np.zeros((n_sets, rows), USED),
         totals=totals,
         rules=rules,
@@ -288,62 +295,52 @@ def fresh_sets(rules: Records, line: Int2D, room: int, *, keeps_orders: bool) ->
 
 
 def with_room(sets: Sets, room: int) -> Sets:
-    """Return the same sets with what has less than `room` rows left doubled."""
+    """Return the same sets with at least `room` rows left in each array."""
     totals = sets.totals
     in_use = {"fills": totals["fills"], "samples": totals["samples"]}
     if sets.log.shape[1]:
         in_use["log"] = totals["logged"]
     larger: dict[str, Any] = {
-        name: _longer(getattr(sets, name), used)
+        name: _longer(getattr(sets, name), used, _power_of_two(int(used.max()) + room))
         for name, used in in_use.items()
         if getattr(sets, name).shape[1] - int(used.max()) < room
     }
     lines = {"outbound": ("sent", "arrived"), "inbound": ("answered", "heard")}
-    larger |= {
-        name: _longer_line(getattr(sets, name), totals[f"{written}_from"], totals[written])
-        for name, (written, read) in lines.items()
-        if getattr(sets, name).shape[1] - int((totals[written] - totals[read]).max()) < room
-    }
+    for name, (written, read) in lines.items():
+        line, most = getattr(sets, name), int((totals[written] - totals[read]).max())
+        if line.shape[1] - most < room:
+            start, rows = totals[f"{written}_from"], _power_of_two(most + room)
+            larger[name] = _longer_line(line, start, totals[written], rows)
     grown = sets._replace(**larger)
     if int(totals["free"].min()) < NEW_ORDERS:
         grown = _with_slots(grown, 2 * sets.orders.shape[1])
     return grown
 
 
-def with_log_room(sets: Sets) -> Sets:
-    """Return the same sets with room in the log for the orders of all slots."""
-    if sets.log.shape[1] == 0:
-        return sets
-    needed = int(sets.totals["logged"].max()) + sets.orders.shape[1]
-    while sets.log.shape[1] < needed:
-        sets = sets._replace(log=_longer(sets.log, sets.totals["logged"]))
-    return sets
-
-
 def _power_of_two(at_least: int) -> int:
     return 1 << (at_least - 1).bit_length()
 
 
-def _longer(records: Records, used: Int1D) -> Records:
-    """Return room for twice the rows; memory that no set has written to is not touched."""
-    n_sets, capacity = records.shape
-    longer = np.zeros((n_sets, 2 * capacity), records.dtype)
+def _longer(records: Records, used: Int1D, rows: int) -> Records:
+    """Return room for `rows` rows a set; memory that no set has written to is not touched."""
+    n_sets, _ = records.shape
+    longer = np.zeros((n_sets, rows), records.dtype)
     for k in range(n_sets):
         longer[k, : used[k]] = records[k, : used[k]]
     return longer
 
 
-def _longer_line(line: Records, start: Int1D, written: Int1D) -> Records:
-    """Return a ring of twice the capacity with the messages at their new places.
+def _longer_line(line: Records, start: Int1D, written: Int1D, rows: int) -> Records:
+    """Return a ring of `rows` places with the messages at their new ones.
 
     `start` are the numbers of the messages at the first place (shape: sets).
     """
     n_sets, capacity = line.shape
-    longer = np.zeros((n_sets, 2 * capacity), line.dtype)
+    longer = np.zeros((n_sets, rows), line.dtype)
     for k in range(n_sets):
         first = max(int(start[k]), int(written[k]) - capacity)
         places = np.arange(first, int(written[k])) - int(start[k])
-        longer[k, places % (2 * capacity)] = line[k, places % capacity]
+        longer[k, places % rows] = line[k, places % capacity]
     return longer
 
 

@@ -8,7 +8,7 @@ Open addressing, at most half full; nothing is ever removed within a session.
 import numpy as np
 
 from strategy_lab_core._jit import hot_kernel, inlined, part
-from strategy_lab_core.engine.state import Sets
+from strategy_lab_core.engine.state import USED, Sets
 from strategy_lab_core.types import Records
 
 __all__ = ["add_used", "forget_used", "used_lots", "with_used_room"]
@@ -58,10 +58,11 @@ def forget_used(sets: Sets) -> None:
 
 
 def with_used_room(sets: Sets, room: int) -> Sets:
-    """Return the same sets, the table doubled where less than `room` entries are left."""
+    """Return the same sets, the table doubled until at least `room` entries are left."""
     n_sets, capacity = sets.used.shape
-    if capacity // 2 - int(sets.totals["used"].max()) >= room:
+    needed = 2 * (int(sets.totals["used"].max()) + room)
+    if capacity >= needed:
         return sets
-    larger = np.zeros((n_sets, 2 * capacity), sets.used.dtype)
+    larger = np.zeros((n_sets, capacity << (-(-needed // capacity) - 1).bit_length()), USED)
     _copy_used(sets.used, larger)
     return sets._replace(used=larger)

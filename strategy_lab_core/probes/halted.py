@@ -84,7 +84,7 @@ def run_until(
     outcome = run_pass(tape, [strategy], [config], [costs], on_rows=on_rows)
     if outcome.errors:
         raise outcome.errors[0]
-    orders = orders_table(outcome.sets, 0, stage.tape.tick_size)
+    orders = orders_table(outcome.orders(0), stage.tape.tick_size)
     return Sent(orders.to_dicts(), _on_their_way(outcome.sets, stage.tape.tick_size))
 
 

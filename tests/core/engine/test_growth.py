@@ -1,13 +1,16 @@
-"""Arrays that grow between two calls of the engine lose nothing."""
+"""Arrays that grow, or are emptied, between two calls of the engine lose nothing."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strategy_lab_core._jit import hot_kernel
 from strategy_lab_core.engine.config import BacktestConfig
-from strategy_lab_core.engine.lines import outgoing, post_out
+from strategy_lab_core.engine.lines import post_out, take_out
 from strategy_lab_core.engine.rules import line_of, rules_of
 from strategy_lab_core.engine.state import Sets, fresh_sets, with_room
 from strategy_lab_core.engine.used import add_used, used_lots, with_used_room
+from strategy_lab_core.engine.written import Written
 from strategy_lab_core.types import Int1D
 
 ROOM = 32
@@ -70,6 +73,30 @@ def test_with_room__keeps_what_each_set_has_written() -> None:
     assert larger.samples is sets.samples  # it has room
 
 
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=30))
+def test_written__gives_every_row_back_in_order(bursts: list[tuple[int, int]]) -> None:
+    """Whatever was moved out when; the last sample stays where the kernels look at it."""
+    sets, written = _sets(2), Written(2)
+    kinds = {"orders": ("log", "logged"), "fills": ("fills",) * 2, "samples": ("samples",) * 2}
+    names = {"orders": "number", "fills": "order", "samples": "cash"}
+    numbers = [0, 0]
+    for burst in bursts:
+        written.make_room(sets, 40)
+        for k, n in enumerate(burst):
+            for kind, (array, counter) in kinds.items():
+                rows, used = getattr(sets, array)[k][names[kind]], sets.totals[counter]
+                assert len(rows) - used[k] >= 40
+                assert kind != "samples" or numbers[k] == 0 or rows[used[k] - 1] == numbers[k] - 1
+                rows[used[k] : used[k] + n] = np.arange(numbers[k], numbers[k] + n)
+                used[k] += n
+            numbers[k] += n
+
+    for kind, name in names.items():
+        assert written.count(sets, kind).tolist() == numbers
+        for k, n in enumerate(numbers):
+            assert written.rows(sets, kind, k)[name].tolist() == list(range(n))
+
+
 @hot_kernel
 def _send(sets: Sets, k: int, order: int) -> None:
     post_out(sets, k, 7 * order, 100, 1, order, 1, 0, 0)
@@ -77,9 +104,7 @@ def _send(sets: Sets, k: int, order: int) -> None:
 
 @hot_kernel
 def _arrive(sets: Sets, k: int) -> int:
-    n = sets.totals[k]["arrived"]
-    sets.totals[k]["arrived"] = n + 1
-    return int(outgoing(sets, k, n)["order"])
+    return int(take_out(sets, k)["order"])
 
 
 def test_with_room__keeps_the_messages_that_are_on_their_way() -> None:

@@ -60,7 +60,7 @@ class Cursor(IntEnum):
     TRADE_NUMBER = 14  # how many there were
     WATCH_BID = 15  # no set has a resting bid above it, in ticks; may be too high
     WATCH_ASK = 16  # no set has a resting ask below it
-    SOONEST_KEY = 17  # of all sets' next own step (`simulator`)
+    SOONEST_KEY = 17  # of all sets' next own step (`own_steps`)
     IS_STIRRED = 18  # 1 once what happens next may not be the market any more
     IS_TIGHT = 19  # 1 once an array of some set has too little room
     ACTIVE = 20  # the set whose step is being taken
@@ -79,7 +79,7 @@ class Cursor(IntEnum):
 class Near(IntEnum):
     """What the market looks at for every set: kept together, a row each."""
 
-    DUE_KEY = 0  # of the set's next own step (`simulator`)
+    DUE_KEY = 0  # of the set's next own step (`own_steps`)
     BEST_BID = 1  # highest own resting bid, in ticks
     BEST_ASK = 2  # lowest own resting ask
 

@@ -14,7 +14,7 @@ from strategy_lab_core.engine.exchange import fill_reached, is_watched, trade_le
 from strategy_lab_core.engine.market import UNBOUNDED, Market, lots_at_level, next_level
 from strategy_lab_core.engine.orders import fill_order, narrow_watch, remaining
 from strategy_lab_core.engine.own_levels import first_at, set_of, slot_of
-from strategy_lab_core.engine.queue import LOT, front_after_change, lots_beyond
+from strategy_lab_core.engine.queue import LOT, UNKNOWN_FRONT, front_after_change, lots_beyond
 from strategy_lab_core.engine.rules import EXPONENT_SCALE
 from strategy_lab_core.engine.state import Cursor, Listed, Sets
 from strategy_lab_core.types import Action, Int1D, Side
@@ -22,6 +22,17 @@ from strategy_lab_core.types import Action, Int1D, Side
 __all__ = ["apply_level", "play_level", "play_queues"]
 
 _TOP_OF_BOOK = 1  # `Market.window` of mbp-1 and tbbo
+
+
+@inlined
+def _keep_order(sets: Sets, k: int, side: int, tick: int) -> None:
+    """Let none of our orders at a price have more ahead of it than a younger one there."""
+    least = UNKNOWN_FRONT
+    for i in range(sets.totals[k]["resting"] - 1, -1, -1):
+        mine = sets.orders[k, sets.lists[k, Listed.RESTING, i]]
+        if mine["side"] == side and mine["tick"] == tick:
+            least = min(least, mine["front"])
+            mine["front"] = least
 
 
 @part
@@ -33,6 +44,7 @@ def _work_off(
     The trade's lots are handed out from the front of the queue to its back, each once: an order
     of ours begins where it stands, or where the last one of ours ended.
     """
+    _keep_order(sets, k, side, tick)
     served = (lots - trade_left(sets, k, cursor)) * LOT
     i = 0
     while i < sets.totals[k]["resting"]:

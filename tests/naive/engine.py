@@ -155,12 +155,13 @@ class NaiveEngine:
         maker_fee: int,
         taker_fee: int,
     ) -> None:
-        self.events, self.repair = events_of(rows, config)
-        self.strategy, self.config = strategy, config
-        self.open, self.flatten_at, self.end = hours
-        self.phases = phases
+        self.strategy, self.config, self.repair = strategy, config, 0
+        self.max_position = config.limits.max_position
+        if config.limits.max_margin_e6 is not None:  # in the tests the margin is always given
+            assert config.margin.initial_e6
+            most = config.limits.max_margin_e6 // config.margin.initial_e6
+            self.max_position = min(self.max_position, most)
         self.money = (tick_value, maker_fee, taker_fee)
-        self.book: Any = NaiveBook()
         self.orders: list[Own] = []
         self.fills: list[Fill] = []
         self.used: dict[int, int] = {}
@@ -169,24 +170,35 @@ class NaiveEngine:
         self.stops: list[Own] = []
         self.traded: list[int] = []
         self.latency = NaiveLatency(config)
-        self.feed_sent = self.answers = 0
+        self.answers = 0
         self.to_exchange: list[tuple[int, str, Own, int, int, int | None]] = []
         self.sent_at: list[int] = []
         self.to_us: list[tuple[int, str, Own, int, int]] = []
         self.last_arrival = self.last_response = 0
         self.position = self.cash = self.known_position = self.known_cash = self.killed = 0
         self.flight: list[tuple[int, tuple[int, ...]]] = []
-        self.seen: tuple[int, ...] = (0,) * 11
-        self.pushed: tuple[int, ...] | None = None
-        self.trusted = False
         self.pool = self.trade_side = self.bought = self.sold = self.last_tick = 0
-        self.may_close = False
-        self.next_flatten = self.flatten_at
-        self.next_trim = NEVER
-        self.next_timer = self._first_timer()
-        self.waiting = list(self.events)
+        self._take_up(rows, hours, phases)
         self.ints = np.zeros(strategy.n_ints, np.int64)
         self.floats = np.zeros(strategy.n_floats)
+
+    def _take_up(
+        self, rows: list[Row], hours: tuple[int, int, int], phases: list[tuple[int, int]]
+    ) -> None:
+        """Begin a session: its events are to come, its book is empty, nothing is seen."""
+        self.events, repair = events_of(rows, self.config)
+        self.repair = max(self.repair, repair)
+        self.open, self.flatten_at, self.end = hours
+        self.phases, self.book = phases, self._empty_book()
+        self.seen: tuple[int, ...] = (0,) * 11
+        self.pushed: tuple[int, ...] | None = None
+        self.trusted = self.may_close = False
+        self.feed_sent, self.next_trim, self.next_timer = 0, NEVER, self._first_timer()
+        self.next_flatten = self.open if self.killed else self.flatten_at
+        self.waiting = list(self.events)
+
+    def _empty_book(self) -> Any:
+        return NaiveBook()
 
     def _first_timer(self, begin: int = 0) -> int:
         timer = self.strategy.timer_ns
@@ -226,19 +238,12 @@ class NaiveEngine:
         self, rows: list[Row], *, hours: tuple[int, int, int], phases: list[tuple[int, int]]
     ) -> "NaiveEngine":
         """Make ready for the next session: nothing is open or on its way, all is known."""
-        self.events, repair = events_of(rows, self.config)
-        self.repair = max(self.repair, repair)
-        self.open, self.flatten_at, self.end = hours
-        self.phases, self.book = phases, NaiveBook()
         for order in self.orders:
             order.known_over = True
         for waiting in (self.resting, self.stops, self.to_exchange, self.to_us, self.flight):
             waiting.clear()
         self.known_position, self.known_cash = self.position, self.cash
-        self.seen, self.pushed, self.trusted, self.may_close = (0,) * 11, None, False, False
-        self.feed_sent, self.next_trim, self.next_timer = 0, NEVER, self._first_timer()
-        self.next_flatten = self.open if self.killed else self.flatten_at
-        self.waiting = list(self.events)
+        self._take_up(rows, hours, phases)
         return self
 
     def roll(self, old_rows: list[Row], now: int) -> int:
@@ -251,7 +256,7 @@ class NaiveEngine:
             self._market(self.waiting.pop(0))
         while self.flight and self.flight[0][0] <= now:
             self.seen = self.flight.pop(0)[1]
-        new, self.book = self.book, NaiveBook()
+        new, self.book = self.book, self._empty_book()
         for event in events_of(old_rows, self.config)[0]:
             for row in event.rows if event.ts <= now else ():
                 self.book.apply(row)
@@ -769,7 +774,7 @@ class NaiveEngine:
             self._refuse("price_distance")
         elif lots > limits.max_order_size:
             self._refuse("order_size")
-        elif self._worst(order.side) + grows_by > limits.max_position:
+        elif self._worst(order.side) + grows_by > self.max_position:
             self._refuse("position_limit")
         elif self._is_over_rate(now):
             self._refuse("message_rate")
@@ -799,6 +804,6 @@ class NaiveEngine:
             return "order_size"
         if len(self.live()) >= limits.max_open_orders:
             return "open_orders"
-        if self._worst(side) + lots > limits.max_position:
+        if self._worst(side) + lots > self.max_position:
             return "position_limit"
         return "message_rate" if self._is_over_rate(now) else ""

@@ -25,13 +25,65 @@ class Window(Row):
     asks: list[tuple[int, int]] = field(default_factory=list)
 
 
-class LevelBook:
-    """Sizes by (side, price); each level looks like one order whose id changes with its size."""
+@dataclass
+class Change:
+    """A level's new size; hidden where the feed did not show the level before."""
 
-    def __init__(self) -> None:
+    side: str
+    price: int
+    size: int
+    hidden: bool = False
+    leaves_view: bool = False  # nothing else is known of it
+
+
+class LevelBook:
+    """Sizes by (side, price); each level looks like one order whose id changes with its size.
+
+    Parameters
+    ----------
+    depth
+        Levels a side in every record; None for depth differences.
+    """
+
+    def __init__(self, depth: int | None) -> None:
+        self.depth = depth
+        self.window: dict[str, list[tuple[int, int]]] | None = None
         self.sizes: dict[tuple[str, int], int] = {}
         self.ids: dict[tuple[str, int], int] = {}
         self.changes = 0
+
+    def apply(self, row: Row) -> None:
+        """Take in a record."""
+        for change in self.news(row):
+            self.set(change.side, change.price, change.size)
+
+    def news(self, row: Row) -> list[Change]:
+        """Return the levels that a record changes; a clear takes them all away at once."""
+        if isinstance(row, Window):
+            return self._restated(row)
+        if row.action == "R":
+            self.sizes.clear()
+        if row.action != "M" or row.side not in "BA":
+            return []
+        assert row.price is not None
+        hidden = bool(row.flags & SNAPSHOT) or not self.is_shown(row.side, row.price)
+        return [Change(row.side, row.price, row.size, hidden)]
+
+    def _restated(self, row: Window) -> list[Change]:
+        windows, before = {"B": row.bids, "A": row.asks}, self.window
+        self.window, found = windows, []
+        for side, new in windows.items():
+            sign = 1 if side == "B" else -1
+            old = None if before is None else before[side]
+            prices = {price for price, _ in [*new, *(old or [])]}
+            for price in sorted(prices, reverse=side == "B"):
+                size = dict(new).get(price, 0)
+                if size == 0 and _is_beyond(new, price, sign, self.depth):
+                    found.append(Change(side, price, 0, leaves_view=True))
+                    continue
+                hidden = old is None or _is_beyond(old, price, sign, self.depth)
+                found.append(Change(side, price, size, hidden or bool(row.flags & SNAPSHOT)))
+        return found
 
     def set(self, side: str, price: int, size: int) -> None:
         """Set a level; 0 takes it away."""
@@ -57,6 +109,14 @@ class LevelBook:
         sign = -1 if side == "B" else 1
         here = [(price, size, 1) for (s, price), size in self.sizes.items() if s == side]
         return sorted(here, key=lambda level: sign * level[0])
+
+    def is_shown(self, side: str, price: int) -> bool:
+        """Say whether the book shows this price, taken or not."""
+        levels = self.levels(side)
+        if self.depth is not None and len(levels) < self.depth:
+            return True
+        sign = 1 if side == "B" else -1
+        return any(sign * (price - worse) >= 0 for worse, *_ in levels)
 
 
 def share_behind(model: str, n: float, front: float, back: float) -> float:
@@ -89,13 +149,18 @@ class NaiveLevelEngine(NaiveEngine):
     """
 
     def __init__(self, *others: Any, depth: int | None, **named: Any) -> None:
-        super().__init__(*others, **named)
         self.depth = depth
-        self.book = LevelBook()
+        super().__init__(*others, **named)
         self.front: dict[int, Fraction | None] = {}  # by order number
         self.traded_since: dict[int, int] = {}
+
+    def _empty_book(self) -> LevelBook:
+        return LevelBook(self.depth)
+
+    def _take_up(self, *others: Any, **named: Any) -> None:
+        super()._take_up(*others, **named)
+        self.used.clear()  # a level has no identity over night
         self.before_trade = all(row.action == "T" for event in self.events for row in event.rows)
-        self.window: dict[str, list[tuple[int, int]]] | None = None
 
     def _market(self, event: Event) -> None:
         is_open = self._begin(event)
@@ -104,14 +169,11 @@ class NaiveLevelEngine(NaiveEngine):
             is_trade = row.action == "T" and row.price is not None
             if is_trade and not self.before_trade:
                 self._trade_by_price(row, live, event.ts)
-            if isinstance(row, Window):
-                self._restate(row, live, event.ts)
-            elif row.action == "R":
-                self.book.sizes.clear()
-            elif row.action == "M" and row.side in "BA":
-                assert row.price is not None
-                hidden = bool(row.flags & SNAPSHOT) or not self._is_shown(row.side, row.price)
-                self._set(row.side, row.price, row.size, hidden, live, event.ts)
+            for change in self.book.news(row):
+                if change.leaves_view:
+                    self.book.set(change.side, change.price, 0)
+                else:
+                    self._set(change, live, event.ts)
             if is_trade and self.before_trade:
                 self._trade_by_price(row, live, event.ts)
         self.trusted = event.rows[-1].trusted
@@ -125,31 +187,8 @@ class NaiveLevelEngine(NaiveEngine):
             self.pushed = news
             self.flight.append((event.local, (event.local, event.ts, *news)))
 
-    def _restate(self, row: Window, live: bool, now: int) -> None:
-        windows = {"B": row.bids, "A": row.asks}
-        for side, new in windows.items():
-            sign = 1 if side == "B" else -1
-            old = None if self.window is None else self.window[side]
-            prices = {price for price, _ in [*new, *(old or [])]}
-            for price in sorted(prices, reverse=side == "B"):
-                size = dict(new).get(price, 0)
-                if size == 0 and _is_beyond(new, price, sign, self.depth):
-                    self.book.set(side, price, 0)  # out of view: nothing else is known
-                    continue
-                hidden = old is None or _is_beyond(old, price, sign, self.depth)
-                hidden = hidden or bool(row.flags & SNAPSHOT)
-                self._set(side, price, size, hidden, live, now)
-        self.window = windows
-
-    def _is_shown(self, side: str, price: int) -> bool:
-        """Say whether the book shows this price, taken or not."""
-        levels = self.book.levels(side)
-        if self.depth is not None and len(levels) < self.depth:
-            return True
-        sign = 1 if side == "B" else -1
-        return any(sign * (price - worse) >= 0 for worse, *_ in levels)
-
-    def _set(self, side: str, price: int, size: int, hidden: bool, live: bool, now: int) -> None:
+    def _set(self, change: Change, live: bool, now: int) -> None:
+        side, price, size = change.side, change.price, change.size
         before = self.book.sizes.get((side, price), 0)
         self.book.set(side, price, size)
         if not live or before == size:
@@ -157,8 +196,8 @@ class NaiveLevelEngine(NaiveEngine):
         sign = 1 if side == "B" else -1
         for order in self.resting:
             if order.side == sign and order.tick == price:
-                self._move(order, before, size, hidden)
-        if size > before and not hidden and self.depth != 1:
+                self._move(order, before, size, change.hidden)
+        if size > before and not change.hidden and self.depth != 1:
             reached = [o for o in self.resting if -sign * (o.tick - price) >= 0]
             left = self._serve(-sign, reached, size - before, now)
             level = self.book.ids[side, price]
@@ -185,6 +224,7 @@ class NaiveLevelEngine(NaiveEngine):
         if not live or not self.trade_side:
             return
         assert row.price is not None
+        self._keep_order(self.trade_side, row.price)
         served = Fraction(row.size - self.pool)  # the aggressor met our better prices first
         for order in list(self.resting):
             if order.side != self.trade_side or order.tick != row.price:
@@ -199,10 +239,17 @@ class NaiveLevelEngine(NaiveEngine):
                 served = begin + share
                 self._fill(order, share, order.tick, True, now)
 
+    def _keep_order(self, side: int, tick: int) -> None:
+        """Put no order of ours behind a younger one at its price."""
+        here = [order.number for order in self.resting if (order.side, order.tick) == (side, tick)]
+        for place, number in enumerate(here):
+            known = [front for n in here[place:] if (front := self.front[n]) is not HIDDEN]
+            self.front[number] = min(known, default=HIDDEN)
+
     def _rest(self, order: Own) -> None:
         letter = "B" if order.side > 0 else "A"
         size = self.book.sizes.get((letter, order.tick), 0)
-        is_known = size > 0 or self._is_shown(letter, order.tick)
+        is_known = size > 0 or self.book.is_shown(letter, order.tick)
         order.queue_ahead = size if is_known else -1
         self.front[order.number] = Fraction(size) if is_known else HIDDEN
         self.traded_since[order.number] = 0

@@ -155,6 +155,24 @@ def test_engine__quoted_size_is_worked_off() -> None:
     assert found.fills["size"].to_list() == [2]
 
 
+def test_engine__an_older_order_is_never_behind_a_younger_one() -> None:
+    """Six lots ahead go unseen, in an untrusted stretch; the next order finds nobody there."""
+    rows = _snapshot([("B", 1_000, 6), ("B", 999, 5), ("A", 1_001, 9)])
+    rows.append(Row("M", "B", 1_000, 0, **_at(30, trusted=False)))
+    rows.append(Row("M", "B", 999, 4, **_at(40)))
+    rows.append(Row("T", "A", 1_000, 2, **_at(60)))
+    rows.append(Row("T", "A", 1_000, 4, **_at(70)))
+    session = session_until(START_NS + 600 * SECOND)
+
+    found = _backtest(
+        difference_table(rows), session, tick_1=1_000, lots_1=4,
+        at_2=50, what_2=BUY_LIMIT, tick_2=1_000, lots_2=3,
+    )  # fmt: skip
+
+    assert found.orders["queue_ahead"].to_list() == [6, 0]
+    assert found.fills.select("order_id", "size").rows() == [(0, 2), (0, 2), (1, 2)]
+
+
 def test_engine__a_price_behind_the_window_is_unknown() -> None:
     """Once it comes into view, we stand behind all that is there."""
     hidden = Window("A", **_at(0), bids=[(1_000, 5)], asks=[(1_001, 5)])

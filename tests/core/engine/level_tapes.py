@@ -86,6 +86,19 @@ def _changed(row: Row, before: Levels, after: Levels) -> list[Row]:
     ]  # fmt: skip
 
 
+def feed_of(rows: list[Row], feed: str, depth: int) -> tuple[Table, list[Row], int | None]:
+    """Return a feed's table, its rows for the slow engine, and its levels a side."""
+    if feed == "mbo":
+        return to_table(rows), rows, None
+    if feed == "differences":
+        made = differences_of(rows)
+        return difference_table(made), made, None
+    depth = 1 if feed in ("mbp-1", "tbbo") else depth
+    merged = feed == "mbp-10 merged"
+    windows = trades_of(rows) if feed == "tbbo" else windows_of(rows, depth, merged=merged)
+    return window_table(windows, depth), list(windows), depth
+
+
 def window_table(rows: Sequence[Window], depth: int) -> Table:
     """Return the validated table of records that restate `depth` levels."""
     columns = {}

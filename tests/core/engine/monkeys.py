@@ -29,8 +29,11 @@ from strategy_lab_core.types import Int2D
 __all__ = ["monkey", "scheduled"]
 
 
+ANYTHING, CHANGES, STOPS, BRACKETS = range(4)
+
+
 class MonkeyParams(NamedTuple):
-    """How often it acts, how far from the best price, how much nonsense."""
+    """How often it acts, how far from the best price, how much nonsense, what it is fond of."""
 
     seed: Annotated[int, Bounds(1, 10**9)] = 1
     act_every: Annotated[int, Bounds(1, 100)] = 3
@@ -38,6 +41,7 @@ class MonkeyParams(NamedTuple):
     max_lots: Annotated[int, Bounds(1, 20)] = 5
     nonsense: Annotated[bool, Bounds(0, 1)] = False
     modifies: Annotated[bool, Bounds(0, 1)] = True
+    mood: Annotated[int, Bounds(ANYTHING, BRACKETS)] = ANYTHING
 
 
 @kernel
@@ -60,6 +64,48 @@ def _ask(view: View, p: MonkeyParams, draw: int, tag: int, requests: Int2D) -> N
         sell_market(requests, lots)
     elif view.n_orders > 0:
         cancel(requests, view.orders[draw % view.n_orders, 0])
+
+
+@kernel
+def _ask_in_mood(view: View, p: MonkeyParams, draw: int, tag: int, requests: Int2D) -> None:
+    lots, choice = 1 + (draw // 7) % p.max_lots, (draw // 19) % 4
+    offset = (draw // 11) % (2 * p.reach) - p.reach
+    if view.n_orders > 0 and choice < (1 if p.mood == BRACKETS else 2):
+        order = view.orders[draw % view.n_orders]
+        if p.modifies and draw % 3:
+            modify(requests, order[0], order[2] + (offset if draw % 2 else 0), lots)
+        else:
+            cancel(requests, order[0])
+    elif p.mood == STOPS:
+        _ask_stop(view, 15 + (draw // 29) % 4, offset, lots, tag, requests)
+    elif p.mood == BRACKETS:
+        _ask_bracket(view, draw % 2, offset // 2, lots, tag, requests)
+    else:
+        _ask_quote(view, (draw // 29) % 4, offset // 2, lots, tag, requests)
+
+
+@kernel
+def _ask_quote(view: View, kind: int, offset: int, lots: int, tag: int, requests: Int2D) -> None:
+    if kind == 0:
+        buy_limit(requests, view.bid + offset, lots, tag)
+    elif kind == 1:
+        sell_limit(requests, view.ask - offset, lots, tag)
+    elif kind == 2:
+        buy_post_only(requests, view.bid - offset, lots, tag)
+    else:
+        sell_post_only(requests, view.ask + offset, lots, tag)
+
+
+@kernel
+def _ask_bracket(
+    view: View, is_buy: int, offset: int, lots: int, tag: int, requests: Int2D
+) -> None:
+    if is_buy:
+        tick = view.ask + offset
+        buy_bracket(requests, tick, lots, tick + 1, tick - 1, tag)
+    else:
+        tick = view.bid - offset
+        sell_bracket(requests, tick, lots, tick - 1, tick + 1, tag)
 
 
 @kernel
@@ -119,7 +165,10 @@ def monkey(memory: Memory, view: View, p: MonkeyParams, requests: Int2D) -> None
         draw = memory.ints[0] >> 8
         if draw % p.act_every != 0:
             continue
-        _ask(view, p, draw, turn, requests)
+        if p.mood != ANYTHING and draw // 17 % 4:
+            _ask_in_mood(view, p, draw, turn, requests)
+        else:
+            _ask(view, p, draw, turn, requests)
         if p.nonsense and draw % 5 == 0:
             _ask_nonsense(view, 1, requests)
 

@@ -28,10 +28,9 @@ from tests.core.engine.tapes import (
     random_rows,
     to_table,
 )
-from tests.core.engine.test_against_naive import assert_same, configs
 from tests.core.engine.test_backtest import failing
 from tests.naive.book import LAST, SNAPSHOT
-from tests.naive.engine import NaiveEngine, Row
+from tests.naive.engine import Row
 
 DAY = date(2023, 11, 14)
 CARRY = replace(QUICK, carry=True, flatten_seconds=0)
@@ -67,52 +66,6 @@ def run(
     """Run over the sessions with a table each."""
     parts = [SessionTicks(day, to_table(rows)) for day, rows in days]
     return backtest(parts, strategy, config, instrument=MNQ)
-
-
-def run_slowly(
-    days: list[tuple[Session, list[Row]]], strategy: Any, config: BacktestConfig, ends: list[int]
-) -> NaiveEngine:
-    """Run the naive engine over the sessions, which end at these times."""
-    flatten_ns = days[-1][0].close_ns - config.flatten_seconds * SECOND
-    slow: NaiveEngine | None = None
-    for (day, rows), end_ns in zip(days, ends, strict=True):
-        phases = [(day.previous_close_ns, 0), (day.pre_open_ns, 1), (day.open_ns, 2)]
-        at: dict[str, Any] = {
-            "hours": (day.open_ns, flatten_ns, end_ns), "phases": [*phases, (day.close_ns, 0)]
-        }  # fmt: skip
-        if slow is None:
-            slow = NaiveEngine(
-                rows, strategy, config, tick_value=TICK_VALUE,
-                maker_fee=MNQ.product.fee_maker, taker_fee=MNQ.product.fee_taker, **at,
-            )  # fmt: skip
-        else:
-            slow.carry_on(rows, **at)
-        slow.run()
-    assert slow is not None
-    return slow
-
-
-@given(
-    days=ranges(),
-    config=configs(),
-    params=st.tuples(st.integers(1, 10**6), st.integers(2, 9), st.integers(1, 3)),
-    called=st.tuples(st.booleans(), st.booleans()),
-)
-def test_carry__agrees_with_the_naive_engine(
-    days: list[tuple[Session, list[Row]]],
-    config: BacktestConfig,
-    params: tuple[int, int, int],
-    called: tuple[bool, bool],
-) -> None:
-    """Random sessions in a row, any latency and limit: order for order, and session for session."""
-    actor = monkey(seed=params[0], act_every=params[1], reach=params[2])
-    actor = replace(actor, on_book=called[0], on_response=called[1])
-
-    fast = run(days, actor, replace(config, carry=True))
-
-    slow = run_slowly(days, actor, config, fast.sessions["ts_close"].to_list())
-    assert_same(fast, slow)
-    assert fast.sessions["net_profit"].sum() == fast.metrics["net_profit_e6"]
 
 
 @given(days=ranges(), seed=st.integers(1, 10**6))

@@ -1,6 +1,7 @@
 """What holds for every run: money adds up, nothing is early, nothing is used twice."""
 
 from collections import defaultdict
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from strategy_lab_core.engine.backtest import BacktestResult, backtest
 from strategy_lab_core.engine.config import BacktestConfig
+from tests.core.engine.draws import random_config, seeds
 from tests.core.engine.monkeys import monkey
 from tests.core.engine.tapes import (
     MNQ,
@@ -19,26 +21,26 @@ from tests.core.engine.tapes import (
     session_until,
     to_table,
 )
-from tests.core.engine.test_against_naive import configs
 from tests.naive.engine import Row
 
 
-@st.composite
-def scenes(draw: st.DrawFn) -> tuple[list[Row], BacktestConfig]:
-    """Draw a random session and how to trade in it."""
-    rows = random_rows(draw(st.integers(0, 10**6)), draw(st.integers(40, 100)), wild=False)
-    return rows, draw(configs())
-
-
-@st.composite
-def runs(draw: st.DrawFn) -> tuple[list[Row], BacktestConfig, BacktestResult]:
-    """Run a random strategy on a random session."""
-    rows, config = draw(scenes())
+def scene(seed: int) -> tuple[list[Row], Any, BacktestConfig]:
+    """Return a random session, and who trades in it how."""
+    roll = Random(seed)
+    rows = random_rows(seed, roll.randint(40, 100), wild=False)
     # The tables have an order's last price and size: without modifies they are those of its fills.
-    actor = monkey(
-        seed=draw(st.integers(1, 10**6)), act_every=draw(st.integers(2, 9)), modifies=False
-    )
-    return rows, config, run(rows, actor, config)
+    actor = monkey(seed=roll.randint(1, 10**6), act_every=roll.randint(2, 9), modifies=False)
+    return rows, actor, random_config(roll)
+
+
+def scenes() -> st.SearchStrategy[tuple[list[Row], Any, BacktestConfig]]:
+    """Draw a random session, and who trades in it how."""
+    return seeds().map(scene)
+
+
+def runs() -> st.SearchStrategy[tuple[list[Row], BacktestConfig, BacktestResult]]:
+    """Run a random strategy on a random session."""
+    return scenes().map(lambda drawn: (drawn[0], drawn[2], run(*drawn)))
 
 
 def run(rows: list[Row], actor: Any, config: BacktestConfig) -> BacktestResult:
@@ -118,15 +120,12 @@ def test_liquidity__is_used_once(ran: tuple[list[Row], BacktestConfig, BacktestR
     assert result.metrics["volume"] <= traded + sum(shown.values())
 
 
-@given(scene=scenes(), seed=st.integers(1, 10**6))
-def test_backtest__same_inputs_same_bytes(
-    scene: tuple[list[Row], BacktestConfig], seed: int
-) -> None:
+@given(drawn=scenes())
+def test_backtest__same_inputs_same_bytes(drawn: tuple[list[Row], Any, BacktestConfig]) -> None:
     """A second run, and one after another strategy's, gives equal tables and figures."""
-    rows, config = scene
-    actor = monkey(seed=seed)
+    rows, actor, config = drawn
     first = run(rows, actor, config)
-    run(rows, monkey(seed=seed + 1), config)
+    run(rows, monkey(seed=5), config)
     second = run(rows, actor, config)
 
     assert first.orders.equals(second.orders)

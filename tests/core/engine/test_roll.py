@@ -4,10 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
 import pytest
-from hypothesis import event, given
-from hypothesis import strategies as st
 
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table, concat
@@ -20,6 +17,7 @@ from strategy_lab_core.errors import DataError, SimulationError
 from strategy_lab_core.strategies.requests import buy_limit
 from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
+from tests.core.engine.cases import CONTRACTS, of_next
 from tests.core.engine.level_tapes import (
     difference_table,
     differences_of,
@@ -28,11 +26,9 @@ from tests.core.engine.level_tapes import (
 )
 from tests.core.engine.monkeys import monkey
 from tests.core.engine.scenes import BUY_MARKET, MS, QUICK, SELL_MARKET, two_steps
-from tests.core.engine.tapes import MNQ, SECOND, START_NS, TICK, TICK_VALUE, random_rows, to_table
-from tests.core.engine.test_against_naive import assert_same, configs
+from tests.core.engine.tapes import MNQ, SECOND, START_NS, TICK, TICK_VALUE, to_table
 from tests.core.engine.test_carry import CARRY, quotes, session
-from tests.naive.book import NaiveBook
-from tests.naive.engine import NaiveEngine, Row, events_of
+from tests.naive.engine import Row
 
 FEE = MNQ.product.fee_taker
 FEEDS: dict[str, Callable[[list[Row]], Table]] = {
@@ -41,14 +37,6 @@ FEEDS: dict[str, Callable[[list[Row]], Table]] = {
     "differences": lambda rows: difference_table(differences_of(rows)),
 }
 Day = tuple[Session, list[Row], list[Row]]  # rows of MNQH4 and of MNQM4
-CONTRACTS = ("MNQH4", "MNQM4")
-
-
-def of_next(ticks: Table) -> Table:
-    """Return rows as those of the next contract."""
-    return ticks.with_columns(
-        ticks["instrument_id"] + np.uint32(1), ticks["symbol"].str.replace("H", "M")
-    )
 
 
 def parts(
@@ -246,105 +234,6 @@ def test_roll__needs_a_moment_and_both_contracts() -> None:
         row.trusted = False
     with pytest.raises(DataError, match="no moment at which it and MNQM4 are both open"):
         run(days, two_steps, CARRY)
-
-
-def first_moment(day: Session, old: list[Row], new: list[Row], config: BacktestConfig) -> int:
-    """Return when both can be traded first, by playing both; 0 where that never is."""
-    events = [(each.ts, n, each) for n in (0, 1) for each in events_of((old, new)[n], config)[0]]
-    books, trusted = (NaiveBook(), NaiveBook()), [False, False]
-    events.sort(key=lambda each: each[:2])
-    for i, (now, n, each) in enumerate(events):
-        for row in each.rows:
-            books[n].apply(row)
-        trusted[n] = each.rows[-1].trusted
-        is_last = i + 1 == len(events) or events[i + 1][0] > now
-        is_quoted = all(book.levels(side) for book in books for side in "AB")
-        if is_last and is_quoted and all(trusted) and day.open_ns <= now < day.close_ns:
-            return now
-    return 0
-
-
-@st.composite
-def rolling_days(draw: st.DrawFn) -> list[Day]:
-    """Draw a session of one contract, one with both, and sometimes a third without a roll."""
-    found: list[Day] = []
-    closed_ns = START_NS
-    for number in range(draw(st.integers(2, 3))):
-        start_ns = closed_ns + draw(st.sampled_from([0, SECOND]))
-        wild = draw(st.booleans())
-        both = [
-            random_rows(draw(st.integers(0, 10**6)), n_events, wild=wild, start_ns=start_ns)
-            for n_events in draw(st.tuples(st.integers(10, 40), st.integers(10, 40)))
-        ]
-        open_ns = start_ns + draw(st.sampled_from([0, 500 * MS]))
-        last_ns = max(row.ts_event for rows in both for row in rows)
-        close_ns = max(last_ns, open_ns) + draw(st.sampled_from([1, 2 * SECOND]))
-        found.append((session(number, closed_ns, open_ns, close_ns), both[0], both[1]))
-        closed_ns = close_ns
-    return found
-
-
-@given(
-    days=rolling_days(),
-    config=configs(),
-    params=st.tuples(st.integers(1, 10**6), st.integers(2, 5), st.integers(1, 3)),
-    called=st.tuples(st.booleans(), st.booleans()),
-)
-def test_roll__agrees_with_the_naive_engine(
-    days: list[Day],
-    config: BacktestConfig,
-    params: tuple[int, int, int],
-    called: tuple[bool, bool],
-) -> None:
-    """Any latency, limit and book: rolled at the same moment, order for order; or refused."""
-    actor = monkey(seed=params[0], act_every=params[1], reach=params[2])
-    actor = replace(actor, on_book=called[0], on_response=called[1])
-    config = replace(config, carry=True, allow_partial=True)
-    traded = (CONTRACTS[0], *[CONTRACTS[1]] * (len(days) - 1))
-    at_ns = first_moment(*days[1], config)
-    try:
-        fast = backtest(parts(days, traded), actor, config)
-    except DataError:
-        event("no moment")
-        assert at_ns == 0
-        return
-    except SimulationError:
-        event("too thin")
-        assert run_slowly(days, actor, config, at_ns) is None
-        return
-    event(f"position {fast.rolls['position'][0] != 0}")
-    slow = run_slowly(days, actor, config, at_ns)
-    assert slow is not None
-    assert fast.rolls["ts"].to_list() == [at_ns]
-    assert_same(fast, slow)
-    assert fast.sessions["net_profit"].sum() == fast.metrics["net_profit_e6"]
-
-
-def run_slowly(
-    days: list[Day], strategy: Any, config: BacktestConfig, at_ns: int
-) -> NaiveEngine | None:
-    """Run the naive engine over the sessions; None where a position finds too few lots."""
-    flatten_ns = days[-1][0].close_ns - config.flatten_seconds * SECOND
-    slow: NaiveEngine | None = None
-    for number, (day, old, new) in enumerate(days):
-        rows = new if number else old
-        phases = [(day.previous_close_ns, 0), (day.pre_open_ns, 1), (day.open_ns, 2)]
-        end_ns = max(events_of(rows, config)[0][-1].ts, day.close_ns)  # of a late snapshot
-        at: dict[str, Any] = {
-            "hours": (day.open_ns, flatten_ns, end_ns),
-            "phases": [*phases, (day.close_ns, 0)],
-        }
-        if slow is None:
-            slow = NaiveEngine(
-                rows, strategy, config, tick_value=TICK_VALUE, maker_fee=MNQ.product.fee_maker,
-                taker_fee=FEE, **at,
-            )  # fmt: skip
-        else:
-            slow.carry_on(rows, **at)
-        if number == 1 and slow.roll(old, at_ns):
-            return None
-        slow.run()
-    return slow
 
 
 def test_roll__sweeps_are_separate_runs() -> None:

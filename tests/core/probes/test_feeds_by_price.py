@@ -14,9 +14,9 @@ from strategy_lab_core.probes.times import row_times
 from strategy_lab_core.probes.warmup import find_warmup
 from strategy_lab_core.strategies.strategy import Strategy
 from strategy_lab_core.types import EMPTY_PRICE, Action
+from tests.core.engine.level_tapes import feed_of
 from tests.core.engine.scenes import QUICK
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, TICK, random_rows, session_until
-from tests.core.engine.test_levels_against_naive import feed_of
 from tests.core.probes.actors import bidder, follower
 
 HOURS = session_until(START_NS + 10**12)

@@ -18,10 +18,10 @@ from strategy_lab_core.probes.sensitivity import (
     sensitivity,
     slippage_curve,
 )
+from tests.core.engine.level_tapes import feed_of
 from tests.core.engine.scenes import QUICK
 from tests.core.engine.tapes import MNQ, START_NS, TICK_VALUE, random_rows, session_until, to_table
 from tests.core.engine.test_backtest import failing
-from tests.core.engine.test_levels_against_naive import feed_of
 from tests.core.probes.actors import follower
 
 HOURS = session_until(START_NS + 10**12)

@@ -21,8 +21,10 @@ from strategy_lab_core.engine.config import BacktestConfig, LimitsConfig, QueueC
 from strategy_lab_core.engine.selection import select
 from strategy_lab_core.engine.sweep import ParameterSet, sweep
 from strategy_lab_core.errors import ConfigError, DataError
+from strategy_lab_core.probes.queue_history import QueueHistory
+from strategy_lab_core.probes.queue_places import Waiting, model_title, place_errors
 from strategy_lab_core.probes.touch_orders import touch_orders
-from strategy_lab_core.stats.block_ratios import Blocks, Estimate
+from strategy_lab_core.stats.block_ratios import Blocks
 from strategy_lab_core.types import EMPTY_PRICE, Action, Bool1D, Float1D, Int1D
 
 __all__ = ["MODELS", "QueueCalibration", "calibrate_queue", "shown_by_price"]
@@ -43,6 +45,7 @@ class _Lives(NamedTuple):
     """The joining orders of one run (shape: orders)."""
 
     number: Int1D
+    side: Int1D  # letters
     price: Int1D
     arrive_ns: Int1D
     queue_ahead: Int1D
@@ -59,6 +62,9 @@ class QueueCalibration:
     ----------
     rows
         A row for each model; `calibrate_queue` says what is in it.
+    places
+        A row for each model and each quarter of the time that orders wait; `queue_places` says
+        what is in it.
     orders, left_out
         Orders compared, and those that were sent and not compared.
     symbol, session
@@ -66,6 +72,7 @@ class QueueCalibration:
     """
 
     rows: tuple[dict[str, Any], ...]
+    places: tuple[dict[str, Any], ...]
     orders: int
     left_out: int
     symbol: str
@@ -87,6 +94,10 @@ class QueueCalibration:
     def table(self) -> Table:
         """Return the rows as a table."""
         return table({name: [row[name] for row in self.rows] for name in self.rows[0]})
+
+    def place_table(self) -> Table:
+        """Return the places as a table."""
+        return table({name: [row[name] for row in self.places] for name in self.places[0]})
 
 
 def calibrate_queue(
@@ -168,9 +179,17 @@ def calibrate_queue(
     if not kept.any():
         raise DataError(f"{chosen.instrument.symbol}: none of {len(kept)} orders can be compared")
     blocks = Blocks(int(kept.sum()), length=block, samples=samples, random_seed=random_seed)
-    seen = _Trades(rows)
     return QueueCalibration(
-        rows=tuple(_errors(truth, lives, kept, blocks, seen)),
+        rows=tuple(_errors(truth, lives, kept, blocks, _Trades(rows))),
+        places=tuple(
+            place_errors(
+                QueueHistory(rows, seed),
+                _waiting(truth, kept),
+                [hold_ms * 10**6 * quarter // 4 for quarter in (1, 2, 3, 4)],
+                MODELS,
+                blocks,
+            )
+        ),
         orders=int(kept.sum()),
         left_out=int((~kept).sum()),
         symbol=chosen.instrument.symbol,
@@ -204,6 +223,7 @@ def _lives(result: BacktestResult) -> _Lives:
     has_ended = np.isin(orders["end_reason"].to_numpy(), ("filled", "cancelled"))
     return _Lives(
         number=number,
+        side=int64(orders, "side"),
         price=int64(orders, "price", null=EMPTY_PRICE),
         arrive_ns=int64(orders, "ts_exchange"),
         queue_ahead=int64(orders, "queue_ahead"),
@@ -211,6 +231,10 @@ def _lives(result: BacktestResult) -> _Lives:
         is_filled=is_filled,
         is_resting=has_ended & ~np.isin(number, took),
     )
+
+
+def _waiting(truth: _Lives, kept: Bool1D) -> Waiting:
+    return Waiting(*(getattr(truth, name)[kept] for name in Waiting._fields))
 
 
 def _comparable(truth: _Lives, lives: list[_Lives]) -> Bool1D:
@@ -258,26 +282,16 @@ def _errors(
             lots[i] = trades.lots(int(price[i]), span[0], span[1])
         rows.append(
             {
-                "model": _named(model),
+                "model": model_title(model),
                 "filled": int(filled.sum()),
                 "filled_truth": int(true_filled.sum()),
-                **_spread("false_fills", "", blocks.ratio(1.0 * (filled & ~true_filled), every)),
-                **_spread("missed_fills", "", blocks.ratio(1.0 * (~filled & true_filled), every)),
+                **blocks.ratio(1.0 * (filled & ~true_filled), every).named("false_fills"),
+                **blocks.ratio(1.0 * (~filled & true_filled), every).named("missed_fills"),
                 "median_time_s": float(np.median(apart[both])) if both.any() else None,
-                **_spread("time", "_s", blocks.ratio(np.abs(apart) * both, 1.0 * both)),
-                **_spread("queue", "_lots", blocks.ratio(lots * both, 1.0 * both)),
-                **_spread("wait", "_s", blocks.ratio(wait, every)),
-                **_spread("against_risk_averse", "_s", blocks.ratio(wait - waits[0], every)),
+                **blocks.ratio(np.abs(apart) * both, 1.0 * both).named("time", "_s"),
+                **blocks.ratio(lots * both, 1.0 * both).named("queue", "_lots"),
+                **blocks.ratio(wait, every).named("wait", "_s"),
+                **blocks.ratio(wait - waits[0], every).named("against_risk_averse", "_s"),
             }
         )
     return rows
-
-
-def _spread(name: str, unit: str, found: Estimate) -> dict[str, float | None]:
-    values = zip(("", "_low", "_high"), found, strict=True)
-    return {f"{name}{which}{unit}": value for which, value in values}
-
-
-def _named(model: QueueConfig) -> str:
-    has_exponent = model.model.startswith("power")
-    return f"{model.model}, n = {model.exponent:g}" if has_exponent else model.model

@@ -24,6 +24,11 @@ class Estimate(NamedTuple):
     low: float | None
     high: float | None
 
+    def named(self, name: str, unit: str = "") -> dict[str, float | None]:
+        """Return the three by name, the ends of the interval with `_low` and `_high`."""
+        values = zip(("", "_low", "_high"), self, strict=True)
+        return {f"{name}{which}{unit}": value for which, value in values}
+
 
 class Blocks:
     """The blocks of `orders` consecutive orders, and the samples drawn from them.

@@ -19,7 +19,7 @@ def follow(engine: Any, order: Any, kind: str, lots: int, now: int) -> None:
             stop.sibling, profit.sibling = profit, stop
     if order.sibling is None:
         return
-    if kind in ("modify rejected", "cancel rejected"):
+    if kind in ("modify rejected", "cancel rejected", "cancel lost"):
         engine.next_trim = min(engine.next_trim, now + SECOND)
     elif kind != "filled":
         if not order.known_over:

@@ -20,7 +20,7 @@ from strategy_lab_core.data.sessions import index_times
 from strategy_lab_core.data.simulate import simulate
 from strategy_lab_core.data.ticks import read_ticks
 from strategy_lab_core.errors import ConfigError, DataError
-from strategy_lab_core.probes.queue_calibration import calibrate_queue
+from strategy_lab_core.probes.queue_calibration import QueueCalibration, calibrate_queue
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_core.types import RecordFlag
 from strategy_lab_pipeline.errors import EngineError, PipelineError
@@ -97,6 +97,7 @@ def queue_models_of(
     seed: int,
     events: int,
     chart: Path | None,
+    places_chart: Path | None = None,
 ) -> dict[str, Any]:
     """Compare the queue models on files, or on a simulated session where none is named."""
     ticks = read_ticks(files) if files else _simulated(seed, events)
@@ -106,11 +107,7 @@ def queue_models_of(
             **_one_session(ticks, session, contract),
         )  # fmt: skip
         progress.advance()
-    if chart is not None:
-        from strategy_lab_core.report.charts import to_svg
-        from strategy_lab_core.report.queue_chart import queue_chart
-
-        chart.write_text(to_svg(queue_chart(found.table())), encoding="utf-8")
+    _draw_queue_models(found, chart, places_chart)
     return {
         "symbol": found.symbol,
         "session": found.session,
@@ -119,7 +116,20 @@ def queue_models_of(
         "left_out": found.left_out,
         "verdict": found.verdict,
         "rows": list(found.rows),
+        "places": list(found.places),
     }
+
+
+def _draw_queue_models(found: QueueCalibration, chart: Path | None, places: Path | None) -> None:
+    if chart is None and places is None:
+        return
+    from strategy_lab_core.report.charts import to_svg
+    from strategy_lab_core.report.queue_chart import place_chart, queue_chart
+
+    if chart is not None:
+        chart.write_text(to_svg(queue_chart(found.table())), encoding="utf-8")
+    if places is not None:
+        places.write_text(to_svg(place_chart(found.place_table())), encoding="utf-8")
 
 
 def readable_errors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -138,6 +148,18 @@ def readable_errors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def readable_places(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the places of `queue_models_of` for people: a model's errors by age, in lots."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        shown = found.setdefault(row["model"], {"model": row["model"]})
+        shown[f"after {row['age_s']:g} s"] = _spread(row, "error", "_lots", 1)
+    for row in {each["model"]: each for each in rows}.values():
+        found[row["model"]]["bias at last"] = _spread(row, "bias", "_lots", 1)
+        found[row["model"]]["against risk_averse"] = _spread(row, "against_first", "_lots", 1)
+    return list(found.values())
 
 
 def _spread(row: dict[str, Any], name: str, unit: str, times: int) -> str:

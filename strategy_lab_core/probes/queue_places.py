@@ -83,9 +83,10 @@ def place_errors(
     Returns
     -------
     A row for each model and age, with age_s, orders (that wait unfilled then), ahead_lots (mean of
-    what is seen), bias_lots (mean of predicted minus seen) and error_lots (mean absolute
-    difference), the last two with `_low` and `_high` before the unit. Orders over a new beginning
-    of the book are left out from then on.
+    what is seen), bias_lots (mean of predicted minus seen), error_lots (mean absolute difference)
+    and against_first_lots (its difference from that of the first model), the last three with
+    `_low` and `_high` before the unit. Orders over a new beginning of the book are left out from
+    then on.
     """
     shape = (len(orders.price), len(ages_ns))
     seen, predicted = np.zeros(shape), np.zeros((*shape, len(models)))
@@ -103,8 +104,9 @@ def place_errors(
     end_ns, is_filled = orders.end_ns[:, None], orders.is_filled[:, None]
     waits = (end_ns > moments) | ((end_ns == moments) & ~is_filled)
     waits &= history.is_unbroken(orders.arrive_ns[:, None], moments)
+    off = predicted - seen[:, :, None]
     return [
-        _row(model, age_ns, predicted[:, a, m] - seen[:, a], seen[:, a], waits[:, a], blocks)
+        _row(model, age_ns, off[:, a, m], off[:, a, 0], seen[:, a], waits[:, a], blocks)
         for m, model in enumerate(models)
         for a, age_ns in enumerate(ages_ns)
     ]
@@ -117,7 +119,13 @@ def model_title(model: QueueConfig) -> str:
 
 
 def _row(
-    model: QueueConfig, age_ns: int, off: Float1D, seen: Float1D, waits: Bool1D, blocks: Blocks
+    model: QueueConfig,
+    age_ns: int,
+    off: Float1D,
+    first_off: Float1D,
+    seen: Float1D,
+    waits: Bool1D,
+    blocks: Blocks,
 ) -> dict[str, Any]:
     below = 1.0 * waits
     return {
@@ -127,4 +135,7 @@ def _row(
         "ahead_lots": float(seen[waits].mean()) if waits.any() else None,
         **blocks.ratio(off * below, below).named("bias", "_lots"),
         **blocks.ratio(np.abs(off) * below, below).named("error", "_lots"),
+        **blocks.ratio((np.abs(off) - np.abs(first_off)) * below, below).named(
+            "against_first", "_lots"
+        ),
     }

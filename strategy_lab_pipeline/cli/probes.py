@@ -82,18 +82,22 @@ def queue_models(
     seed: Annotated[int, typer.Option(min=0, help="Of moments, bootstrap, simulation.")] = 0,
     events: Annotated[int, typer.Option(min=200, help="Events to simulate.")] = 200_000,
     chart: Annotated[Path | None, typer.Option(help="An SVG file to draw the errors in.")] = None,
+    places_chart: Annotated[
+        Path | None, typer.Option(help="An SVG file for the errors while orders wait.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Compare the queue models for feeds by price with the queue that orders show."""
-    from strategy_lab_pipeline.probing import queue_models_of, readable_errors
+    from strategy_lab_pipeline.probing import queue_models_of, readable_errors, readable_places
 
     found = queue_models_of(
         files, session, contract, every_ms=every_ms, hold_ms=hold_ms, seed=seed, events=events,
-        chart=chart,
+        chart=chart, places_chart=places_chart,
     )  # fmt: skip
     title = f"{found['symbol']} {found['session']}, {found['orders']} orders: {found['verdict']}"
-    shown = table(title, readable_errors(found["rows"]))
-    answer(found, as_json, lambda _: people.print(shown))
+    errors = table(title, readable_errors(found["rows"]))
+    places = table("Lots ahead, off while orders wait", readable_places(found["places"]))
+    answer(found, as_json, lambda _: people.print(errors, places))
 
 
 def _answer_probe(found: dict[str, Any], as_json: bool) -> None:

@@ -17,6 +17,7 @@ from strategy_lab_pipeline.probing import (
     leaks_of,
     queue_models_of,
     readable_errors,
+    readable_places,
     sensitivity_of,
 )
 from strategy_lab_pipeline.settings import Settings
@@ -92,18 +93,24 @@ def test_sensitivity__answers_and_draws(settings: Settings, tmp_path: Path) -> N
 
 def test_queue_models__answers_and_draws(settings: Settings, tmp_path: Path) -> None:
     """A row for each model of a simulated session, and the chart where a file is named."""
-    chart = tmp_path / "errors.svg"
+    chart, places = tmp_path / "errors.svg", tmp_path / "places.svg"
     options = ("--seed", "3", "--every-ms", "120000", "--hold-ms", "60000")
     code, found = answer(
-        settings, "queue-models", *options, "--events", "800", "--chart", str(chart)
-    )
+        settings, "queue-models", *options, "--events", "800", "--chart", str(chart),
+        "--places-chart", str(places),
+    )  # fmt: skip
 
     assert code == 0
     assert found["is_simulated"]
     assert found["orders"] > 0
     assert len(found["rows"]) == 10
-    assert chart.read_text(encoding="utf-8").startswith("<svg")
+    assert all(file.read_text(encoding="utf-8").startswith("<svg") for file in (chart, places))
     assert "filled" in readable_errors(found["rows"])[0]
+    assert len(found["places"]) == 40
+    ages = [f"after {age} s" for age in (15, 30, 45, 60)]
+    assert list(readable_places(found["places"])[0]) == [
+        "model", *ages, "bias at last", "against risk_averse",
+    ]  # fmt: skip
 
 
 def test_queue_models__asks_which_session(settings: Settings) -> None:

@@ -55,6 +55,8 @@ def test_places__are_those_of_the_scene_by_hand() -> None:
 
     assert seen == [18, 6, 2, 2]
     assert careful.tolist() == [0, 10, 10, 10]
+    against = [row["against_first_lots"] for row in one_order(scene())]
+    assert against == pytest.approx([0] * 5 + [18 - 18 / 28 * 12 - 16] * 3)
     assert guessed == pytest.approx([0, *[18 - 18 / 28 * 12 - 6] * 3])
 
 
@@ -153,7 +155,7 @@ def test_places__are_those_of_the_slow_engines() -> None:
         both = true.keys() & guess.keys()
         assert len(both) > 20
         for i, age in both:
-            one = Waiting(*(each[i : i + 1] for each in orders))
+            one = Waiting._make(each[i : i + 1] for each in orders)
             (row,) = place_errors(history, one, [age], [model], blocks)
             assert row["ahead_lots"] == true[i, age]
             assert row["bias_lots"] == pytest.approx(guess[i, age] - true[i, age], abs=1e-8)

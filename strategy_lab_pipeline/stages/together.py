@@ -122,8 +122,9 @@ def _why_not(
 ) -> dict[str, Any] | None:
     """Return the label and the reason where there is nothing to add up."""
     if lacking:
-        reason = f"{', '.join(lacking)} {session}: no order books; the account needs all of "
-        return {"label": "not run", "error": f"{reason}{', '.join(together.products)}"}
+        gone, wanted = ", ".join(lacking), ", ".join(together.products)
+        reason = f"{gone} {session}: no order books; the account needs all of {wanted}"
+        return {"label": "not run", "error": f"{reason}: ingest the files of {gone}"}
     prefix = f"experiment {together.name}: "
     broken = [
         (run["label"], f"{run['instrument']}: {run['error'].removeprefix(prefix)}")

@@ -199,7 +199,8 @@ def test_together__says_which_product_is_missing(
     (run,) = listed(empty, there)
     assert run["label"] == "not run"
     assert (
-        f"{lacking} 2025-01-13: no order books; the account needs all of MES, MNQ" in run["error"]
+        f"{lacking} 2025-01-13: no order books; the account needs all of MES, MNQ: ingest"
+        in run["error"]
     )
     assert not are_runs_stale(empty, there)
     assert any(

@@ -22,7 +22,7 @@ from strategy_lab_pipeline.stages.experiments import (
     backtest_assets,
     experiment_files,
     experiments,
-    read_experiment,
+    read_any,
 )
 from strategy_lab_pipeline.stages.rolls import decisions
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
@@ -187,7 +187,7 @@ def _experiments(settings: Settings) -> list[dict[str, Any]]:
     rows = []
     for path in experiment_files(settings):
         try:
-            read_experiment(path)
+            read_any(path)
         except ValueError as error:
             rows.append(_row(f"experiment {path.name}", condition=False, found=str(error)))
         else:

@@ -27,7 +27,7 @@ from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.progress import steps
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages.engine import engine
-from strategy_lab_pipeline.stages.experiments import experiments, read_experiment
+from strategy_lab_pipeline.stages.experiments import find_experiment, read_experiment
 from strategy_lab_pipeline.stages.jobs import Probe
 from strategy_lab_pipeline.stages.publish import current_outcome
 from strategy_lab_pipeline.stages.rolls import choice
@@ -257,9 +257,7 @@ class _Place:
 def _experiment(settings: Settings, name: str) -> Experiment:
     if name.endswith((".yaml", ".yml")):
         return read_experiment(Path(name))
-    known = {each.name: each for each in experiments(settings).usable}
-    refuse_unknown("experiment", [name], tuple(known))
-    return known[name]
+    return find_experiment(settings, name)
 
 
 def _newest(workspace: Workspace, product: str, asset: str) -> str:

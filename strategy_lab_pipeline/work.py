@@ -22,7 +22,7 @@ from strategy_lab_pipeline.stages.experiments import (
     experiment_files,
     experiments,
     moved_text,
-    read_experiment,
+    read_any,
 )
 from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.plan import CHAIN
@@ -128,7 +128,7 @@ def work_through(
 
 def add_experiment(settings: Settings, path: Path) -> Path:
     """Copy an experiment file into the home folder after checking it; its paths become absolute."""
-    read_experiment(path)
+    read_any(path)
     target = settings.experiments / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.resolve() != target.resolve():
@@ -211,12 +211,13 @@ def _run_sessions(
                 run = launch.run_session(instance, partition.product, partition.session, chosen)
                 summary.ran.append(asdict(run))
                 progress.advance(f"{partition.product} {partition.session}")
-        # Features look back: those of the session after one that changed are out of date now.
+        # What rests on other partitions is out of date only now: features on the session before,
+        # runs on earlier sessions and on other products. Once each: what fails again would go on.
         done |= {(each.product, each.session) for each, _ in work}
         work = [
             (each, chosen)
             for each, chosen in _to_run(workspace, assets)
-            if chosen == ["features"] and (each.product, each.session) not in done
+            if (each.product, each.session) not in done
         ]
     told = {(run["product"], run["session"]) for run in summary.ran if run["failures"]}
     for product, session, label, reason in plan.without_result(workspace):

@@ -5,7 +5,9 @@ Arrays are always contiguous, writable and of one width per column, because ever
 make Numba compile another specialisation.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from io import BytesIO
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +18,17 @@ from strategy_lab_core.data.schemas import LETTER
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny
 
-__all__ = ["Table", "column", "concat", "int64", "repeated", "table"]
+__all__ = [
+    "Table",
+    "column",
+    "concat",
+    "from_bytes",
+    "int64",
+    "repeated",
+    "rows_digest",
+    "table",
+    "to_bytes",
+]
 
 Table: TypeAlias = pl.DataFrame
 
@@ -84,6 +96,28 @@ def repeated(name: str, texts: Sequence[str], counts: IntAny) -> Table:
 def concat(tables: Sequence[Table]) -> Table:
     """Return the rows of several tables of the same columns, one after the other."""
     return pl.concat(tables, rechunk=True)
+
+
+def to_bytes(table: Table) -> bytes:
+    """Return a table as an Arrow file, which `from_bytes` reads with its very types."""
+    sink = BytesIO()
+    table.write_ipc(sink)
+    return sink.getvalue()
+
+
+def from_bytes(content: bytes) -> Table:
+    """Return the table of an Arrow file."""
+    return pl.read_ipc(BytesIO(content))
+
+
+def rows_digest(table: Table) -> str:
+    """Return 64 hex digits of a table's columns and rows in their order, however it lies in memory.
+
+    A row counts by a hash of 64 bits; another version of the library may give other digits.
+    """
+    digest = hashlib.sha256(repr(table.schema).encode())
+    digest.update(table.hash_rows(seed=0).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _series(ticks: Table, name: str) -> pl.Series:

@@ -169,6 +169,13 @@ _EQUITY = (
     _money("equity", "cash and the position at the mark"),
     _money("liquidation_value", "cash and the position at the far side"),
 )
+_ACCOUNT_EQUITY = (
+    _time("ts", "exchange time at which one of the instruments was sampled"),
+    _money("cash", "of all instruments, after fees"),
+    _money("equity", "cash and all positions at their marks, each as it was last sampled"),
+    _money("liquidation_value", "cash and all positions at the far side"),
+    _money("margin", "initial margin in use, the sum of all positions'"),
+)
 
 # By the name of the file in the lake, without the instrument's id or the experiment's name.
 RESULT_TABLES: Mapping[str, tuple[ColumnSpec, ...]] = MappingProxyType(
@@ -181,5 +188,6 @@ RESULT_TABLES: Mapping[str, tuple[ColumnSpec, ...]] = MappingProxyType(
         "orders": _ORDERS,
         "fills": _FILLS,
         "equity": _EQUITY,
+        "account_equity": _ACCOUNT_EQUITY,
     }
 )

@@ -29,8 +29,9 @@ ticks may hold any value that fits the type; validated ticks hold those of the r
 `levels` are the order books of the lake, `intervals` the stretches without a trusted book; `bars`
 and `features` are made of trades and books, a row for each bar or cell of time;
 `orders`, `fills` and `equity` are what a backtest leaves, their "money" is 1e-6 of the product's
-currency. From `contract_sessions` on, the tables are those that [rolls](rolls.md) are decided from,
-and what is decided; `completeness` and `gaps` say [what of the sessions is there](quality.md).
+currency; an account of several instruments has `account_equity` in the place of the last. From
+`contract_sessions` on, the tables are those that [rolls](rolls.md) are decided from, and what is
+decided; `completeness` and `gaps` say [what of the sessions is there](quality.md).
 """
 _TEN_LEVELS = "Ten levels deep: `bid_px_00` to `ask_ct_09`, as listed here for level 0."
 _DEEPER = tuple(f"_{level:02d}" for level in range(1, 10))

@@ -6,35 +6,33 @@ sets are dealt out to threads, each with a book of its own.
 """
 
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.data.instruments import Instrument, Product
-from strategy_lab_core.engine.backtest import (
-    BacktestResult,
-    Played,
-    Progress,
-    costs_of,
-    played,
-    reporter,
-    result_of,
-)
+from strategy_lab_core.engine.backtest import BacktestResult, Progress, result_of
 from strategy_lab_core.engine.config import BacktestConfig, require_shared
-from strategy_lab_core.engine.run import Outcome, RunnableStrategy, run_pass
-from strategy_lab_core.engine.stage import Stage, Stages, Ticks, stages
+from strategy_lab_core.engine.kept import inputs_digest, keep, kept, set_name
+from strategy_lab_core.engine.passes import Ended, Passes, dealt
+from strategy_lab_core.engine.run import RunnableStrategy
+from strategy_lab_core.engine.stage import Stages, Ticks, stages
 from strategy_lab_core.errors import ConfigError, SimulationError
 
 __all__ = ["ParameterSet", "SweepResult", "SweepRun", "SweepStrategy", "sweep"]
 
+SETS_KEPT_AT_ONCE = 16  # a thread: what an interrupt can cost; a set more costs a pass little
+
 
 class SweepStrategy(RunnableStrategy, Protocol):
     """What a sweep needs to know of a strategy (`strategies.strategy.Strategy` is one)."""
+
+    @property
+    def source(self) -> str:
+        """Digest of its code."""
 
     def __call__(self, **parameters: float) -> RunnableStrategy:
         """Return the same strategy with other values; the rest keep theirs."""
@@ -101,6 +99,7 @@ def sweep(
     *,
     cores: int | None = None,
     keep_orders: bool = True,
+    resume: Path | str | None = None,
     on_progress: Progress | None = None,
     session: Session | None = None,
     instrument: Instrument | str | None = None,
@@ -126,6 +125,10 @@ def sweep(
     keep_orders
         False leaves the runs' order tables empty. Each array of a pass has room for the busiest of
         its sets: for thousands of sets of which some send much, leave the orders out.
+    resume
+        A folder in which finished sets are kept, sixteen of each thread at a time: after an
+        interrupt the same call runs the others alone. Rows, session, contract, products, code,
+        parameters and configuration decide what is the same; the folder may hold other sweeps.
     on_progress
         Called from this thread with rows done and rows in all, over all threads, once the first
         pass has begun: what came before is preparing and, of new code, compiling.
@@ -156,120 +159,66 @@ def sweep(
         status=status,
         products=products,
     )
-    places = _dealt(len(wanted), os.cpu_count() or 1 if cores is None else cores)
-    passes = _Passes(run, strategies, configs, places, keep_orders)
-    runs: dict[int, SweepRun] = {}
-    for part, ended in zip(places, passes.run(on_progress), strict=True):
-        for k, place in enumerate(part):
-            error = ended.outcome.errors.get(k)
-            chosen, settings = strategies[place], configs[place]
-            result = None
-            if error is None:
-                result = result_of(ended.stage, ended.done, ended.outcome, k, chosen, settings)
-            runs[place] = SweepRun(chosen.parameters, settings, result, error)
+    files: list[Path] = []
+    if resume is not None:
+        inputs = inputs_digest(ticks, products, session, instrument, seed, status)
+        shared = (strategy.name, strategy.source, keep_orders)
+        files = [
+            Path(resume) / set_name(inputs, *shared, one.parameters, settings.digest())
+            for one, settings in zip(strategies, configs, strict=True)
+        ]
+    runs = _found(files, run, strategies, configs)
+    todo = [place for place in range(len(wanted)) if place not in runs]
+    threads = os.cpu_count() or 1 if cores is None else cores
+    batches = list(_batches(todo, SETS_KEPT_AT_ONCE * threads if files else len(wanted)))
+    for number, batch in enumerate(batches):
+        places = dealt(batch, threads)
+        passes = Passes(run, strategies, configs, places, keep_orders)
+        tell = _part_of(on_progress, number, len(batches))
+        for part, ended in zip(places, passes.run(tell), strict=True):
+            for k, place in enumerate(part):
+                one = _run_of(ended, k, strategies[place], configs[place])
+                runs[place] = one
+                if files and one.result is not None:
+                    keep(files[place], one.result)
     return SweepResult(tuple(runs[place] for place in range(len(wanted))))
 
 
-def _dealt(n_sets: int, cores: int) -> list[list[int]]:
-    """Return the places of the sets of each thread, as equal in number as can be."""
-    threads = min(cores, n_sets)
-    return [list(range(thread, n_sets, threads)) for thread in range(threads)]
+def _batches(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for first in range(0, len(places), size):
+        yield places[first : first + size]
 
 
-@cache
-def _threads(number: int) -> ThreadPoolExecutor:
-    """Return threads that stay: what a thread has freed is not at hand for the next new one."""
-    return ThreadPoolExecutor(number, thread_name_prefix="sweep")
+def _part_of(on_progress: Progress | None, number: int, batches: int) -> Progress | None:
+    """Count every batch as long as the one in progress."""
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(number * total + done, batches * total)
 
 
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of them
+def _run_of(ended: Ended, k: int, strategy: RunnableStrategy, config: BacktestConfig) -> SweepRun:
+    error = ended.outcome.errors.get(k)
+    if error is not None:
+        return SweepRun(strategy.parameters, config, None, error)
+    result = result_of(ended.stage, ended.done, ended.outcome, k, strategy, config)
+    return SweepRun(strategy.parameters, config, result, None)
 
 
-class _StoppedError(Exception):
-    """Ends a thread's pass when the caller was interrupted."""
-
-
-class _Ended(NamedTuple):
-    """How far a thread's sets have come: the last session, all of them, the arrays."""
-
-    stage: Stage
-    done: list[Played]
-    outcome: Outcome
-
-
-class _Passes:
-    """Runs one pass a thread and session, and adds up how far they are."""
-
-    def __init__(
-        self,
-        stages: Stages,
-        strategies: list[RunnableStrategy],
-        configs: list[BacktestConfig],
-        places: list[list[int]],
-        keep_orders: bool,
-    ) -> None:
-        self._keep_orders = keep_orders
-        self._stages, self._strategies, self._configs = stages, strategies, configs
-        self._places = places
-        self._rows: dict[int, int] = {}  # of the threads that have begun
-        self._is_stopped = threading.Event()
-        self._has_news = threading.Condition()
-
-    def run(self, on_progress: Progress | None) -> list[_Ended]:
-        """Return how every thread's sets ended; an interrupt ends all of them first."""
-        ended: list[_Ended | None] = [None] * len(self._places)
-        for n_done, stage in enumerate(self._stages):
-            total = len(self._places) * len(stage.tape.tape.event_ns)
-            self._rows.clear()
-            on_rows = reporter(on_progress, n_done, len(self._stages), total)
-            ended = [*self._run_session(stage, ended, on_rows)]
-        return [each for each in ended if each is not None]
-
-    def _run_session(
-        self, stage: Stage, before: list[_Ended | None], on_rows: Callable[[int], None] | None
-    ) -> list[_Ended]:
-        pool, futures = _threads(len(self._places)), []
-        try:
-            for n in range(len(self._places)):
-                futures.append(pool.submit(self._run_one, n, stage, before[n]))
-            while not all(future.done() for future in futures):
-                with self._has_news:
-                    self._has_news.wait(timeout=0.1)
-                if on_rows is not None and self._rows:
-                    on_rows(sum(tuple(self._rows.values())))
-        except BaseException:
-            self._is_stopped.set()
-            for future in futures:
-                future.cancel()
-            raise
-        finally:
-            wait(futures)
-        ended = [future.result() for future in futures]
-        if on_rows is not None:
-            on_rows(len(self._places) * len(stage.tape.tape.event_ns))
-        return ended
-
-    def _run_one(self, number: int, stage: Stage, before: _Ended | None) -> _Ended:
-        def note(rows: int) -> None:
-            """Keep how far this thread is; stop where the caller was interrupted."""
-            self._rows[number] = rows
-            if self._is_stopped.is_set():
-                raise _StoppedError
-
-        part = self._places[number]
-        strategies = [self._strategies[place] for place in part]
-        configs = [self._configs[place] for place in part]
-        costs = [costs_of(stage.instrument, config) for config in configs]
-        try:
-            outcome = run_pass(
-                stage.tape.copy(), strategies, configs, costs,
-                keeps_orders=self._keep_orders, on_rows=note,
-                before=before.outcome if before else None,
-                roll=stage.roll,
-                flatten_ns=self._stages.flatten_ns(configs[0]),
-            )  # fmt: skip
-            done = before.done if before else []
-            return _Ended(stage, [*done, played(stage, outcome)], outcome)
-        finally:
-            with self._has_news:
-                self._has_news.notify()
+def _found(
+    files: Sequence[Path],
+    run: Stages,
+    strategies: Sequence[RunnableStrategy],
+    configs: Sequence[BacktestConfig],
+) -> dict[int, SweepRun]:
+    """Return the runs that are kept, by place."""
+    there = [place for place, file in enumerate(files) if file.is_file()]
+    if not there:
+        return {}
+    *_, last = run
+    runs = {}
+    for place in there:
+        one, config = strategies[place], configs[place]
+        result = kept(files[place], last, config, one)
+        if result is not None:
+            runs[place] = SweepRun(one.parameters, config, result, None)
+    return runs

@@ -11,7 +11,7 @@ import polars as pl
 
 from strategy_lab_core.errors import ConfigError
 
-__all__ = ["ReportData", "SessionReport"]
+__all__ = ["AccountReport", "ReportData", "SessionReport"]
 
 _NEEDED = {
     "fills": ("ts_exchange", "side", "price", "size", "liquidity", "fee", "position_after"),
@@ -28,6 +28,8 @@ class SessionReport:
     ----------
     key, product, symbol
         Session date as YYYY-MM-DD (of a carried run the last), product code, contract traded.
+    instrument
+        Of several instruments in one account, which one: the same in all sessions.
     label
         ``"complete"``, or ``"partial"`` where the data do not reach from open to close.
     multiplier
@@ -61,6 +63,7 @@ class SessionReport:
     metrics: Mapping[str, int | float | str] = field(default_factory=dict)
     carried: Sequence[Mapping[str, Any]] = ()
     rolls: Sequence[Mapping[str, Any]] = ()
+    instrument: str = ""
 
     def __post_init__(self) -> None:
         if self.label not in ("complete", "partial"):
@@ -72,6 +75,27 @@ class SessionReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReport:
+    """What the runs of several instruments come to in one session, or carried over several.
+
+    Attributes
+    ----------
+    key, label
+        As of the sessions of its instruments; partial where one of them is.
+    equity
+        The account's ``ts`` and ``equity``, as of a session.
+    metrics, carried
+        The account's own.
+    """
+
+    key: str
+    label: str
+    equity: pl.DataFrame
+    metrics: Mapping[str, int | float | str] = field(default_factory=dict)
+    carried: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:
     """Everything that a report shows; nothing in it may depend on the time of writing.
 
@@ -80,7 +104,9 @@ class ReportData:
     experiment
         The experiment's settings as they were given, nested as in its file.
     sessions
-        In order of time, at least one.
+        In order of time, at least one; of several instruments one for each.
+    accounts
+        Of several instruments what they come to together, one for each session; else none.
     assumptions
         Sentences, one for each simplification that flatters or hurts the result.
     provenance
@@ -99,9 +125,18 @@ class ReportData:
     provenance: Sequence[Mapping[str, Any]]
     completeness: Sequence[Mapping[str, Any]] = ()
     gaps: Sequence[Mapping[str, Any]] = ()
+    accounts: Sequence[AccountReport] = ()
     currency: str = "USD"
     money_scale: int = 1_000_000
 
     def __post_init__(self) -> None:
         if not self.sessions:
             raise ConfigError("sessions", self.sessions, "at least one session")
+        keys = dict.fromkeys(each.key for each in self.sessions)
+        if self.accounts and [each.key for each in self.accounts] != [*keys]:
+            raise ConfigError("accounts", [*keys], "one for each session, in the same order")
+
+    @property
+    def account(self) -> Sequence[SessionReport | AccountReport]:
+        """Whose equity is that of the whole account, session by session."""
+        return self.accounts or self.sessions

@@ -43,6 +43,10 @@ def report_figures(data: ReportData) -> dict[str, Any]:
         }
         for row, each in zip(tables.session_rows(data), data.sessions, strict=True)
     ]
+    accounts = [
+        {**row, "metrics": dict(each.metrics), "carried": [dict(part) for part in each.carried]}
+        for row, each in zip(tables.account_rows(data), data.accounts, strict=True)
+    ]
     return {
         "experiment": dict(data.experiment),
         "currency": data.currency,
@@ -54,6 +58,8 @@ def report_figures(data: ReportData) -> dict[str, Any]:
         "completeness": [dict(row) for row in data.completeness],
         "gaps": [dict(row) for row in data.gaps],
         "sessions": sessions,
+        "accounts": accounts,
+        "instruments": tables.instrument_rows(data),
         "assumptions": list(data.assumptions),
         "provenance": [dict(row) for row in data.provenance],
     }
@@ -68,7 +74,7 @@ def render_html(data: ReportData) -> str:
     """Return the report as one self-contained page."""
     figures = report_figures(data)
     trades = [
-        {"session": session["session"], **trade}
+        {"session": session["session"], "symbol": session["symbol"], **trade}
         for session in figures["sessions"]
         for trade in session["trades"]
     ]
@@ -115,7 +121,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 
 def _run_charts(data: ReportData) -> list[dict[str, Any]]:
-    curve = tables.equity_curve(data.sessions)
+    curve = tables.equity_curve(data.account)
     options: dict[str, Any] = {"currency": data.currency, "money_scale": data.money_scale}
     equity = charts.equity_chart(curve, **options)
     return [_spec(equity), _spec(charts.drawdown_chart(curve, **options))]

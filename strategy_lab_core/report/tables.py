@@ -5,20 +5,22 @@ Formatting is in `html`.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from strategy_lab_core.report.content import ReportData, SessionReport
+from strategy_lab_core.report.content import AccountReport, ReportData, SessionReport
 from strategy_lab_core.types import PRICE_SCALE, Int1D
 
 __all__ = [
+    "account_rows",
     "cost_rows",
     "drawdown",
     "equity_curve",
+    "instrument_rows",
     "quality_rows",
     "round_trips",
     "session_rows",
@@ -38,6 +40,7 @@ ROUND_TRIPS = pl.Schema(
         "net": pl.Int64,
     }
 )
+_TOTALS = ("net_profit", "gross_profit", "fees", "orders", "fills", "lots", "round_trips")
 
 
 class _Lots(NamedTuple):
@@ -112,7 +115,7 @@ def drawdown(equity: Int1D) -> Int1D:
     return np.asarray(np.maximum(np.maximum.accumulate(equity), 0) - equity)
 
 
-def equity_curve(sessions: Sequence[SessionReport]) -> pl.DataFrame:
+def equity_curve(sessions: Sequence[SessionReport | AccountReport]) -> pl.DataFrame:
     """Return ``ts``, ``equity``, ``drawdown``: the sessions one after the other.
 
     Each session starts where the one before ended.
@@ -128,7 +131,7 @@ def equity_curve(sessions: Sequence[SessionReport]) -> pl.DataFrame:
     return curve.with_columns(pl.Series("drawdown", falls, dtype=pl.Int64))
 
 
-def _final(session: SessionReport) -> int:
+def _final(session: SessionReport | AccountReport) -> int:
     """Return the session's net profit: its last equity, fees included."""
     return int(session.equity["equity"][-1]) if session.equity.height else 0
 
@@ -173,6 +176,29 @@ def session_rows(data: ReportData) -> list[dict[str, Any]]:
     return rows
 
 
+def account_rows(data: ReportData) -> list[dict[str, Any]]:
+    """Return one row per session of an account of several instruments."""
+    return [
+        {
+            "session": each.key,
+            "label": each.label,
+            "net_profit": _final(each),
+            "max_drawdown": int(drawdown(each.equity["equity"].to_numpy()).max(initial=0)),
+        }
+        for each in data.accounts
+    ]
+
+
+def instrument_rows(data: ReportData) -> list[dict[str, Any]]:
+    """Return what each of several instruments adds to the account over all sessions."""
+    found: dict[str, dict[str, Any]] = {}
+    for each, row in zip(data.sessions, session_rows(data), strict=True):
+        mine = found.setdefault(each.instrument, dict.fromkeys(_TOTALS, 0))
+        for name in _TOTALS:
+            mine[name] += row[name]
+    return [{"instrument": name, **mine} for name, mine in found.items() if data.accounts]
+
+
 def cost_rows(data: ReportData) -> list[dict[str, Any]]:
     """Return fills, lots and fees by liquidity: "M" our order rested, "T" it took."""
     fills = pl.concat(
@@ -212,29 +238,36 @@ def quality_rows(data: ReportData) -> list[dict[str, Any]]:
             )
             row["applicable"] = row["applicable"] or bool(rule.get("applicable", True))
             row["rows"] += int(rule.get("rows") or 0)
-            if rule.get("rows"):
+            if rule.get("rows") and each.key not in row["sessions"]:
                 row["sessions"].append(each.key)
     return list(rules.values())
 
 
 def summary(data: ReportData) -> dict[str, Any]:
-    """Return the head figures; no verdict, and nothing annualised."""
+    """Return the head figures; no verdict, and nothing annualised.
+
+    A session counts once, however many instruments it has; drawdown and margin are the account's.
+    """
     rows = session_rows(data)
     trips = [
         round_trips(each.fills, each.multiplier, money_scale=data.money_scale)["net"]
         for each in data.sessions
     ]
     nets = np.concatenate([trip.to_numpy() for trip in trips])
-    totals = ("net_profit", "gross_profit", "fees", "orders", "fills", "lots", "round_trips")
-    falls = equity_curve(data.sessions)["drawdown"].to_numpy()
+    falls = equity_curve(data.account)["drawdown"].to_numpy()
     return {
-        **{name: sum(row[name] for row in rows) for name in totals},
+        **{name: sum(row[name] for row in rows) for name in _TOTALS},
         "max_drawdown": int(falls.max(initial=0)),
-        "sessions": len(rows),
-        "partial_sessions": [row["session"] for row in rows if row["label"] == "partial"],
-        "open_sessions": [row["session"] for row in rows if row["position_at_end"]],
+        "max_margin": max(int(each.metrics.get("max_margin_e6", 0)) for each in data.account),
+        "sessions": len(data.account),
+        "partial_sessions": [each.key for each in data.account if each.label == "partial"],
+        "open_sessions": _once(row["session"] for row in rows if row["position_at_end"]),
         "winning_round_trips": int((nets > 0).sum()),
         "best_round_trip": int(nets.max(initial=0)),
         "worst_round_trip": int(nets.min(initial=0)),
-        "disagreeing_sessions": [row["session"] for row in rows if row["difference"]],
+        "disagreeing_sessions": _once(row["session"] for row in rows if row["difference"]),
     }
+
+
+def _once(sessions: Iterable[str]) -> list[str]:
+    return [*dict.fromkeys(sessions)]

@@ -40,8 +40,10 @@ from strategy_lab_core.strategies.strategy import Strategy
 __all__ = [
     "KEYS",
     "LATENCIES",
+    "OWN_KEYS",
     "REQUIRED",
     "Experiment",
+    "digest_of",
     "experiment_from_dict",
     "placed",
 ]
@@ -49,7 +51,10 @@ __all__ = [
 _TEXTS = ("name", "product", "strategy", "description")
 _PARTS = ("latency", "fees", "margin", "limits", "queue", "market_orders")
 _PLAIN = ("flatten_seconds", "sample_seconds", "allow_partial", "seed", "carry")
-KEYS = (*_TEXTS, "contract", "parameters", "capital", "sessions", *_PARTS, *_PLAIN)
+OWN_KEYS = ("product", "contract", "strategy", "parameters", *_PARTS)  # of each of several
+KEYS = (
+    *_TEXTS, "instruments", "contract", "parameters", "capital", "sessions", *_PARTS, *_PLAIN
+)  # fmt: skip
 LATENCIES: Mapping[str, type[LatencyConfig]] = {
     "constant": LatencyConfig,
     "feed": FeedLatencyConfig,
@@ -93,6 +98,11 @@ class Experiment:
     description: str = ""
     sessions: tuple[date, date] | None = None
 
+    @property
+    def instrument(self) -> str:
+        """What it trades: the contract that is named, else the product."""
+        return self.contract if isinstance(self.contract, str) else self.product
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything that decides a result, in plain types, for provenance."""
         return {
@@ -110,13 +120,18 @@ class Experiment:
 
     def digest(self) -> str:
         """Return 16 hex digits that change with everything but name and description."""
-        content = {key: value for key, value in self.as_dict().items() if key not in _LABELS}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self.as_dict())
 
 
 MAX_MONEY_E6 = 10**15
 _LABELS = ("name", "description")
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Return 16 hex digits of what an experiment consists of, whatever it is called."""
+    named = {key: value for key, value in content.items() if key not in _LABELS}
+    text = json.dumps(named, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = None) -> Experiment:
@@ -132,6 +147,8 @@ def experiment_from_dict(content: Mapping[str, Any], *, folder: Path | None = No
     """
     folder = folder or Path()
     refuse_unknown("key", content, KEYS)
+    if "instruments" in content:
+        raise ConfigError("instruments", "several", "left out: this takes one instrument")
     for key in REQUIRED:
         if key not in content:
             raise ConfigError(key, None, "given")

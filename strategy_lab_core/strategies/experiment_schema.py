@@ -18,7 +18,13 @@ from strategy_lab_core.engine.config import (
     MarketOrderConfig,
     QueueConfig,
 )
-from strategy_lab_core.strategies.experiment import KEYS, LATENCIES, REQUIRED, Experiment
+from strategy_lab_core.strategies.experiment import (
+    KEYS,
+    LATENCIES,
+    OWN_KEYS,
+    REQUIRED,
+    Experiment,
+)
 
 __all__ = ["experiment_schema"]
 
@@ -56,11 +62,18 @@ def experiment_schema() -> dict[str, Any]:
         "market_orders": _object(MarketOrderConfig),
     }
     plain = _object(BacktestConfig)["properties"]
+    own = _closed({key: known[key] for key in OWN_KEYS})
+    known["instruments"] = {
+        "type": "array", "minItems": 2, "items": own,
+        "description": "Several in one account; what an instrument says counts over the rest.",
+    }  # fmt: skip
+    one = [key for key in REQUIRED if key in OWN_KEYS]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Strategy Lab experiment",
         **_closed({key: known.get(key) or plain.get(key, {}) for key in KEYS}),
-        "required": list(REQUIRED),
+        "required": [key for key in REQUIRED if key not in OWN_KEYS],
+        "anyOf": [{"required": one}, {"required": ["instruments"]}],
         "dependentRequired": {"sessions": ["carry"]},
     }
 

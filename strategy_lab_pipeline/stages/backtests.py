@@ -2,11 +2,12 @@
 
 `runs.json` lists what came out with the versions of the runs (`stages.runs`), which hold the
 tables: what has been run is not run again because its neighbours change. The default group's asset
-is `backtest_runs`, another's `backtest_runs.<group>`.
+is `backtest_runs`, another's `backtest_runs.<group>`. Of several instruments in one account the
+list has the account, with the runs that it is made of as its `parts` (`stages.together`).
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,11 +16,17 @@ import polars as pl
 
 from strategy_lab_core.data.roll_rules import RollRule
 from strategy_lab_core.strategies.experiment import Experiment
+from strategy_lab_core.strategies.together import Together, parts_of
 from strategy_lab_pipeline.errors import EngineError
 from strategy_lab_pipeline.lake import Draft
-from strategy_lab_pipeline.stages import carried
+from strategy_lab_pipeline.stages import carried, together
 from strategy_lab_pipeline.stages import runs as kept
-from strategy_lab_pipeline.stages.experiments import ASSET, experiments, experiments_of
+from strategy_lab_pipeline.stages.experiments import (
+    ASSET,
+    experiments,
+    experiments_of,
+    together_of,
+)
 from strategy_lab_pipeline.stages.outcome import Finding, Outcome
 from strategy_lab_pipeline.stages.publish import publish
 from strategy_lab_pipeline.stages.workspace import Workspace
@@ -55,8 +62,7 @@ def config_of(
     workspace: Workspace, product: str, asset: str = ASSET, session: date | None = None
 ) -> dict[str, Any]:
     """Return the experiments of the asset's group and the product by name, those of a session."""
-    wanted = _wanted(workspace, product, asset, session)
-    return _config(workspace, product, wanted)
+    return _config(workspace, product, _wanted(workspace, product, asset, session))
 
 
 def inputs_of(
@@ -65,23 +71,41 @@ def inputs_of(
     """Return what the partition is made from; None where ticks or books are not there."""
     wanted = _wanted(workspace, product, asset, session)
     inputs = kept.inputs_of(workspace, product, session, _contracts(wanted))
-    return None if inputs is None else inputs | carried.inputs_of(workspace, wanted)
+    return None if inputs is None else inputs | _from_elsewhere(workspace, wanted, session)
 
 
 def _wanted(
     workspace: Workspace, product: str, asset: str, session: date | None
-) -> list[Experiment]:
+) -> list[Experiment | Together]:
     found = workspace.once("experiments", lambda: experiments(workspace.settings))
-    return experiments_of(found, product, asset, session)
+    several = [
+        each
+        for each in together_of(found, product, asset, session)
+        if session is None or together.home(workspace, each, session) == product
+    ]
+    return [*experiments_of(found, product, asset, session), *several]
 
 
-def _contracts(wanted: list[Experiment]) -> list[RollRule | str]:
-    return [each.contract for each in wanted]
+def _contracts(wanted: Sequence[Experiment | Together]) -> list[RollRule | str]:
+    return [each.contract for each in wanted if isinstance(each, Experiment)]
 
 
-def _config(workspace: Workspace, product: str, wanted: list[Experiment]) -> dict[str, Any]:
+def _from_elsewhere(
+    workspace: Workspace, wanted: Sequence[Experiment | Together], session: date
+) -> dict[str, str]:
+    """Return inputs beside the session's own: earlier sessions, other products."""
+    alone = [each for each in wanted if isinstance(each, Experiment)]
+    several = [each for each in wanted if isinstance(each, Together)]
+    return carried.inputs_of(workspace, alone) | together.inputs_of(workspace, several, session)
+
+
+def _config(
+    workspace: Workspace, product: str, wanted: Sequence[Experiment | Together]
+) -> dict[str, Any]:
     digests = {experiment.name: experiment.digest() for experiment in wanted}
-    return digests | workspace.own_product(product)
+    products = {product, *(part.product for each in wanted for part in parts_of(each))}
+    own = {name: found for name in sorted(products) if (found := workspace.own_product(name))}
+    return digests | ({"own_products": own} if own else {})
 
 
 def build(
@@ -100,7 +124,7 @@ def build(
     """
     wanted = _wanted(workspace, product, asset, session)
     inputs = kept.require_inputs(workspace, product, session, _contracts(wanted))
-    inputs |= carried.inputs_of(workspace, wanted)
+    inputs |= _from_elsewhere(workspace, wanted, session)
     runs, ended, unfinished = [], [], []
     for experiment in wanted:
         try:
@@ -124,22 +148,28 @@ def build(
     return BacktestRuns(
         outcome,
         findings,
-        tuple(_row(run) for run in runs),
-        _charts(workspace, product, session, runs),
+        tuple(_row(one) for run in runs for one in (run, *run.get("parts", ()))),
+        _charts(workspace, session, runs),
         tuple(run["error"] for run in (*failed, *unfinished)),
     )
 
 
 def _run(
-    workspace: Workspace, experiment: Experiment, session: date, run_id: str, tell: Progress
+    workspace: Workspace,
+    experiment: Experiment | Together,
+    session: date,
+    run_id: str,
+    tell: Progress,
 ) -> dict[str, Any]:
-    return kept.build(
-        workspace,
-        experiment,
-        session,
-        run_id=run_id,
-        on_progress=lambda done, total: tell(experiment.name, done, total),
-    )
+    def on_progress(done: int, total: int) -> None:
+        """Tell whose rows they are."""
+        tell(experiment.name, done, total)
+
+    if isinstance(experiment, Together):
+        return together.build(
+            workspace, experiment, session, run_id=run_id, on_progress=on_progress
+        )
+    return kept.build(workspace, experiment, session, run_id=run_id, on_progress=on_progress)
 
 
 def _write(draft: Draft, runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -156,11 +186,12 @@ def listed(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _row(run: Mapping[str, Any]) -> dict[str, Any]:
+    name = ", ".join([run["experiment"], *([run["instrument"]] if "instrument" in run else [])])
     if run["error"] is not None:
-        return {"experiment": run["experiment"], "label": run["label"], "note": run["error"]}
+        return {"experiment": name, "label": run["label"], "note": run["error"]}
     metrics = run["metrics"]
     return {
-        "experiment": run["experiment"],
+        "experiment": name,
         "label": run["label"],
         "symbol": run["symbol"],
         "net profit": f"{metrics['net_profit_e6'] / 1e6:,.2f}",
@@ -173,7 +204,7 @@ def _row(run: Mapping[str, Any]) -> dict[str, Any]:
 def _findings(runs: list[dict[str, Any]], unfinished: list[dict[str, Any]]) -> list[Finding]:
     failed = [*(run for run in runs if run["error"] is not None), *unfinished]
     done = [run for run in runs if run["error"] is None]
-    open_ends = [run for run in done if run["metrics"]["final_position"] != 0]
+    open_ends = [run for run in done if "open_position" in run["flags"]]
     partial = [run for run in done if run["label"] == "partial"]
     return [
         _finding("every_experiment_ran", "error", failed, [run["error"] for run in failed]),
@@ -194,15 +225,14 @@ def _finding(rule: str, severity: str, broken: list[dict[str, Any]], notes: list
     )  # fmt: skip
 
 
-def _charts(
-    workspace: Workspace, product: str, session: date, runs: list[dict[str, Any]]
-) -> dict[str, str]:
+def _charts(workspace: Workspace, session: date, runs: list[dict[str, Any]]) -> dict[str, str]:
     from strategy_lab_core.report.charts import equity_chart, to_svg
 
     charts = {}
     for run in runs:
         if run["error"] is None:
-            folder = kept.require_tables(workspace, product, session, run)
-            equity = pl.read_parquet(folder / "equity.parquet")
+            folder = kept.require_tables(workspace, session, run)
+            name = together.EQUITY if "parts" in run else "equity"
+            equity = pl.read_parquet(folder / f"{name}.parquet")
             charts[f"equity of {run['experiment']}"] = to_svg(equity_chart(equity))
     return charts

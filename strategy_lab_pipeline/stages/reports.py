@@ -4,7 +4,7 @@ Everything in them comes from published versions, so that the provenance table c
 them, down to the hashes of the source files.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from strategy_lab_core.report.content import ReportData, SessionReport
+from strategy_lab_core.report.content import AccountReport, ReportData, SessionReport
 from strategy_lab_core.report.tables import equity_curve
 from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.backtests import listed
@@ -24,6 +24,7 @@ from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
 from strategy_lab_pipeline.stages.runs import require_tables
 from strategy_lab_pipeline.stages.sources import sources_of
+from strategy_lab_pipeline.stages.together import EQUITY
 from strategy_lab_pipeline.stages.workspace import Workspace
 
 __all__ = ["Reports", "build", "config_of", "inputs_of", "report_paths"]
@@ -89,7 +90,7 @@ def build(workspace: Workspace, *, run_id: str) -> Reports:
     )
     charts = {}
     for name, one in data.items():
-        curve = equity_curve(one.sessions)
+        curve = equity_curve(one.account)
         charts[f"equity of {name}"] = to_svg(equity_chart(curve))
         charts[f"drawdown of {name}"] = to_svg(drawdown_chart(curve))
     return Reports(outcome, tuple(_row(name, one) for name, one in data.items()), charts)
@@ -108,8 +109,8 @@ def _row(name: str, data: ReportData) -> dict[str, Any]:
     net = sum(int(session.metrics["net_profit_e6"]) for session in data.sessions)
     return {
         "experiment": name,
-        "sessions": len(data.sessions),
-        "partial": sum(session.label == "partial" for session in data.sessions),
+        "sessions": len(data.account),
+        "partial": sum(session.label == "partial" for session in data.account),
         "net profit": f"{net / data.money_scale:,.2f} {data.currency}",
     }
 
@@ -127,17 +128,19 @@ def _collect(workspace: Workspace) -> dict[str, ReportData]:
 def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -> ReportData:
     first = runs[0][0]
     assumptions = [text for run, _ in runs for text in run["assumptions"]]
+    alone = [(part, outcome) for run, outcome in runs for part in run.get("parts", [run])]
     return ReportData(
         experiment=first["config"],
-        sessions=[_session(workspace, run, outcome) for run, outcome in runs],
+        sessions=[_session(workspace, run, outcome) for run, outcome in alone],
+        accounts=[_account(workspace, run, outcome) for run, outcome in runs if "parts" in run],
         assumptions=list(dict.fromkeys(assumptions)),
         provenance=[
             *(row for run, outcome in runs for row in _provenance(workspace, run, outcome)),
-            *_judgements(workspace, {outcome.product for _, outcome in runs}),
+            *_judgements(workspace, {run["product"] for run, _ in alone}),
         ],
         currency=first["currency"],
         money_scale=first["money_scale"],
-        **_coverage(workspace, runs),
+        **_coverage(workspace, alone),
     )
 
 
@@ -148,7 +151,7 @@ def _coverage(
     days = [date.fromisoformat(run["sessions"][0]["session"]) for run, _ in runs]
     ends = [date.fromisoformat(outcome.session) for _, outcome in runs]
     found: dict[str, list[dict[str, Any]]] = {"completeness": [], "gaps": []}
-    for product in sorted({outcome.product for _, outcome in runs}):
+    for product in sorted({run["product"] for run, _ in runs}):
         known = completeness_of(workspace, product)
         for name, table in (
             (("completeness", known.sessions), ("gaps", known.gaps)) if known else ()
@@ -159,22 +162,38 @@ def _coverage(
     return found
 
 
+def _account(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> AccountReport:
+    folder = require_tables(workspace, date.fromisoformat(outcome.session), run)
+    return AccountReport(
+        key=outcome.session,
+        label=run["label"],
+        equity=pl.read_parquet(folder / f"{EQUITY}.parquet"),
+        metrics=run["metrics"],
+        carried=_carried(run),
+    )
+
+
+def _carried(run: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return run["sessions"] if len(run["sessions"]) > 1 else ()
+
+
 def _session(workspace: Workspace, run: Mapping[str, Any], outcome: Outcome) -> SessionReport:
-    day = date.fromisoformat(outcome.session)
-    folder = require_tables(workspace, outcome.product, day, run)
+    product, session = run["product"], outcome.session
+    folder = require_tables(workspace, date.fromisoformat(session), run)
     tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    books = current_outcome(workspace, "order_books", outcome.product, outcome.session)
+    books = current_outcome(workspace, "order_books", product, session)
     prices = quotes(workspace, books) if books else pl.DataFrame(schema={"ts": pl.Int64})
     return SessionReport(
-        key=outcome.session,
-        product=outcome.product,
+        key=session,
+        product=product,
         symbol=run["symbol"],
+        instrument=run.get("instrument", ""),
         label=run["label"],
         multiplier=run["multiplier"],
-        quality=_quality(workspace, outcome.product, outcome.session),
+        quality=_quality(workspace, product, session),
         prices=prices,
         metrics=run["metrics"],
-        carried=run["sessions"] if len(run["sessions"]) > 1 else (),
+        carried=_carried(run),
         rolls=run["rolls"],
         **tables,
     )
@@ -206,12 +225,14 @@ def _provenance(
     workspace: Workspace, run: Mapping[str, Any], runs: Outcome
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each published input of a run, the source files first."""
-    earlier = [each["session"] for each in run["sessions"][:-1]]  # of a carried run
-    for session in earlier:
-        yield from _ticks(workspace, runs.product, session)
-    yield from _ticks(workspace, runs.product, runs.session)
-    for asset in (f"run.{run['experiment_id']}", runs.asset):
-        yield from _published(workspace, asset, runs.product, runs.session)
+    parts = run.get("parts", ())
+    sessions = [*(each["session"] for each in run["sessions"][:-1]), runs.session]
+    for product in dict.fromkeys(each["product"] for each in parts or [run]):
+        for session in sessions:
+            yield from _ticks(workspace, product, session)
+    for each in (*parts, run):
+        yield from _published(workspace, each["asset"], each["product"], runs.session)
+    yield from _published(workspace, runs.asset, runs.product, runs.session)
 
 
 def _judgements(workspace: Workspace, products: Iterable[str]) -> Iterator[dict[str, Any]]:

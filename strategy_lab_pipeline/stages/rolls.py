@@ -200,7 +200,7 @@ def _rules(workspace: Workspace, product: str) -> list[str]:
     """Return the rules in use; one that can't be applied here fails in its own runs."""
     used = {
         str(each.contract)
-        for each in experiments(workspace.settings).usable
+        for each in experiments(workspace.settings).parts
         if each.product == product and not isinstance(each.contract, str)
     }
     used = {rule for rule in used if not _lack(workspace, product, roll_rule(rule))}

@@ -17,6 +17,7 @@ from strategy_lab_core.data.roll_rules import RollRule
 from strategy_lab_core.data.rolls import Choice
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.strategies.experiment import Experiment
+from strategy_lab_core.strategies.together import Together
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.errors import EngineError, PipelineError
 from strategy_lab_pipeline.lake import Draft
@@ -36,6 +37,7 @@ __all__ = [
     "engine_tables",
     "inputs_of",
     "record",
+    "recorded",
     "require_inputs",
     "require_tables",
     "run_sets",
@@ -76,10 +78,10 @@ def build(
     EngineError
         It did not come to its end; the message names the experiment and what to do.
     """
-    digest, product = experiment.digest(), experiment.product
+    product = experiment.product
     outcome = publish(
         workspace,
-        f"run.{digest}",
+        f"run.{experiment.digest()}",
         product,
         str(session),
         inputs=require_inputs(workspace, product, session, [experiment.contract])
@@ -88,12 +90,26 @@ def build(
         build=lambda draft: _write(workspace, draft, experiment, session, on_progress),
         run_id=run_id,
     )
+    return recorded(workspace, experiment, outcome, session, run_id=run_id)
+
+
+def recorded(
+    workspace: Workspace,
+    experiment: Experiment | Together,
+    outcome: Outcome,
+    session: date,
+    *,
+    run_id: str,
+) -> dict[str, Any]:
+    """Return what a published run's `run.json` says, with whose run it is, and record it."""
     run: dict[str, Any] = json.loads((outcome.path / "run.json").read_text(encoding="utf-8"))
     if run["error"]:
         run["error"] = f"experiment {experiment.name}: {run['error']}"
     run |= {
+        "asset": outcome.asset,
+        "product": outcome.product,
         "experiment": experiment.name,
-        "experiment_id": digest,
+        "experiment_id": experiment.digest(),
         "config": experiment.as_dict(),
         "version": outcome.version,
         "data_version": outcome.data_version,
@@ -108,11 +124,9 @@ def config_of(workspace: Workspace, experiment: Experiment) -> Any:
     return [experiment.digest(), own] if own else experiment.digest()
 
 
-def require_tables(
-    workspace: Workspace, product: str, session: date, run: Mapping[str, Any]
-) -> Path:
+def require_tables(workspace: Workspace, session: date, run: Mapping[str, Any]) -> Path:
     """Return the folder of the tables of a run without an error."""
-    key = (f"run.{run['experiment_id']}", product, str(session), run["version"])
+    key = (run["asset"], run["product"], str(session), run["version"])
     found = workspace.lake.find(*key)
     if found is None:
         raise PipelineError(f"{'/'.join(key)}: gone from the lake; run `strategy-lab backtest`")
@@ -134,7 +148,7 @@ def record(workspace: Workspace, run: Mapping[str, Any], session: date, *, run_i
     workspace.store.record_run(
         experiment=run["experiment"],
         experiment_id=run["experiment_id"],
-        product=run["config"]["product"],
+        product=run["product"],
         session=str(session),
         version=run["version"],
         label=run["label"],

@@ -19,7 +19,7 @@ from strategy_lab_core.search.splits import Grouping, Lengths
 from strategy_lab_core.strategies.experiment import Experiment
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.settings import Settings
-from strategy_lab_pipeline.stages.experiments import experiments
+from strategy_lab_pipeline.stages.experiments import find_experiment
 from strategy_lab_pipeline.stages.workspace import products_of
 
 __all__ = ["SearchFile", "Searches", "find_search", "read_search", "searches"]
@@ -144,10 +144,7 @@ def _search(settings: Settings, content: Mapping[str, Any]) -> SearchFile:
         raise ConfigError("name", name, "letters, digits, _ and -")
     if len(name) > _LONGEST_NAME:
         raise ConfigError("name", name, f"{_LONGEST_NAME} letters or fewer")
-    known = {each.name: each for each in experiments(settings).usable}
-    reference = str(content.get("experiment"))
-    refuse_unknown("experiment", [reference], tuple(known) or ("none is there yet",))
-    experiment = known[reference]
+    experiment = find_experiment(settings, str(content.get("experiment")))
     first, last, skip = _sessions(content.get("sessions"))
     own = {key: value for key, value in content.items() if key in (*_SEARCH, "objective")}
     return SearchFile(

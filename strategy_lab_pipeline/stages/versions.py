@@ -32,6 +32,7 @@ _WITHOUT = {
     "bars": ("book", *_AFTER_BOOKS),
     "features": ("engine", "strategies", *_AFTER_RUNS),
     "run": _AFTER_RUNS,
+    "account": _AFTER_RUNS,
     "backtest_runs": _AFTER_RUNS,
     "reports": (),
     "searches": ("probes", "report"),
@@ -49,12 +50,15 @@ _STAGE_FILES = {
     "bars": ("bars.py", "books.py"),
     "features": ("features.py", "bars.py"),
     "run": ("runs.py", "carried.py", "jobs.py", "worker.py"),
-    "backtest_runs": ("backtests.py", "runs.py", "carried.py", "jobs.py", "worker.py"),
+    "account": ("together.py",),
+    "backtest_runs": (
+        "backtests.py", "runs.py", "carried.py", "jobs.py", "worker.py", "together.py",
+    ),
     "reports": ("reports.py",),
     "searches": ("searches.py", "trials.py", "worker.py"),
     "walk_forwards": ("walk_forwards.py", "searches.py", "trials.py", "worker.py"),
     "evidence": ("evidence.py", "evidence_charts.py", "crossed.py", "nulls.py", "tried.py"),
-}
+}  # fmt: skip
 
 
 def digest(value: Any) -> str:

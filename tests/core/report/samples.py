@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from strategy_lab_core.report.content import ReportData, SessionReport
+from strategy_lab_core.report.content import AccountReport, ReportData, SessionReport
 
 OPEN_NS = 1_736_722_800_000_000_000  # Sunday, 2025-01-12, 23:00 UTC
 DAY_NS = 86_400_000_000_000
@@ -59,6 +59,31 @@ def session(day: int = 0, *, seed: int = 0, trades: int = 120, **changes: Any) -
         "metrics": {"net_profit_e6": equity[-1][2]},
     }
     return SessionReport(**{**values, **changes})
+
+
+def several(count: int = 2) -> ReportData:
+    """Return a report of two instruments in one account, on a few sessions."""
+    mine = [
+        session(day, seed=seed, symbol=f"{name}H5", product=name, instrument=name)
+        for day in range(count)
+        for seed, name in enumerate(("MES", "MNQ"))
+    ]
+    pairs = zip(mine[::2], mine[1::2], strict=True)
+    accounts = [
+        AccountReport(
+            key=one.key, label="complete", equity=_sum(one.equity, other.equity),
+            metrics={"max_margin_e6": 3_740_000_000 + day},
+        )
+        for day, (one, other) in enumerate(pairs)
+    ]  # fmt: skip
+    return report(sessions=mine, accounts=accounts)
+
+
+def _sum(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Return the sum of two equities at the times of either, each as it was last."""
+    times = pl.concat([one["ts"], other["ts"]]).unique().sort().to_frame()
+    joined = [times.join_asof(each, on="ts").fill_null(0)["equity"] for each in (one, other)]
+    return times.with_columns((joined[0] + joined[1]).alias("equity"))
 
 
 def quality() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from strategy_lab_core.report.html import render_html, render_json, report_figures
-from tests.core.report.samples import report, session
+from tests.core.report.samples import report, session, several
 
 
 class Page(HTMLParser):
@@ -94,6 +94,22 @@ def test_page__shows_what_a_roll_cost() -> None:
     assert "MNQH5 to MNQM5: -2 lots left at 21,000.25 and entered at 21,210.5" in text
     assert "both spreads and the fees cost 4.12" in text
     assert "MNQH5 to MNQM5: nothing was held" in text
+
+
+def test_page__shows_an_account_and_its_instruments() -> None:
+    """Each instrument's part, a row of the account below its sessions, contracts of all trades."""
+    data = several()
+    page = Page(render_html(data))
+    figures = json.loads(render_json(data))
+
+    assert "What each adds to the account" in page.text
+    for row in (*figures["instruments"], *figures["accounts"]):
+        assert f"{abs(row['net_profit']) / 1e6:,.2f}" in page.text
+    assert page.text.count("account" + "complete") == 2
+    assert "The most margin in use at once was 3,740.000001." in page.text
+    assert "2025-01-13MESH5" in page.text
+    assert len(page.specs) == 2 + 2 * 4
+    assert "What each adds" not in Page(render_html(report())).text
 
 
 def test_page__works_offline() -> None:

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.report.tables import (
+    account_rows,
     cost_rows,
     drawdown,
     equity_curve,
+    instrument_rows,
     quality_rows,
     round_trips,
     session_rows,
     summary,
 )
-from tests.core.report.samples import POINT_VALUE, TICK, fills_table, report, session
+from tests.core.report.samples import POINT_VALUE, TICK, fills_table, report, session, several
 from tests.naive.round_trips import closed_lots
 
 SCALE = 1_000_000
@@ -129,6 +131,34 @@ def test_summary__adds_up_the_sessions() -> None:
     assert total["partial_sessions"] == ["2025-01-15"]
 
 
+def test_account__is_what_its_instruments_add_up_to() -> None:
+    """Profits add up by instrument and by session; a session counts once, as do its drawdowns."""
+    data = several()
+    total, parts, accounts = summary(data), instrument_rows(data), account_rows(data)
+
+    assert [row["instrument"] for row in parts] == ["MES", "MNQ"]
+    for name in ("net_profit", "fees", "orders", "fills", "lots", "round_trips"):
+        assert total[name] == sum(row[name] for row in parts)
+    assert total["net_profit"] == sum(row["net_profit"] for row in accounts)
+    assert total["sessions"] == len(accounts) == 2
+    assert total["max_margin"] == 3_740_000_001
+    joined = pl.concat([each.equity for each in data.accounts])["equity"].to_list()
+    first = len(data.accounts[0].equity)
+    whole = [*joined[:first], *(joined[first - 1] + value for value in joined[first:])]
+    highest = [max(0, *whole[: place + 1]) for place in range(len(whole))]
+    assert total["max_drawdown"] == max(np.subtract(highest, whole))
+    one, other = (drawdown(each.equity["equity"].to_numpy()).max() for each in data.sessions[:2])
+    assert accounts[0]["max_drawdown"] < one + other
+
+
+def test_account__of_one_instrument_is_its_sessions() -> None:
+    """Then there is no account beside them, and nothing to take apart."""
+    data = report()
+
+    assert data.account is data.sessions
+    assert (account_rows(data), instrument_rows(data)) == ([], [])
+
+
 def test_costs__are_split_by_liquidity_and_add_up() -> None:
     """Maker and taker fees together are all fees."""
     data = report()
@@ -155,3 +185,5 @@ def test_report__refuses_tables_that_it_cannot_read() -> None:
         session(0, label="whole")
     with pytest.raises(ConfigError, match="at least one session"):
         report(sessions=[])
+    with pytest.raises(ConfigError, match="accounts must be one for each session"):
+        report(accounts=several().accounts)

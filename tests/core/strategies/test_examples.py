@@ -11,6 +11,7 @@ from strategy_lab_core.data.exact_yaml import read_yaml
 from strategy_lab_core.strategies.experiment import experiment_from_dict
 from strategy_lab_core.strategies.loader import BUILT_IN, load_strategy
 from strategy_lab_core.strategies.strategy import Strategy
+from strategy_lab_core.strategies.together import any_from_dict, parts_of
 from tests.core.strategies.tapes import simulated_minutes
 
 ROOT = Path(__file__).parents[3]
@@ -18,8 +19,9 @@ PAGE = (ROOT / "docs" / "templates.md").read_text(encoding="utf-8")
 
 
 def test_examples__there_is_one_for_each_template() -> None:
-    """And none for anything else."""
-    assert {path.stem for path in (ROOT / "examples").glob("*.yaml")} == set(BUILT_IN)
+    """And one for several instruments, none for anything else."""
+    found = {path.stem for path in (ROOT / "examples").glob("*.yaml")}
+    assert found == {*BUILT_IN, "imbalance_together"}
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -28,6 +30,19 @@ def test_example__is_an_experiment(name: str) -> None:
     found = experiment_from_dict(read_yaml(ROOT / "examples" / f"{name}.yaml"))
 
     assert (found.name, found.product, found.strategy.name) == (f"{name}_mnq", "MNQ", name)
+
+
+def test_example__of_several_instruments() -> None:
+    """What is common, and what each has of its own."""
+    found = any_from_dict(read_yaml(ROOT / "examples" / "imbalance_together.yaml"))
+
+    parts = parts_of(found)
+    assert (found.name, [part.instrument for part in parts]) == (
+        "imbalance_together", ["MES", "MNQ"],
+    )  # fmt: skip
+    assert [part.strategy.parameters["size"] for part in parts] == [2, 1]
+    assert [part.config.limits.max_position for part in parts] == [2, 1]
+    assert {part.config.limits.max_loss_e6 for part in parts} == {500_000_000}
 
 
 def _rows(template: Strategy) -> list[tuple[str, ...]]:

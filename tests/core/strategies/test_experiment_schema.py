@@ -9,6 +9,7 @@ from strategy_lab_core.data.exact_yaml import read_yaml
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.strategies.experiment import KEYS, experiment_from_dict
 from strategy_lab_core.strategies.experiment_schema import experiment_schema
+from strategy_lab_core.strategies.together import any_from_dict
 
 jsonschema: Any = pytest.importorskip("jsonschema")
 SCHEMA = experiment_schema()
@@ -30,7 +31,7 @@ def test_schema__takes_the_examples(path: Path) -> None:
     import yaml
 
     jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA)
-    assert experiment_from_dict(read_yaml(path)).name == path.stem + "_mnq"
+    assert any_from_dict(read_yaml(path)).name.removesuffix("_mnq") == path.stem
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -47,10 +48,24 @@ def test_schema__knows_the_keys_that_the_parser_knows(part: str) -> None:
     assert set(SCHEMA["properties"][part]["properties"]) == known
 
 
+def test_schema__knows_the_keys_of_an_instrument() -> None:
+    """Those that the parser takes from one of several."""
+    asked = {"instruments": [{"product": "MNQ"}, {"zz": 1}]}
+    with pytest.raises(ConfigError) as caught:
+        any_from_dict(LEAST | asked)
+
+    known = caught.value.expected.removeprefix("one of ").split(", ")
+    assert [*SCHEMA["properties"]["instruments"]["items"]["properties"]] == known
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"captial": 1},
+        {"instruments": [{"product": "MES"}]},
+        {"instruments": {"product": "MES"}},
+        {"instruments": [{"product": "MES"}, {"capital": 1}]},
+        {"instruments": [{"product": "MES"}, {"limits": {"max_positon": 1}}]},
         {"limits": {"max_positon": 1}},
         {"latency": {"model": "lognormel"}},
         {"seed": "seven"},
@@ -63,7 +78,7 @@ def test_schema__refuses_what_the_parser_refuses(change: dict[str, Any]) -> None
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(LEAST | change, SCHEMA)
     with pytest.raises(ConfigError):
-        experiment_from_dict(LEAST | change)
+        any_from_dict(LEAST | change)
 
 
 def test_schema__speaks_in_the_units_of_the_file() -> None:

@@ -77,7 +77,7 @@ class Noted(NaiveEngine):
         elif "stop" in order.kind:
             self.note("modify: of a bracket's stop")
         elif is_kept:
-            self.note(f"modify: keeps the place of a{' partly filled' * (filled > 0)} order")
+            self.note(f"modify: keeps the place of {'a partly filled' if filled else 'an'} order")
         elif (order.tick, order.size) == before:
             self.note("modify: rejected, would take or meet an own order")
         else:

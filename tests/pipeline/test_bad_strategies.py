@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -34,10 +33,11 @@ from strategy_lab_pipeline.stages.experiments import experiments
 from strategy_lab_pipeline.stages.jobs import Pass
 from strategy_lab_pipeline.stages.memory import memory_limit
 from strategy_lab_pipeline.stages.workspace import Workspace, open_workspace
+from tests.pipeline import shell
 from tests.pipeline.bad_strategies import write_experiment, write_strategy
 
 DAY = date(2025, 1, 13)
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def opened(booked: Path, tmp_path: Path) -> Workspace:
     return open_workspace(Settings(home=tmp_path / "home", deadline_seconds=DEADLINE_SECONDS))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    """Return an engine of its own, gone after the test."""
+    """Return an engine apart from the one that the stages share, gone after these tests."""
     made = Engine()
     yield made
     made.stop()
@@ -191,11 +191,8 @@ def test_command__one_of_two_groups_is_broken(opened: Workspace, tmp_path: Path)
     write_experiment(opened.settings.experiments, "good", write_strategy(tmp_path, "good"))
     raises = write_strategy(tmp_path, "raises")
     write_experiment(opened.settings.experiments / "mine", "raises", raises)
-    command = [sys.executable, "-m", "strategy_lab_pipeline.cli"]
-    command += ["--home", str(opened.settings.home), "backtest", "--json"]
-    first, again = (
-        subprocess.run(command, capture_output=True, check=False, text=True) for _ in range(2)
-    )
+    words = ("--home", str(opened.settings.home), "backtest", "--json")
+    first, again = (shell.call(*words) for _ in range(2))
 
     assert (first.returncode, again.returncode) == (1, 1)
     session, report = json.loads(first.stdout)["ran"]
@@ -249,16 +246,13 @@ def test_engine__a_process_that_dies_is_replaced(
     """The pass fails with the exit code; the next one runs."""
     asked = wanted(opened, write_strategy(tmp_path, "endless"))
 
-    def kill() -> None:
-        """End the worker as a lack of memory would."""
+    def kill(*_: int) -> None:
+        """End the worker at its first row, as a lack of memory would."""
         for child in psutil.Process().children():
             child.kill()
 
-    timer = threading.Timer(3.0, kill)
-    timer.start()
     with pytest.raises(EngineError, match="died with exit code -9"):
-        engine.run(asked, deadline_seconds=60, on_progress=lambda *_: None)
-    timer.join()
+        engine.run(asked, deadline_seconds=60, on_progress=kill)
     good = wanted(opened, write_strategy(tmp_path, "good"))
     (run,) = engine.run(good, deadline_seconds=60, on_progress=lambda *_: None)
 

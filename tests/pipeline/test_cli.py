@@ -1,7 +1,6 @@
 """The command line: one JSON document on standard output, exit codes, one-line errors."""
 
 import json
-import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,18 +12,18 @@ import pytest
 from tests.pipeline import shell
 
 ROOT = Path(__file__).parents[2]
-RUN = ("backtest", "demo", "ingest", "report", "--version")
 
 
 def run(*arguments: str, home: Path | None = None, **environment: str) -> Any:
-    """Call `strategy-lab` and return what came back: of what runs sessions, as a shell would."""
+    """Call `strategy-lab` in this process and return what came back."""
     words = [*arguments] if home is None else ["--home", str(home), *arguments]
-    if arguments[0] not in RUN:
-        return shell.call(*words, **environment)
-    return subprocess.run(
-        [sys.executable, "-m", "strategy_lab_pipeline.cli", *words],
-        capture_output=True, check=False, text=True, env={**os.environ, **environment},
-    )  # fmt: skip
+    return shell.call(*words, **environment)
+
+
+def run_alone(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Call `strategy-lab` as a shell does, in a process of its own."""
+    command = [sys.executable, "-m", "strategy_lab_pipeline.cli", *arguments]
+    return subprocess.run(command, capture_output=True, check=False, text=True)
 
 
 def answer(*arguments: str, home: Path) -> Any:
@@ -54,9 +53,9 @@ def test_demo__goes_from_nothing_to_a_report(demo: tuple[Path, Any]) -> None:
 
 
 def test_demo__a_second_time_does_only_what_is_missing(demo: tuple[Path, Any]) -> None:
-    """Nothing is read and nothing is run, and it says so."""
+    """Nothing is read and nothing is run, and it says so: to a shell too."""
     home, _ = demo
-    again = run("demo", "--events", "2000", home=home)
+    again = run_alone("--home", str(home), "demo", "--events", "2000")
 
     assert again.returncode == 0
     assert "0 files catalogued, 0 of 0 runs done, 3 partitions were up to date" in again.stderr
@@ -208,7 +207,7 @@ def test_call__a_wrong_one_is_exit_code_2(arguments: tuple[str, ...], tmp_path: 
 
 def test_version__is_the_package_s() -> None:
     """`--version` needs no home folder."""
-    assert run("--version").stdout.strip() == version("strategy-lab")
+    assert run_alone("--version").stdout.strip() == version("strategy-lab")
 
 
 def test_rolls__of_a_home_without_sessions_are_none(tmp_path: Path) -> None:

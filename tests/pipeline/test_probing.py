@@ -150,7 +150,7 @@ def test_probe__a_strategy_that_never_ends_is_killed(
 ) -> None:
     """At the deadline, by name; the command does not hang."""
     file = write_experiment(tmp_path, "hangs", write_strategy(tmp_path, "endless"))
-    home = {"STRATEGY_LAB_HOME": str(settings.home), "STRATEGY_LAB_DEADLINE_SECONDS": "3"}
+    home = {"STRATEGY_LAB_HOME": str(settings.home), "STRATEGY_LAB_DEADLINE_SECONDS": "1"}
     done = CliRunner().invoke(app, [probe, str(file), "--session", "2025-01-14"], env=home)
 
     assert isinstance(done.exception, OverrunError)

@@ -204,21 +204,16 @@ def test_command__answers_with_a_row_for_each_set(opened: Workspace, tmp_path: P
     assert "did you mean 'size'" in wrong.stderr
 
 
-def command(opened: Workspace, *arguments: str) -> list[str]:
-    """Return the command line of a sweep in this home."""
-    home = str(opened.settings.home)
-    return [sys.executable, "-m", "strategy_lab_pipeline.cli", "--home", home, "sweep", *arguments]
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_command__keeps_the_sessions_that_were_done(
     two_days: Workspace, tmp_path: Path, number: int
 ) -> None:
     """Interrupted in the second session's pass: the first one's trials are not run again."""
     path = write_experiment(tmp_path, "late", write_strategy(tmp_path, "endless_later"))
-    call = command(two_days, str(path), "--set", "size=1,2,3")
+    words = ["--home", str(two_days.settings.home), "sweep", str(path), "--set", "size=1,2,3"]
     process = subprocess.Popen(
-        call, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "strategy_lab_pipeline.cli", *words],
+        stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     while len(two_days.store.runs("late")) < 3:
@@ -226,9 +221,7 @@ def test_command__keeps_the_sessions_that_were_done(
         time.sleep(0.05)
     process.send_signal(number)
     _, said = process.communicate()
-    first_day = subprocess.run(
-        [*call, "--session", str(DAY), "--json"], capture_output=True, check=False, text=True
-    )
+    first_day = shell.call(*words, "--session", str(DAY), "--json")
 
     found = json.loads(first_day.stdout)
     assert (found["ran"], found["kept"], found["success"]) == (0, 3, True)
@@ -243,10 +236,8 @@ def test_command__fits_the_terminal(two_days: Workspace, tmp_path: Path, columns
     write_experiment(tmp_path, "imbalance", "imbalance")
     axes = ("threshold=0.6,0.7", "hold_ms=1000,30000", "passive=true,false")
     options = [word for axis in axes for word in ("--set", axis)]
-    done = subprocess.run(
-        command(two_days, str(tmp_path / "imbalance.yaml"), *options), capture_output=True,
-        check=False, text=True, env={**os.environ, "COLUMNS": str(columns)},
-    )  # fmt: skip
+    words = ["--home", str(two_days.settings.home), "sweep", str(tmp_path / "imbalance.yaml")]
+    done = shell.call(*words, *options, COLUMNS=str(columns))
 
     lines = done.stderr.splitlines()
     assert "imbalance: 16 trials run, 0 were there" in lines[0]

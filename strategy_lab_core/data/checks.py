@@ -15,10 +15,10 @@ import polars as pl
 
 from strategy_lab_core.data.instruments import Instrument
 from strategy_lab_core.data.schemas import (
-    LETTER,
     MAX_TS_NS,
     ColumnSpec,
     columns_of,
+    out_of_range,
     polars_schema,
     validated_schema,
 )
@@ -328,22 +328,10 @@ def _problems(ticks: pl.DataFrame, schema: TickSchema) -> list[str]:
             if name in ticks.schema and ticks.schema[name] != dtype
         ]
         return [*absent, *unknown, *types] or ["the columns are in another order"]
-    broken = {c.name: _out_of_range(c) for c in columns_of(schema)}
+    broken = {c.name: out_of_range(c) for c in columns_of(schema)}
     marks = ticks.select(expr.alias(name) for name, expr in broken.items())
     return [
         f"{name} is out of range in {mark.sum()} rows, first in row {mark.arg_max()}"
         for name in marks.columns
         if (mark := marks[name]).any()
     ]
-
-
-def _out_of_range(column: ColumnSpec) -> pl.Expr:
-    value = pl.col(column.name)
-    broken = pl.lit(value=False) if column.nullable else value.is_null()
-    if column.low is not None:
-        broken = broken | (value < column.low)
-    if column.high is not None:
-        broken = broken | (value > column.high)
-    if column.letters and column.dtype == LETTER:
-        broken = broken | ~value.is_in(list(column.letters))
-    return broken.fill_null(value=False)

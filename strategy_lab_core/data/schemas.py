@@ -26,6 +26,7 @@ __all__ = [
     "ColumnSpec",
     "columns_of",
     "judged_schema",
+    "out_of_range",
     "pandera_schema",
     "polars_schema",
     "validated_schema",
@@ -200,25 +201,38 @@ def validated_schema(schema: TickSchema) -> "pa.DataFrameSchema":
 
 
 def pandera_schema(name: str, columns: Iterable[ColumnSpec]) -> "pa.DataFrameSchema":
-    """Return the Pandera schema of exactly these columns, in this order."""
+    """Return the Pandera schema of exactly these columns, in this order.
+
+    Values are held to their ranges by one check over all columns: a check for each column is ten
+    queries each, 20 ms a call for a tick table of any size.
+    """
     import pandera.polars as pa  # with pandas behind it: seconds that most commands don't need
 
+    columns = tuple(columns)
+    in_range = ~pl.any_horizontal(map(out_of_range, columns))
     return pa.DataFrameSchema(
-        {column.name: _pandera_column(column) for column in columns},
+        {
+            # Nulls and NaN are the check's, too.
+            column.name: pa.Column(column.dtype, nullable=True, description=column.meaning)
+            for column in columns
+        },
+        pa.Check(lambda data: data.lazyframe.select(in_range), name="values in range"),
         name=name,
         strict=True,
         ordered=True,
     )
 
 
-def _pandera_column(column: ColumnSpec) -> "pa.Column":
-    import pandera.polars as pa
-
-    checks = []
+def out_of_range(column: ColumnSpec) -> pl.Expr:
+    """Return the expression of values that the column may not hold, a missing one among them."""
+    value = pl.col(column.name)
+    broken = pl.lit(value=False) if column.nullable else value.is_null()
+    if not column.nullable and column.dtype == pl.Float64:
+        broken = broken | value.is_nan()
     if column.low is not None:
-        checks.append(pa.Check.ge(column.low))
+        broken = broken | (value < column.low)
     if column.high is not None:
-        checks.append(pa.Check.le(column.high))
+        broken = broken | (value > column.high)
     if column.letters:
-        checks.append(pa.Check.isin(list(column.letters)))
-    return pa.Column(column.dtype, checks, nullable=column.nullable, description=column.meaning)
+        broken = broken | ~value.is_in(list(column.letters))
+    return broken.fill_null(value=False)

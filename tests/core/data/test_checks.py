@@ -1,11 +1,13 @@
 """Row rules against one-row-at-a-time judgement, each rule by itself, and the Pandera schema."""
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandera.errors import SchemaErrors
 
 from strategy_lab_core.data.checks import (
     Tainted,
@@ -16,7 +18,13 @@ from strategy_lab_core.data.checks import (
     validate_table,
 )
 from strategy_lab_core.data.instruments import Instrument, instruments
-from strategy_lab_core.data.schemas import LETTER, MAX_TS_NS, polars_schema
+from strategy_lab_core.data.schemas import (
+    LETTER,
+    MAX_TS_NS,
+    ColumnSpec,
+    pandera_schema,
+    polars_schema,
+)
 from strategy_lab_core.errors import DataError
 from strategy_lab_core.types import EMPTY_PRICE, TickSchema
 from tests.naive import row_rules as naive
@@ -272,6 +280,30 @@ def test_apply_row_rules__what_is_kept_is_valid(schema: TickSchema, data: st.Dat
     """Rows that no rule breaks satisfy the Pandera schema."""
     rows = batch(*data.draw(malformed(schema)), schema=schema)
     validate_table(apply_row_rules(rows, schema, INSTRUMENTS, {})[0], schema)
+
+
+@pytest.mark.parametrize(
+    ("value", "column"),
+    [
+        (None, ColumnSpec("x", pl.Int64, "-", "missing")),
+        (float("nan"), ColumnSpec("x", pl.Float64, "-", "no number")),
+        (-1, ColumnSpec("x", pl.Int64, "-", "too low", 0, None)),
+        (2, ColumnSpec("x", pl.Int64, "-", "too high", None, 1)),
+        ("C", ColumnSpec("x", LETTER, "-", "no code of it", letters="AB")),
+    ],
+    ids=lambda given: getattr(given, "meaning", ""),
+)
+def test_pandera_schema__refuses_what_is_out_of_range(value: object, column: ColumnSpec) -> None:
+    """Alone among good values; a nullable column takes what is missing."""
+    good = {"Float64": 0.5, "Int64": 1}.get(str(column.dtype), "A")
+    table = pl.DataFrame({"x": [good, value, good]}, schema={"x": column.dtype})
+    schema = pandera_schema("one", [column])
+
+    schema.validate(table[[0, 2]], lazy=True)
+    with pytest.raises(SchemaErrors, match="values in range"):
+        schema.validate(table, lazy=True)
+    if value is None:
+        pandera_schema("one", [replace(column, nullable=True)]).validate(table, lazy=True)
 
 
 def test_validate_table__counts_and_first_rows() -> None:

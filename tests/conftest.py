@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.order import COMPILING, engine_last, wait_for_engine
+
 ROOT = Path(__file__).parent.parent
 
 # The first example of a kernel test pays for its compilation: no deadline.
@@ -30,11 +32,20 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.hookimpl(trylast=True)  # when other tests are deselected already
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave real captures to the compiled run."""
+    """Put what needs the engine last while it is compiled; leave real captures to compiled runs."""
+    if COMPILING in os.environ:
+        items[:] = engine_last(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     if os.environ.get("NUMBA_DISABLE_JIT") != "1":
         return
     reason = "real captures take minutes as plain Python: the compiled run reads them"
     for item in items:
         if "real_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Wait for the engine where a test needs it."""
+    wait_for_engine(item)

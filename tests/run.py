@@ -1,29 +1,24 @@
 """Run the test suite: `python -m tests.run [--all]`.
 
-What needs no engine runs while the kernels are compiled beside it, then the rest runs compiled,
-with array bounds checked. `--all` adds the slow tests, thousands of cases a property, and a first
+What needs no engine runs first, while the kernels are compiled beside it; all runs compiled, with
+array bounds checked. `--all` adds the slow tests, thousands of cases a property, and a first
 pass of core as plain Python (NUMBA_DISABLE_JIT=1), which measures the coverage of the kernels.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.order import COMPILING
 
 SPREAD = ["-n", "2", "--dist", "worksteal"]
 PLAIN = ["tests/core", "--cov", "--cov-report=term:skip-covered", "--cov-fail-under=90"]
 CHECKED = {"NUMBA_BOUNDSCHECK": "1"}
-WITHOUT_ENGINE = [
-    "tests/core/data",
-    "tests/core/report",
-    *(str(path) for path in Path("tests/core/search").glob("test_[!n]*.py")),  # not of notebooks
-    "tests/core/stats",
-    "tests/pipeline/db",
-    "tests/pipeline/test_lake.py",
-    "tests/pipeline/test_lake_kill.py",
-    "tests/pipeline/test_settings.py",
-    "tests/pipeline/test_tables.py",
-]
 
 
 def run(profile: str, arguments: list[str], **environment: str) -> int:
@@ -39,13 +34,23 @@ def main(everything: bool) -> int:
     chosen = [] if everything else ["-m", "not slow"]
     if everything and (failed := run("interpreted", [*PLAIN, *chosen], NUMBA_DISABLE_JIT="1")):
         return failed
-    warm = [sys.executable, "-m", "tests.warm"]
-    with subprocess.Popen(warm, env={**os.environ, **CHECKED}):
-        failed = run(profile, [*WITHOUT_ENGINE, *chosen], **CHECKED)
-    if failed:
-        return failed
-    rest = [f"--ignore={path}" for path in WITHOUT_ENGINE]
-    return run(profile, [*rest, *chosen], **CHECKED)
+    with compiling() as lock:
+        return run(profile, chosen, **CHECKED, **{COMPILING: str(lock)})
+
+
+@contextmanager
+def compiling() -> Iterator[Path]:
+    """Compile the kernels in a process that holds a lock on the file; its path is what is given."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "compiling")
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            warm = subprocess.Popen(
+                [sys.executable, "-m", "tests.warm"],
+                env={**os.environ, **CHECKED}, pass_fds=(lock.fileno(),),
+            )  # fmt: skip
+        with warm:
+            yield path
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The state rules against the naive judge, and the intervals that they open."""
 
+from itertools import product
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,8 @@ from tests.naive.trust import judge
 
 OPENED = 2_000
 PHASES = (np.array([OPENED], np.int64), np.array([Phase.OPEN], np.uint8))
+
+TIMES = st.sampled_from(list(product([0, 0, 0, 1, -1_000], [0, 0, -5, 5])))
 
 
 def wellformed(tape: list[Record]) -> list[Record]:
@@ -42,8 +46,9 @@ def timed_tapes(draw: st.DrawFn) -> list[Record]:
     """Draw a tape whose times now and then go back, or lie before the event."""
     tape = wellformed(draw(tapes()))
     for record in tape:
-        record.ts_recv += draw(st.sampled_from([0, 0, 0, 1, -1_000]))
-        record.ts_event = max(1, record.ts_recv + draw(st.sampled_from([0, 0, -5, 5])))
+        late, early = draw(TIMES)
+        record.ts_recv += late
+        record.ts_event = max(1, record.ts_recv + early)
         record.ts_recv = max(1, record.ts_recv)
     return tape
 

@@ -246,6 +246,7 @@ def malformed(draw: st.DrawFn, schema: TickSchema) -> list[dict[str, object]]:
         TickSchema.DEFINITION,
     ],
 )
+@settings(max_examples=settings().max_examples // 2)  # of each schema
 @given(data=st.data())
 def test_apply_row_rules__agree_with_one_row_at_a_time(
     schema: TickSchema, data: st.DataObject

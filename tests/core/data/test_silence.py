@@ -31,6 +31,7 @@ HOLIDAY = CALENDAR.session(FIRST + timedelta(days=7))  # closes at noon in Chica
 DAY = np.repeat([0.02, 0.01, 0.002, 0.3, 1.0, 0.6], [2, 5, 3, 5, 6, 2])  # rows a second, by hour
 
 
+@cache
 def times_of(session: Session, seed: int, level: float = 1.0) -> Int1D:
     """Return the times of a session's rows: bursts of one to forty, begun by chance alone."""
     rng = np.random.default_rng(seed)
@@ -58,6 +59,12 @@ def usual(count: int = 12, level: float = 1.0) -> tuple[Measured, ...]:
         measured(session, times_of(session, seed, level))
         for seed, session in enumerate(SESSIONS[:count])
     )
+
+
+@cache
+def usual_pattern() -> Pattern:
+    """Return the pattern of the usual sessions."""
+    return pattern_of(usual())
 
 
 def without(times: Int1D, session: Session, hour: float, minutes: float) -> Int1D:
@@ -89,7 +96,7 @@ def test_clean_sessions__are_not_silent(level: float) -> None:
 @pytest.mark.parametrize("level", [0.1, 0.4])
 def test_slow_session__is_judged_at_its_own_level(level: float) -> None:
     """A day before a holiday has a tenth of the rows: that is no outage."""
-    pattern = pattern_of(usual())
+    pattern = usual_pattern()
     slow = [measured(each, times_of(each, 100 + n, level)) for n, each in enumerate(SESSIONS)]
     assert [silences(pattern, each) for each in slow] == [[]] * len(slow)
 
@@ -102,7 +109,7 @@ def test_busy_hours__a_silence_is_found_at_its_place(
     session = SESSIONS[3]
     times = times_of(session, seed)
     kept = without(times, session, hour, minutes)
-    (found,) = silences(pattern_of(usual()), measured(session, kept))
+    (found,) = silences(usual_pattern(), measured(session, kept))
     start = session.open_ns + int(hour * HOUR * S)
     assert found.start_ns == kept[kept < start].max()
     assert found.end_ns == kept[kept >= start].min()
@@ -115,7 +122,7 @@ def test_thin_hours__half_an_hour_without_a_row_is_none(hour: float, seed: int) 
     session = SESSIONS[3]
     kept = without(times_of(session, seed), session, hour, 30)
     found = measured(session, kept)
-    assert silences(pattern_of(usual()), found) == []
+    assert silences(usual_pattern(), found) == []
     assert found.stretches.filter(pl.col("end_ns") - pl.col("start_ns") >= 1800 * S).height
 
 
@@ -146,7 +153,7 @@ def test_ends__are_no_silence() -> None:
     times = times_of(session, 3)
     part = times[times > session.open_ns + 4 * HOUR * S]
     part = part[part < session.open_ns + 18 * HOUR * S]
-    assert silences(pattern_of(usual()), measured(session, part)) == []
+    assert silences(usual_pattern(), measured(session, part)) == []
 
 
 def test_limit__doubles_for_a_day_of_another_length() -> None:
@@ -158,7 +165,7 @@ def test_limit__doubles_for_a_day_of_another_length() -> None:
 
 def test_weights__of_parts_add_up() -> None:
     """Any cut of the session weighs as much as its parts; halts and what lies outside nothing."""
-    pattern, each = pattern_of(usual()), usual()[0]
+    pattern, each = usual_pattern(), usual()[0]
     close = SESSIONS[0].close_ns
     cuts = np.linspace(each.open_ns, close, 50).astype(np.int64)
     parts = pattern.weights_between(each, cuts[:-1], cuts[1:])

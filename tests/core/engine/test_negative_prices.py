@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategy_lab_core.data.columns import Table
@@ -68,6 +68,7 @@ def moved(rows: list[Row], ticks: int) -> list[Row]:
 
 
 @pytest.mark.parametrize("feed", FEEDS)
+@settings(max_examples=settings().max_examples // len(FEEDS))
 @given(
     seed=st.integers(0, 10**6),
     n_events=st.integers(40, 120),

@@ -16,7 +16,7 @@ __all__ = ["KEPT_DAYS", "hold", "prune"]
 
 KEPT_DAYS = 30.0
 _IN_USE = ".in-use"
-_NAME = re.compile(r"[0-9a-f]{16}")
+_NAME = re.compile(r"[0-9a-f]{16}(-checked)?")
 _DAY_SECONDS = 86_400
 
 

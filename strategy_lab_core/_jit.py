@@ -81,7 +81,12 @@ def _cache_folder() -> Path:
     layers = ("strategies", "report", "data", "probes", "search", "stats")
     without = (*layers, "__init__.py", "errors.py")
     key = source_digest(Path(__file__).parent, without=without, but=SHARED_BY_STRATEGIES)
-    return home / "strategy_lab" / key
+    return home / "strategy_lab" / (f"{key}-checked" if _bounds_are_checked() else key)
+
+
+def _bounds_are_checked() -> bool:
+    """Return whether NUMBA_BOUNDSCHECK is on: Numba would serve such kernels without it, too."""
+    return bool(numba.config.BOUNDSCHECK)  # type: ignore[attr-defined]
 
 
 CACHE_FOLDER = _cache_folder()

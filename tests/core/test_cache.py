@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import numba
 import pytest
 
 from strategy_lab_core import _jit
@@ -41,9 +42,9 @@ def aged(path: Path) -> None:
 def test_prune__removes_what_was_not_used_for_a_month(tmp_path: Path) -> None:
     """Folders of a time before the marker count by their own time; others' folders stay."""
     old, new = made(tmp_path, "0" * 16), made(tmp_path, "1" * 16, is_old=False)
-    other = made(tmp_path, "not_ours")
+    checked, other = made(tmp_path, f"{'0' * 16}-checked"), made(tmp_path, "not_ours")
 
-    assert prune(tmp_path) == [old]
+    assert prune(tmp_path) == [old, checked]
     assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
     assert prune(tmp_path / "none") == []
 
@@ -79,6 +80,17 @@ def test_hold__needs_no_place_to_write(tmp_path: Path) -> None:
     file.write_text("")
 
     hold(file / "folder")
+
+
+def test_folder__of_checked_kernels_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba's own key does not tell them apart: tests would run unchecked, and users checked."""
+    monkeypatch.setattr(_jit, "_IS_OURS", True)
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", None)
+    plain = _jit._cache_folder()
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    checked = _jit._cache_folder()
+
+    assert checked.name == f"{plain.name}-checked"
 
 
 def test_prune_caches__leaves_a_folder_that_the_user_chose(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,10 @@ from strategy_lab_core.types import EMPTY_PRICE, Int1D, IntAny, Records, Side
 __all__ = ["equity_table", "fills_table", "metrics_of", "orders_table", "sessions_table"]
 
 
+_KINDS = {int(kind): kind.name.lower() for kind in OrderKind}
+_REASONS = {int(reason): reason.name.lower() for reason in EndReason}
+
+
 def _letters(is_first: NDArray[np.bool_], first: str, second: str) -> NDArray[np.uint8]:
     return np.where(is_first, ord(first), ord(second)).astype(np.uint8)
 
@@ -37,7 +41,7 @@ def orders_table(orders: Records, tick_size: int) -> Table:
         {
             "order_id": orders["number"],
             "side": _sides(orders["side"]),
-            "type": [OrderKind(kind).name.lower() for kind in orders["kind"]],
+            "type": [_KINDS[kind] for kind in orders["kind"].tolist()],
             "tag": orders["tag"],
             "price": np.where(is_priced, orders["tick"] * tick_size, EMPTY_PRICE),
             "trigger_price": np.where(
@@ -49,7 +53,7 @@ def orders_table(orders: Records, tick_size: int) -> Table:
             "ts_submit": orders["submit_ns"],
             "ts_exchange": orders["arrive_ns"],
             "ts_end": orders["end_ns"],
-            "end_reason": [EndReason(reason).name.lower() for reason in orders["end_reason"]],
+            "end_reason": [_REASONS[reason] for reason in orders["end_reason"].tolist()],
             "queue_ahead": orders["queue_ahead"],
         },
         letters=("side",),

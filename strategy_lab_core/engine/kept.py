@@ -9,8 +9,10 @@ no result: it is run again.
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from uuid import uuid4
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 from strategy_lab_core._jit import source_digest
@@ -25,6 +27,8 @@ __all__ = ["inputs_digest", "keep", "kept", "set_name"]
 
 _TABLES = ("orders", "fills", "equity", "sessions", "rolls")
 _FACTS = "facts.json"
+# What reading an archive with any byte changed can raise: then the set is run again.
+_DAMAGES = (BadZipFile, KeyError, ValueError, RuntimeError, OSError, EOFError, zlib.error)
 _CORE = Path(__file__).parents[1]
 _AFTER_RUNS = ("probes", "report", "search", "stats", "strategies")  # a strategy names its own code
 
@@ -64,16 +68,20 @@ def set_name(inputs: str, *said: object) -> str:
 def keep(path: Path, result: BacktestResult) -> None:
     """Write a result; it appears whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
     facts = {"metrics": result.metrics, "assumptions": result.assumptions, "flags": result.flags}
-    with draft.open("wb") as file:
-        with ZipFile(file, "w", ZIP_DEFLATED) as parts:
-            for name in _TABLES:
-                parts.writestr(name, to_bytes(getattr(result, name)))
-            parts.writestr(_FACTS, json.dumps(facts))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    draft = path.with_suffix(f".{uuid4().hex}.tmp")
+    try:
+        with draft.open("wb") as file:
+            with ZipFile(file, "w", ZIP_DEFLATED) as parts:
+                for name in _TABLES:
+                    parts.writestr(name, to_bytes(getattr(result, name)))
+                parts.writestr(_FACTS, json.dumps(facts))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def kept(
@@ -92,7 +100,7 @@ def kept(
         with ZipFile(path) as parts:
             tables = {name: from_bytes(parts.read(name)) for name in _TABLES}
             facts = json.loads(parts.read(_FACTS))
-    except (BadZipFile, KeyError):
+    except _DAMAGES:
         return None
     return BacktestResult(
         **tables,

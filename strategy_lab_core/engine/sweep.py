@@ -6,6 +6,7 @@ sets are dealt out to threads, each with a book of its own.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,12 +124,14 @@ def sweep(
     cores
         Threads; by default as many as cores, never more than sets. The results are the same.
     keep_orders
-        False leaves the runs' order tables empty. Each array of a pass has room for the busiest of
-        its sets: for thousands of sets of which some send much, leave the orders out.
+        False leaves the runs' order tables empty. With them memory grows by what all sets send:
+        for thousands of sets that send much, leave the orders out.
     resume
         A folder in which finished sets are kept, sixteen of each thread at a time: after an
         interrupt the same call runs the others alone. Rows, session, contract, products, code,
         parameters and configuration decide what is the same; the folder may hold other sweeps.
+        A strategy's code is its file and this package: what the file imports from elsewhere is not
+        looked at.
     on_progress
         Called from this thread with rows done and rows in all, over all threads, once the first
         pass has begun: what came before is preparing and, of new code, compiling.
@@ -162,7 +165,9 @@ def sweep(
     files: list[Path] = []
     if resume is not None:
         inputs = inputs_digest(ticks, products, session, instrument, seed, status)
-        shared = (strategy.name, strategy.source, keep_orders)
+        first = strategies[0]
+        wakes = (first.on_book, first.on_response, first.timer_ns, first.n_ints, first.n_floats)
+        shared = (strategy.name, strategy.source, *wakes, keep_orders)
         files = [
             Path(resume) / set_name(inputs, *shared, one.parameters, settings.digest())
             for one, settings in zip(strategies, configs, strict=True)
@@ -214,7 +219,7 @@ def _found(
     there = [place for place, file in enumerate(files) if file.is_file()]
     if not there:
         return {}
-    *_, last = run
+    [last] = deque(run, maxlen=1)  # one tape at a time
     runs = {}
     for place in there:
         one, config = strategies[place], configs[place]

@@ -5,6 +5,7 @@ itself counts over it, key by key. Each part is an experiment like any other, so
 the one that it would be alone.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -119,6 +120,8 @@ def _part(common: Mapping[str, Any], own: Any, place: int, folder: Path | None) 
     try:
         return experiment_from_dict(_over(common, own), folder=folder)
     except ConfigError as error:
+        if re.split(r"[.\[]", error.name)[0] not in OWN_KEYS:
+            raise  # it is not for an instrument to say
         raise ConfigError(f"{where}.{error.name}", error.value, error.expected) from error
 
 

@@ -1,11 +1,14 @@
 """A sweep that is interrupted and called again: the same results, and nothing done twice."""
 
+import gc
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from strategy_lab_core.engine import kept
 from strategy_lab_core.engine import sweep as module
 from strategy_lab_core.engine.config import BacktestConfig, FeeConfig
 from strategy_lab_core.engine.passes import Passes
-from strategy_lab_core.engine.stage import SessionTicks
+from strategy_lab_core.engine.stage import SessionTicks, Stage
 from strategy_lab_core.engine.sweep import ParameterSet, SweepResult, sweep
 from tests.core.engine.monkeys import monkey
 from tests.core.engine.scenes import QUICK
@@ -132,7 +135,7 @@ def test_resume__after_an_interrupt_comes_out_the_same(
 def test_resume__interrupted_while_it_writes(
     tmp_path: Path, passed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a file has another name; what is damaged later is run again."""
+    """Half a file is none, and is taken away; what is damaged later is run again."""
 
     def interrupt(_: int) -> None:
         """Do what Ctrl-C does."""
@@ -142,7 +145,7 @@ def test_resume__interrupted_while_it_writes(
         broken.setattr(os, "fsync", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
+    assert list(tmp_path.iterdir()) == []
     whole = run(tmp_path)
     first, second, *_ = sorted(tmp_path.glob("*.zip"))
     first.write_bytes(first.read_bytes()[:-30])
@@ -151,6 +154,28 @@ def test_resume__interrupted_while_it_writes(
 
     assert_same(run(tmp_path), whole)
     assert len(passed) == 2
+
+
+def test_kept__takes_no_file_with_a_changed_byte(tmp_path: Path) -> None:
+    """Nothing is raised wherever it is, and what is read is what was written."""
+    one: Any = run(tmp_path, SETS[:1]).runs[0]
+    [file] = tmp_path.iterdir()
+    stage: Any = SimpleNamespace(instrument=MNQ, session=one.result.session)
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x21]) + whole[place + 1 :])
+        found = kept.kept(file, stage, one.config, monkey(**one.parameters))
+        if found is not None:
+            assert found.metrics == one.result.metrics
+            assert all(getattr(found, name).equals(getattr(one.result, name)) for name in TABLES)
+
+
+def test_keep__by_two_at_once(tmp_path: Path) -> None:
+    """Sweeps that keep the same set in one folder do not disturb each other."""
+    result: Any = run(None, SETS[:1]).runs[0].result
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: kept.keep(tmp_path / "set.zip", result), range(40)))
+    assert [path.name for path in tmp_path.iterdir()] == ["set.zip"]
 
 
 def _changed(name: str, value: Any) -> dict[str, Any]:
@@ -175,6 +200,10 @@ DEARER = {**products(), "MNQ": replace(products()["MNQ"], fee_taker=1)}
         _changed("products", DEARER),
         _changed("keep_orders", False),
         _changed("actor", replace(monkey, source="edited")),
+        _changed("actor", replace(monkey, timer_ns=7 * SECOND)),
+        _changed("actor", replace(monkey, on_book=not monkey.on_book)),
+        _changed("actor", replace(monkey, on_response=not monkey.on_response)),
+        _changed("actor", replace(monkey, n_ints=monkey.n_ints + 1)),
     ],
     ids=lambda change: next(name for name in [*change][::-1]),
 )
@@ -241,6 +270,26 @@ def test_resume__of_a_carried_run(tmp_path: Path, passed: list[int]) -> None:
     carried(tmp_path, seed=2)
     assert len(passed) == 3
     assert_same(whole, carried(None))
+
+
+def test_resume__holds_few_sessions_at_a_time(tmp_path: Path) -> None:
+    """Also where all sets are there: the tapes of a year would not fit."""
+    hour, alive = 3_600 * SECOND, []
+    starts = [START_NS + n * hour for n in range(5)]
+
+    def part(n: int, at: int) -> SessionTicks:
+        table = to_table(random_rows(1, 20, wild=False, start_ns=at))
+
+        def read() -> Table:
+            alive.append(sum(isinstance(each, Stage) for each in gc.get_objects()))
+            return table
+
+        return SessionTicks(session(n, at, at + 1, at + hour), read)
+
+    for _ in range(2):
+        ticks = [part(n, at) for n, at in enumerate(starts)]
+        run(tmp_path, SETS[:1], CARRY, ticks=ticks, session=None)
+    assert max(alive) <= 2
 
 
 def test_resume__knows_its_files_in_another_process(tmp_path: Path) -> None:

@@ -82,6 +82,25 @@ def test_together__carries_all_over_the_same_sessions() -> None:
     assert one.products == ("MES", "MNQ")
 
 
+@pytest.mark.parametrize(
+    ("common", "own", "named"),
+    [
+        ({"capital": -1}, {}, "capital"),
+        ({"seed": "x"}, {}, "seed"),
+        ({}, {"parameters": {"treshold": 0.7}}, "instruments[1].parameters"),
+        ({"strategy": "imbalence"}, {}, "instruments[1].strategy"),
+    ],
+)
+def test_together__names_where_it_is_said(
+    common: dict[str, Any], own: dict[str, Any], named: str
+) -> None:
+    """An instrument only where it is that one's: what is common is not to be given to each."""
+    with pytest.raises(ConfigError) as raised:
+        together({"product": "MNQ", **own}, BOTH[1], **common)
+
+    assert str(raised.value).startswith(named)
+
+
 def test_parts_of__one_instrument_is_itself() -> None:
     """What is written without instruments is an experiment as ever."""
     one = any_from_dict(COMMON | {"product": "MNQ"})

@@ -34,6 +34,9 @@ class _Place(NamedTuple):
 class QueueHistory:
     """Every change of every level of one instrument.
 
+    The levels begin anew where the book does: with a clear, and with a snapshot (consecutive rows
+    of one `ts_recv`) that no clear has just made room for.
+
     Parameters
     ----------
     ticks
@@ -48,6 +51,8 @@ class QueueHistory:
         self._changes: dict[tuple[int, int], list[Change]] = {}
         self._begins: list[int] = []
         self._row_ns: list[int] = []
+        self._was_clear = False  # the row before, the seed's last one too: as the book reads them
+        self._snapshot_ns: int | None = None  # its `ts_recv`, if of a snapshot
         for table in (seed, ticks):
             if table is not None:
                 self._read(table)
@@ -71,15 +76,17 @@ class QueueHistory:
     def _read(self, ticks: Table) -> None:
         columns = [int64(ticks, name).tolist() for name in _COLUMNS]
         prices = int64(ticks, "price", null=EMPTY_PRICE).tolist()
-        was_snapshot, now = False, 0
+        now = 0
         for event_ns, recv_ns, action, side, size, order_id, flags, price in zip(
             *columns, prices, strict=True
         ):
             is_snapshot = flags & RecordFlag.SNAPSHOT != 0
             now = max(now, recv_ns if is_snapshot else event_ns)
-            if action == Action.CLEAR or (is_snapshot and not was_snapshot):
+            snapshot_ns = recv_ns if is_snapshot else None
+            goes_on = self._was_clear or snapshot_ns == self._snapshot_ns
+            if action == Action.CLEAR or (is_snapshot and not goes_on):
                 self._begin(now)
-            was_snapshot = is_snapshot
+            self._was_clear, self._snapshot_ns = action == Action.CLEAR, snapshot_ns
             self._row_ns.append(now)
             self._apply(now, action, (side, price), size, order_id)
 

@@ -11,6 +11,7 @@ from strategy_lab_core.types import EMPTY_PRICE, Action, Int2D, RecordFlag, Side
 __all__ = ["Change", "QueueHistory"]
 
 _COLUMNS = ("ts_event", "ts_recv", "action", "side", "size", "order_id", "flags")
+_OF_SNAPSHOTS = (Action.ADD, Action.TRADE)  # the book looks at no other rows of one
 _RESTING = {Side.BID: Side.ASK, Side.ASK: Side.BID}  # by the aggressor's side
 
 
@@ -42,7 +43,7 @@ class QueueHistory:
     ticks
         Its validated market-by-order rows, in order.
     seed
-        The orders that were live before the first row, in priority order.
+        The orders that were live before the first row, in priority order, of any instruments.
     """
 
     def __init__(self, ticks: Table, seed: Table | None = None) -> None:
@@ -53,9 +54,10 @@ class QueueHistory:
         self._row_ns: list[int] = []
         self._was_clear = False  # the row before, the seed's last one too: as the book reads them
         self._snapshot_ns: int | None = None  # its `ts_recv`, if of a snapshot
-        for table in (seed, ticks):
-            if table is not None:
-                self._read(table)
+        if seed is not None:
+            mine = np.isin(int64(seed, "instrument_id"), int64(ticks, "instrument_id"))
+            self._read(seed[np.flatnonzero(mine)])
+        self._read(ticks)
         self.begin_ns = np.array(self._begins, np.int64)
         self.row_ns = np.array(self._row_ns, np.int64)
         self._arrays = {at: np.array(found, np.int64) for at, found in self._changes.items()}
@@ -88,7 +90,8 @@ class QueueHistory:
                 self._begin(now)
             self._was_clear, self._snapshot_ns = action == Action.CLEAR, snapshot_ns
             self._row_ns.append(now)
-            self._apply(now, action, (side, price), size, order_id)
+            if not is_snapshot or action in _OF_SNAPSHOTS:
+                self._apply(now, action, (side, price), size, order_id)
 
     def _begin(self, now: int) -> None:
         self._begins.append(now)

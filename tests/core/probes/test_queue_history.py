@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ def read(records: list[Record], *, cut: int) -> QueueHistory:
 def test_history__ends_with_the_sizes_of_the_book(tape: list[Record], cut: int) -> None:
     """Every level that ever changed, and as many beginnings; wherever the seed ends."""
     tape = [record for record in tape if is_valid(record)]
+    cut = min(cut, max(len(tape) - 1, 0))  # whose orders a seed has is known by the rows
     book, naive = L3Book(), Counting()
     book.feed(book.rows(to_table(tape)))
     for record in tape:
@@ -85,3 +87,14 @@ def test_history__begins_once_with_a_clear_and_its_snapshot() -> None:
 def test_history__goes_on_from_the_seed_with_a_snapshot_of_its_time() -> None:
     """As the book does, which reads the two in one go."""
     assert read([shown(1, 5, 10), shown(2, 3, 10)], cut=1).begin_ns.tolist() == [10]
+
+
+def test_history__leaves_out_what_the_book_leaves_out() -> None:
+    """A cancel that is flagged as of a snapshot, and another instrument's orders in the seed."""
+    cancel = Record("C", "B", 100, 5, 1, SNAPSHOT, 10)
+    ticks = to_table([shown(1, 5, 10), cancel])
+    other = to_table([shown(7, 9, 10)]).with_columns(pl.col("instrument_id") + 1)
+
+    found = QueueHistory(ticks, other).changes(ord("B"), 100)
+
+    assert found[:, 1:3].tolist() == [[0, 5]]

@@ -61,7 +61,10 @@ class BacktestRuns:
 def config_of(
     workspace: Workspace, product: str, asset: str = ASSET, session: date | None = None
 ) -> dict[str, Any]:
-    """Return the experiments of the asset's group and the product by name, those of a session."""
+    """Return the experiments of the asset's group and the product by name, those of a session.
+
+    Beside them stand the products of theirs that the home's file changes.
+    """
     return _config(workspace, product, _wanted(workspace, product, asset, session))
 
 
@@ -105,7 +108,7 @@ def _config(
     digests = {experiment.name: experiment.digest() for experiment in wanted}
     products = {product, *(part.product for each in wanted for part in parts_of(each))}
     own = {name: found for name in sorted(products) if (found := workspace.own_product(name))}
-    return digests | ({"own_products": own} if own else {})
+    return {"experiments": digests, "products": own}
 
 
 def build(

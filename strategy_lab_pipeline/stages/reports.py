@@ -18,11 +18,12 @@ from strategy_lab_pipeline.lake import Draft
 from strategy_lab_pipeline.stages.backtests import listed
 from strategy_lab_pipeline.stages.books import quotes
 from strategy_lab_pipeline.stages.completeness import completeness_of
-from strategy_lab_pipeline.stages.experiments import backtest_assets
+from strategy_lab_pipeline.stages.experiments import backtest_assets, experiments
 from strategy_lab_pipeline.stages.jobs import TABLES
 from strategy_lab_pipeline.stages.outcome import Outcome
 from strategy_lab_pipeline.stages.publish import current_outcome, publish
 from strategy_lab_pipeline.stages.runs import require_tables
+from strategy_lab_pipeline.stages.scope import why_no_partition
 from strategy_lab_pipeline.stages.sources import sources_of
 from strategy_lab_pipeline.stages.together import EQUITY
 from strategy_lab_pipeline.stages.workspace import Workspace
@@ -31,6 +32,7 @@ __all__ = ["Reports", "build", "config_of", "inputs_of", "report_paths"]
 
 NOWHERE = "-"  # product and session of an asset without partitions
 CHAIN = ("raw_ticks", "validated_ticks", "order_books")
+Runs = list[tuple[Mapping[str, Any], Outcome]]  # with the partition that lists each
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,20 @@ def inputs_of(workspace: Workspace) -> dict[str, str]:
 
 
 def _backtests(workspace: Workspace) -> Iterator[Outcome]:
-    """Yield the current backtest partitions, older sessions first."""
+    """Yield the current backtest partitions, older sessions first; none that are out of scope."""
     for product, session in sorted(workspace.store.all_partitions(), key=lambda key: key[::-1]):
+        if why_no_partition(workspace.settings, product, date.fromisoformat(session)):
+            continue
         for asset in backtest_assets(workspace.settings):
             outcome = current_outcome(workspace, asset, product, session)
             if outcome is not None:
                 yield outcome
 
 
-def config_of(_: Workspace) -> dict[str, Any]:
-    """Return the settings that decide what comes out: none."""
-    return {}
+def config_of(workspace: Workspace) -> dict[str, Any]:
+    """Return what decides which runs of a name are shown: the experiments as their files are."""
+    found = workspace.once("experiments", lambda: experiments(workspace.settings))
+    return {experiment.name: experiment.digest() for experiment in found.usable}
 
 
 def report_paths(workspace: Workspace) -> list[Path]:
@@ -77,14 +82,16 @@ def build(workspace: Workspace, *, run_id: str) -> Reports:
     """Write every experiment's report."""
     from strategy_lab_core.report.charts import drawdown_chart, equity_chart, to_svg
 
-    data = _collect(workspace)
+    config = config_of(workspace)
+    found = _collect(workspace, config)
+    data = {name: _data(workspace, *each) for name, each in found.items()}
     outcome = publish(
         workspace,
         "reports",
         NOWHERE,
         NOWHERE,
         inputs=inputs_of(workspace),
-        config=config_of(workspace),
+        config=config,
         build=lambda draft: _write(draft, data),
         run_id=run_id,
     )
@@ -93,7 +100,8 @@ def build(workspace: Workspace, *, run_id: str) -> Reports:
         curve = equity_curve(one.account)
         charts[f"equity of {name}"] = to_svg(equity_chart(curve))
         charts[f"drawdown of {name}"] = to_svg(drawdown_chart(curve))
-    return Reports(outcome, tuple(_row(name, one) for name, one in data.items()), charts)
+    rows = tuple(_row(name, one, found[name][1]) for name, one in data.items())
+    return Reports(outcome, rows, charts)
 
 
 def _write(draft: Draft, data: Mapping[str, ReportData]) -> dict[str, Any]:
@@ -105,29 +113,47 @@ def _write(draft: Draft, data: Mapping[str, ReportData]) -> dict[str, Any]:
     return {"rows": len(data), "experiments": sorted(data)}
 
 
-def _row(name: str, data: ReportData) -> dict[str, Any]:
+def _row(name: str, data: ReportData, left_out: Sequence[str]) -> dict[str, Any]:
     net = sum(int(session.metrics["net_profit_e6"]) for session in data.sessions)
     return {
         "experiment": name,
         "sessions": len(data.account),
         "partial": sum(session.label == "partial" for session in data.account),
+        "left out": len(left_out),
         "net profit": f"{net / data.money_scale:,.2f} {data.currency}",
     }
 
 
-def _collect(workspace: Workspace) -> dict[str, ReportData]:
-    """Return what each experiment's report is made of, experiments and sessions in order."""
-    found: dict[str, list[tuple[Mapping[str, Any], Outcome]]] = {}
+def _collect(workspace: Workspace, digests: Mapping[str, str]) -> dict[str, tuple[Runs, list[str]]]:
+    """Return each experiment's runs, in order, and the sessions that have only other ones."""
+    found: dict[str, Runs] = {}
     for outcome in _backtests(workspace):
         for run in listed(outcome):
             if run["error"] is None:
                 found.setdefault(run["experiment"], []).append((run, outcome))
-    return {name: _data(workspace, found[name]) for name in sorted(found)}
+    return {name: _of_one(found[name], digests.get(name)) for name in sorted(found)}
 
 
-def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -> ReportData:
+def _of_one(runs: Runs, wanted: str | None) -> tuple[Runs, list[str]]:
+    """Return one run a session of one experiment, and the sessions left out.
+
+    Under a name there may be runs of what its file was before, where sessions were not made anew.
+    What the file is now counts, without runs of that what it was in the last session. An account
+    may be listed under two products, where one came into scope later: the last one is its home.
+    """
+    known = [run["experiment_id"] for run, _ in runs]
+    digest = wanted if wanted in known else known[-1]
+    kept = {each[1].session: each for each in runs if each[0]["experiment_id"] == digest}
+    return [*kept.values()], sorted({outcome.session for _, outcome in runs} - kept.keys())
+
+
+def _data(workspace: Workspace, runs: Runs, left_out: Sequence[str]) -> ReportData:
     first = runs[0][0]
     assumptions = [text for run, _ in runs for text in run["assumptions"]]
+    if left_out:
+        span = f"{len(left_out)} sessions, {left_out[0]} to {left_out[-1]}"
+        rest = "run with other settings, not since; `strategy-lab status` says what is to be done"
+        assumptions.append(f"Left out are {span}: {rest}.")
     alone = [(part, outcome) for run, outcome in runs for part in run.get("parts", [run])]
     return ReportData(
         experiment=first["config"],
@@ -144,9 +170,7 @@ def _data(workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]) -
     )
 
 
-def _coverage(
-    workspace: Workspace, runs: list[tuple[Mapping[str, Any], Outcome]]
-) -> dict[str, list[dict[str, Any]]]:
+def _coverage(workspace: Workspace, runs: Runs) -> dict[str, list[dict[str, Any]]]:
     """Return completeness and gaps from the first to the last session of the runs."""
     days = [date.fromisoformat(run["sessions"][0]["session"]) for run, _ in runs]
     ends = [date.fromisoformat(outcome.session) for _, outcome in runs]

@@ -70,6 +70,18 @@ def test_products__age_what_depends_on_them_alone(opened: Workspace, tmp_path: P
     assert stale.assets == (*plan.BOOKS, "bars", "features", "backtest_runs")
 
 
+def test_products__take_no_experiment_s_name(opened: Workspace, tmp_path: Path) -> None:
+    """An experiment may be called as the config's keys are: its settings count as any other's."""
+    path, write = write_strategy(tmp_path, "good"), write_experiment
+    write_products(opened, "MNQ", fee_taker="9")
+    for name in ("own_products", "products", "experiments"):
+        write(opened.settings.experiments, name, path)
+        before = backtests.config_of(opened, "MNQ")
+        write(opened.settings.experiments, name, path, "sample_seconds: 7\n")
+        assert backtests.config_of(opened, "MNQ") != before
+        assert [*before["products"]] == ["MNQ"]
+
+
 def test_products__decide_what_a_run_costs(opened: Workspace, tmp_path: Path) -> None:
     """The engine's process has them, too; a trial of other fees is another trial."""
     path = write_strategy(tmp_path, "good")

@@ -52,6 +52,7 @@ instruments:
   - product: MES
     parameters: {size: 2}
 """
+ALONE = PAIR.partition("instruments:")[0] + "product: MNQ\n"
 SUMS = ("net_profit_e6", "fees_e6", "turnover_e6", "volume", "n_orders", "n_fills")
 
 
@@ -256,6 +257,57 @@ def test_together__report_shows_the_account_and_each_instrument(opened: Workspac
     assert len(ticks) == 4
     assert "MNQ: The contract is MNQH5" in page.read_text()
     assert made.summary[0]["sessions"] == 2
+
+
+def reported(opened: Workspace) -> tuple[list[str], list[str], Any]:
+    """Build the reports: sessions of the one there is, those of its accounts, sessions left out."""
+    made = reports.build(opened, run_id="test")
+    (page,) = reports.report_paths(opened)
+    figures = json.loads(page.with_suffix(".json").read_text())
+    of_accounts = [row["session"] for row in figures["accounts"]]
+    sessions = list(dict.fromkeys(row["session"] for row in figures["sessions"]))
+    left_out = made.summary[0]["left out"]
+    told = [text for text in figures["assumptions"] if text.startswith("Left out are")]
+    assert len(told) == (1 if left_out else 0)
+    return sessions, of_accounts, left_out
+
+
+@pytest.mark.parametrize(("before", "after"), [(ALONE, PAIR), (PAIR, ALONE)])
+@pytest.mark.parametrize("anew", DAYS)
+def test_together__report_is_of_the_file_as_it_is(
+    opened: Workspace, before: str, after: str, anew: date
+) -> None:
+    """A name goes from one instrument to several or back, in one session yet: that one is shown."""
+    file = opened.settings.experiments / "pair.yaml"
+    file.write_text(before)
+    for day in DAYS:
+        listed(opened, "MNQ", day)
+    accounts = [str(day) for day in DAYS] if before == PAIR else []
+    assert reported(opened) == ([str(day) for day in DAYS], accounts, 0)
+
+    file.write_text(after)
+    listed(opened, "MNQ", anew)
+    assert plan.stale_reports(opened) is not None
+
+    accounts = [str(anew)] if after == PAIR else []
+    assert reported(opened) == ([str(anew)], accounts, 1)
+    assert plan.stale_reports(opened) is None
+    file.unlink()
+    is_account = (after if anew == DAYS[1] else before) == PAIR
+    last = [str(DAYS[1])]
+    assert reported(opened) == (last, last if is_account else [], 1)
+
+
+def test_together__report_counts_an_account_once(opened: Workspace) -> None:
+    """Its home moves, as the setting `products` no longer has its last product, or has it again."""
+    for day in DAYS:
+        listed(opened, "MNQ", day)
+    narrow = open_workspace(Settings(home=opened.settings.home, products=("MES",)))
+    assert [run["experiment"] for run in listed(narrow, "MES")] == ["pair"]
+
+    first, both = [str(DAYS[0])], [str(day) for day in DAYS]
+    assert reported(narrow) == (first, first, 0)
+    assert reported(opened) == (both, both, 0)
 
 
 def test_together__is_carried(booked: Path, tmp_path: Path) -> None:

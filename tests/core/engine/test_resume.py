@@ -282,7 +282,7 @@ def test_resume__holds_few_sessions_at_a_time(tmp_path: Path) -> None:
         table = to_table(random_rows(1, 20, wild=False, start_ns=at))
 
         def read() -> Table:
-            alive.append(sum(isinstance(each, Stage) for each in gc.get_objects()))
+            alive.append(sum(type(each) is Stage for each in gc.get_objects()))
             return table
 
         return SessionTicks(session(n, at, at + 1, at + hour), read)

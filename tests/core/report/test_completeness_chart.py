@@ -53,7 +53,9 @@ def test_page__shows_completeness_and_gaps() -> None:
     data = replace(report(), completeness=ROWS, gaps=[GAP])
     page = render_html(data)
     assert 'data-spec="heat-1"' in page
-    assert '<td class="whole">2025-02-03</td><td>MNQ</td><td><span class="tag partial">missing' in page
+    assert (
+        '<td class="whole">2025-02-03</td><td>MNQ</td><td><span class="tag partial">missing' in page
+    )
     assert "25.0000 %" in page
     assert "rows end early" in page
     assert "<mbo>" not in page

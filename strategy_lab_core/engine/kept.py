@@ -1,9 +1,9 @@
 """Sets of a sweep that are done, in a folder: after an interrupt they are not run again.
 
-A set is a file named by the digest of all that decides its result: code, rows, session, contract,
-products, strategy, parameters, configuration. It is written aside and renamed, so that it is whole
-or not there. What other inputs left beside it is not looked at, and a set whose strategy raised is
-no result: it is run again.
+A set is a file named by the digest of what decides its result: rows, session, contract, products,
+parameters, configuration, and the code of the package and of the strategy's file. It is written
+aside and renamed, so that it is whole or not there. What other inputs left beside it is not looked
+at, and a set whose strategy raised is no result: it is run again.
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from strategy_lab_core.types import EMPTY_PRICE, Action, Int2D, RecordFlag, Side
 __all__ = ["Change", "QueueHistory"]
 
 _COLUMNS = ("ts_event", "ts_recv", "action", "side", "size", "order_id", "flags")
-_OF_SNAPSHOTS = (Action.ADD, Action.TRADE)  # the book looks at no other rows of one
+_OF_SNAPSHOTS = (Action.ADD, Action.TRADE)  # the book takes its adds, and trades change none
 _RESTING = {Side.BID: Side.ASK, Side.ASK: Side.BID}  # by the aggressor's side
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "CACHE_FOLDER",
     "HOT_KERNEL",
     "JIT_DISABLED",
+    "POSITIVE",
     "SHARED_BY_STRATEGIES",
     "hot_kernel",
     "inlined",
@@ -41,6 +42,9 @@ _njit: Any = numba.njit  # its published types leave out the options for hot loo
 
 SHARED_BY_STRATEGIES = ("strategies/quoting.py", "strategies/requests.py")
 _SOURCES = (".py", ".yaml", ".j2")
+# An index masked with it has no code for negative ones, which count from the end: an and, a shift
+# and an addition at every access to every array.
+POSITIVE = 0x7FFFFFFF
 JIT_DISABLED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 _COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}

@@ -15,7 +15,7 @@ from strategy_lab_core.book.grid import PriceGrid
 from strategy_lab_core.book.hashing import capacity_for
 from strategy_lab_core.book.l3_kernels import L3State, MboRows
 from strategy_lab_core.book.order_table import copy_orders, empty_table
-from strategy_lab_core.book.window_kernels import empty_window, replay_rows
+from strategy_lab_core.book.window_kernels import Window, empty_window, replay_rows
 from strategy_lab_core.data.columns import Table, column
 from strategy_lab_core.types import EMPTY_PRICE, Int1D, Int2D, IntAny
 
@@ -102,6 +102,7 @@ class L3Book:
         self.grid = PriceGrid()
         meta = np.zeros(kernels.META_SIZE, np.int64)
         self.state = _empty_state(capacity_for(orders, load=1), 0, meta)
+        self._window: Window | None = None  # of the last replay
 
     def start_empty(self) -> None:
         """Take the book as it stands (nothing, at first) for known: no seed is needed."""
@@ -204,7 +205,7 @@ class L3Book:
         books = np.empty((n_books, 6 * depth), np.uint32) if room is None else room[:n_books]
         at = np.empty(n_books, np.int64)
         broken = np.zeros(n_rows, np.uint16)
-        window = empty_window(depth, 2 * self._levels)
+        window = self._window_of(depth)
         self.state.meta[kernels.VACATED] = kernels.ALL_PLACES
         row = written = 0
         while row < n_rows:
@@ -240,6 +241,12 @@ class L3Book:
     def _levels(self) -> int:
         return len(self.state.counts) // 2
 
+    def _window_of(self, depth: int) -> Window:
+        """Return the window of the last replay, a new one after the levels or the depth changed."""
+        if self._window is None or self._window.depth != depth:
+            self._window = empty_window(depth, 2 * self._levels)
+        return self._window
+
     def _grow(self) -> None:
         self._rebuild(2 * self.capacity, np.arange(self._levels), 0)
 
@@ -256,7 +263,7 @@ class L3Book:
             new.best[0] = moved[old.best[0]]
         if old.best[1] < old_levels:
             new.best[1] = moved[old.best[1]]
-        self.state = new
+        self.state, self._window = new, None
 
 
 def _empty_state(capacity: int, levels: int, meta: Int1D) -> L3State:

@@ -6,7 +6,7 @@ of the feed seen as int64, levels are ranks of a `PriceGrid`. Nothing here knows
 
 from typing import NamedTuple
 
-from strategy_lab_core._jit import hot_kernel, inlined, part
+from strategy_lab_core._jit import POSITIVE, hot_kernel, inlined, part
 from strategy_lab_core.book.order_table import (
     OrderTable,
     empty_orders,
@@ -26,7 +26,6 @@ __all__ = [
     "MODE",
     "NEXT_ARRIVAL",
     "NO_PLACE",
-    "POSITIVE",
     "SNAPSHOT",
     "STARTED",
     "TOUCHED",
@@ -50,7 +49,6 @@ VACATED = 8  # the other one, which an order left for it; `NO_PLACE`; `ALL_PLACE
 META_SIZE = 9
 
 NO_PLACE, ALL_PLACES = -1, -2
-POSITIVE = 0x7FFFFFFF  # shows LLVM that an index is not negative: no code for indexes from the end
 
 # Numba has no arithmetic on enum members: plain integers for the bits.
 SNAPSHOT = int(RecordFlag.SNAPSHOT)
@@ -210,16 +208,15 @@ def _cancel(state: L3State, lots: int, order_id: int) -> int:
     if slot < 0:
         return _UNKNOWN_ORDER
     orders = state.live.orders
-    left = orders[slot]["lots"] - lots
-    if left > 0:
-        place = int(orders[slot]["place"])
+    place, resting = int(orders[slot]["place"]), orders[slot]["lots"]
+    if lots < resting:
         _shrink_level(state, place, lots)
-        orders[slot]["lots"] = left
+        orders[slot]["lots"] = resting - lots
         return 0
-    _leave_level(state, int(orders[slot]["place"]), orders[slot]["lots"])
     remove_order(state.live, slot)
     state.meta[LIVE] -= 1
-    return _OVER_CANCEL if left < 0 else 0
+    _leave_level(state, place, resting)
+    return _OVER_CANCEL if lots > resting else 0
 
 
 @inlined
@@ -309,6 +306,7 @@ def apply_record(
 @inlined
 def apply_row(state: L3State, rows: MboRows, row: int) -> int:
     """Apply a row of a feed like `apply_record`."""
+    row &= POSITIVE
     action, flags = int(rows.action[row]), int(rows.flags[row])
     if action in (_TRADE, _FILL) and not flags & SNAPSHOT:
         state.meta[MODE] = 0  # nothing more to read
@@ -332,7 +330,8 @@ def apply_rows(state: L3State, rows: MboRows, first: int, broken: IntAny) -> int
     Returns the first row that was not applied.
     """
     limit = len(state.live.orders)
-    for row in range(max(first, 0), len(rows.action)):  # `max`: LLVM sees no negative index
+    for number in range(first, len(rows.action)):
+        row = number & POSITIVE
         if state.meta[LIVE] >= limit:
             return row
         broken[row] = apply_row(state, rows, row)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel, inlined, part
+from strategy_lab_core._jit import POSITIVE, hot_kernel, inlined, part
 from strategy_lab_core.book.l3_kernels import BID_LEVELS, L3State, MboRows
 from strategy_lab_core.types import EMPTY_PRICE, Action, Int1D, Int2D, IntAny, Side
 
@@ -23,6 +23,7 @@ _INTO_VIEW, _OUT_OF_VIEW, _NONE = int(Action.ADD), int(Action.CANCEL), int(Actio
 @inlined
 def set_level(book: L3State, place: int, lots: int, row: int) -> None:
     """Set the lots at a place (0: nobody is there any more); `row` counts from 1."""
+    place &= POSITIVE
     if book.lots[place] == lots:
         return
     side, level = place & 1, place >> 1

@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import hot_kernel, inlined, part
+from strategy_lab_core._jit import POSITIVE, hot_kernel, inlined, part
 from strategy_lab_core.book.l3_kernels import (
     ALL_PLACES,
     LAST,
     LIVE,
     NO_PLACE,
-    POSITIVE,
     TOUCHED,
     VACATED,
     L3State,
@@ -41,6 +40,11 @@ class Window(NamedTuple):
     # Nearness of the last level shown of each side, where a level more has no room (shape: 2): the
     # level for bids, its complement for asks; larger is better.
     worst: Int1D
+
+    @property
+    def depth(self) -> int:
+        """Levels a side."""
+        return len(self.cells) // 10
 
 
 def empty_window(depth: int, n_places: int) -> Window:
@@ -145,19 +149,20 @@ def replay_rows(
     """
     limit = len(state.live.orders)
     only_best = books.shape[1] == 6
-    for row in range(max(first, 0), len(rows.action)):  # `max`: LLVM sees no negative index
+    for number in range(first, len(rows.action)):
+        row, place = number & POSITIVE, written & POSITIVE
         if state.meta[LIVE] >= limit:
             return row, written
         broken[row] = apply_row(state, rows, row)
         if not only_best:
             _follow(state, window)
         if every or rows.flags[row] & LAST:
-            at[written] = row
+            at[place] = row
             if only_best:
-                _write_best(state, 0, written, books)
-                _write_best(state, 1, written, books)
+                _write_best(state, 0, place, books)
+                _write_best(state, 1, place, books)
             else:
                 for cell in range(books.shape[1]):
-                    books[written, cell] = window.cells[cell]
+                    books[place, cell] = window.cells[cell]
             written += 1
     return len(rows.action), written

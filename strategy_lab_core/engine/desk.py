@@ -4,10 +4,11 @@ Everything here is judged on what has reached us, never on the exchange's state.
 breaks a limit is not sent, and counted by its `Refusal`.
 """
 
-from strategy_lab_core._jit import inlined, part
+from strategy_lab_core._jit import POSITIVE, inlined, part
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.latency import Leg, delay, rejected_after
 from strategy_lab_core.engine.lines import is_sent_within, post_out
+from strategy_lab_core.engine.rules import REQUESTS_PER_CALL
 from strategy_lab_core.engine.sheets import RequestKind
 from strategy_lab_core.engine.state import (
     Counted,
@@ -59,7 +60,7 @@ def _worst_position(sets: Sets, k: int, side: int) -> int:
     """Return the position on `side` if every live order on that side filled, in lots."""
     worst = side * sets.totals[k]["known_position"]
     for i in range(sets.totals[k]["live"]):
-        order = sets.lists[k, Listed.LIVE, i]
+        order = sets.lists[k, Listed.LIVE, i] & POSITIVE
         if sets.orders[k, order]["side"] == side:
             size = max(sets.orders[k, order]["known_size"], sets.orders[k, order]["asked_size"])
             worst += size - sets.orders[k, order]["known_filled"]
@@ -102,7 +103,7 @@ def send_new(
     order = fresh_order(sets, k, kind, side, tick, lots, tag, trigger, now_ns)
     totals = sets.totals[k]
     totals["is_stale"] = 1
-    sets.lists[k, Listed.LIVE, totals["live"]] = order
+    sets.lists[k, Listed.LIVE, totals["live"] & POSITIVE] = order
     totals["live"] += 1
     send(sets, k, MessageKind.NEW, order, lots, tick, now_ns)
     return order
@@ -121,34 +122,35 @@ def fresh_order(
     now_ns: int,
 ) -> int:
     """Write a new order into a free slot, and return it."""
-    totals, orders = sets.totals[k], sets.orders
+    totals = sets.totals[k]
     totals["free"] -= 1
-    order = sets.lists[k, Listed.FREE, totals["free"]]
-    orders[k, order]["number"] = totals["orders"]
-    orders[k, order]["side"] = side
-    orders[k, order]["kind"] = kind
-    orders[k, order]["tick"] = tick
-    orders[k, order]["size"] = lots
-    orders[k, order]["tag"] = tag
-    orders[k, order]["submit_ns"] = now_ns
-    orders[k, order]["arrive_ns"] = -1
-    orders[k, order]["end_ns"] = -1
-    orders[k, order]["queue_ahead"] = -1
-    orders[k, order]["trigger"] = trigger
-    orders[k, order]["known_tick"] = tick
-    orders[k, order]["known_size"] = lots
-    orders[k, order]["asked_size"] = lots
-    orders[k, order]["modify_sent"] = 0
-    orders[k, order]["filled"] = 0
-    orders[k, order]["notional"] = 0
-    orders[k, order]["rank"] = 0
-    orders[k, order]["end_reason"] = EndReason.WORKING
-    orders[k, order]["known_filled"] = 0
-    orders[k, order]["is_over"] = 0
-    orders[k, order]["cancel_sent"] = 0
-    orders[k, order]["is_bracket"] = 0
-    orders[k, order]["sibling"] = -1
-    orders[k, order]["wanted"] = lots
+    order = sets.lists[k, Listed.FREE, totals["free"] & POSITIVE] & POSITIVE
+    mine = sets.orders[k, order]
+    mine["side"] = side
+    mine["tick"] = tick
+    mine["size"] = lots
+    mine["filled"] = 0
+    mine["notional"] = 0
+    mine["rank"] = 0
+    mine["end_reason"] = EndReason.WORKING
+    mine["known_filled"] = 0
+    mine["modify_sent"] = 0
+    mine["is_over"] = 0
+    mine["cancel_sent"] = 0
+    mine["is_bracket"] = 0
+    mine["arrive_ns"] = -1
+    mine["end_ns"] = -1
+    mine["queue_ahead"] = -1
+    mine["sibling"] = -1
+    mine["number"] = totals["orders"]
+    mine["kind"] = kind
+    mine["tag"] = tag
+    mine["trigger"] = trigger
+    mine["submit_ns"] = now_ns
+    mine["known_tick"] = tick
+    mine["known_size"] = lots
+    mine["asked_size"] = lots
+    mine["wanted"] = lots
     totals["orders"] += 1
     return int(order)
 
@@ -157,7 +159,7 @@ def fresh_order(
 def live_slot(sets: Sets, k: int, number: int) -> int:
     """Return the slot of a live order by its number, -1 where there is none."""
     for i in range(sets.totals[k]["live"]):
-        order = sets.lists[k, Listed.LIVE, i]
+        order = sets.lists[k, Listed.LIVE, i] & POSITIVE
         if sets.orders[k, order]["number"] == number:
             return int(order)
     return -1
@@ -326,12 +328,12 @@ def _handle(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) -> int
 
 
 @inlined
-def handle_requests(sets: Sets, k: int, requests: Int2D, seen: Int1D, now_ns: int) -> None:
-    """Send what a strategy has written on its request sheet: row 0 holds the count."""
-    asked = requests[0, 0]
-    held = min(asked, requests.shape[0] - 1)
+def handle_requests(sets: Sets, k: int, page: Int2D, seen: Int1D, now_ns: int) -> None:
+    """Send what a strategy has written on its page: row 0 holds the count."""
+    asked = page[0, 0]
+    held = min(asked, REQUESTS_PER_CALL)
     sets.counts[k, Counted.REFUSAL, Refusal.OVERFLOW] += asked - held
     for i in range(held):
-        refusal = _handle(sets, k, requests[i + 1], seen, now_ns)
+        refusal = _handle(sets, k, page[i + 1], seen, now_ns)
         if refusal != SENT:
             sets.counts[k, Counted.REFUSAL, refusal] += 1

@@ -5,7 +5,7 @@ book as it stands at that record; when they are called is decided in `simulator`
 optimistic in one way: nobody reacts to our orders.
 """
 
-from strategy_lab_core._jit import inlined, part
+from strategy_lab_core._jit import POSITIVE, inlined, part
 from strategy_lab_core.engine.market import (
     Market,
     best_level,
@@ -56,7 +56,7 @@ def _best_resting(sets: Sets, k: int, side: int, tick: int) -> int:
     """Return our first order on `side` in price-time priority, at `tick` or better; -1 if none."""
     best = -1
     for i in range(sets.totals[k]["resting"]):
-        order = sets.lists[k, Listed.RESTING, i]
+        order = sets.lists[k, Listed.RESTING, i] & POSITIVE
         ahead = side * sets.orders[k, order]["tick"]
         if sets.orders[k, order]["side"] != side or ahead < side * tick:
             continue
@@ -107,7 +107,7 @@ def fill_in_queue(
     """Give our orders at `tick` the lots of a recorded fill of an order behind them."""
     i = 0
     while i < sets.totals[k]["resting"]:
-        order = sets.lists[k, Listed.RESTING, i]
+        order = sets.lists[k, Listed.RESTING, i] & POSITIVE
         left = min(lots, sets.totals[k]["trade_lots"])
         ours = 0
         if sets.orders[k, order]["side"] == side and sets.orders[k, order]["tick"] == tick:

@@ -7,7 +7,7 @@ nothing trades: it is then too large, never too small.
 
 import numpy as np
 
-from strategy_lab_core._jit import inlined, part
+from strategy_lab_core._jit import POSITIVE, inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT, MboRows
 from strategy_lab_core.book.level_kernels import clear_levels, set_level
 from strategy_lab_core.engine.exchange import fill_reached, is_watched, trade_left, watched
@@ -159,7 +159,7 @@ def play_level(
     if level < 0 or not (is_bid | is_ask):
         return
     side = 1 if is_bid else -1
-    place = 2 * level + (0 if side > 0 else 1)
+    place = (2 * level + (0 if side > 0 else 1)) & POSITIVE
     before, after = market.book.lots[place], int(np.int64(rows.size[row]))
     set_level(market.book, place, after, row + 1)
     if not is_live or action == Action.CANCEL or before == after:

@@ -6,7 +6,7 @@ with few messages in flight keeps to the same few places in memory.
 
 from typing import Any
 
-from strategy_lab_core._jit import inlined
+from strategy_lab_core._jit import POSITIVE, inlined
 from strategy_lab_core.engine.latency import arrival
 from strategy_lab_core.engine.state import NEVER, Sets
 from strategy_lab_core.types import Records
@@ -15,10 +15,15 @@ __all__ = ["incoming", "is_sent_within", "outgoing", "post_in", "post_out", "tak
 
 
 @inlined
+def _place(n: int, places: int) -> int:
+    """Return where the `n`-th message since a ring's first place lies."""
+    return n & (places - 1) & POSITIVE
+
+
+@inlined
 def outgoing(sets: Sets, k: int, n: int) -> Any:
     """Return the `n`-th message to the exchange, while it is on its way."""
-    mask = sets.outbound.shape[1] - 1
-    return sets.outbound[k, (n - sets.totals[k]["sent_from"]) & mask]
+    return sets.outbound[k, _place(n - sets.totals[k]["sent_from"], sets.outbound.shape[1])]
 
 
 @inlined
@@ -36,14 +41,13 @@ def take_out(sets: Sets, k: int) -> Any:
 @inlined
 def incoming(sets: Sets, k: int, n: int) -> Any:
     """Return the `n`-th response, while it is on its way."""
-    mask = sets.inbound.shape[1] - 1
-    return sets.inbound[k, (n - sets.totals[k]["answered_from"]) & mask]
+    return sets.inbound[k, _place(n - sets.totals[k]["answered_from"], sets.inbound.shape[1])]
 
 
 @inlined
 def is_sent_within(sets: Sets, k: int, n: int, since_ns: int) -> bool:
     """Say whether one of the last messages, the `n`-th, was sent after `since_ns`."""
-    return bool(sets.sent_ns[k, n & (sets.sent_ns.shape[1] - 1)] > since_ns)
+    return bool(sets.sent_ns[k, _place(n, sets.sent_ns.shape[1])] > since_ns)
 
 
 @inlined
@@ -76,13 +80,13 @@ def post_out(
     if totals["arrived"] == n:
         totals["sent_from"] = n
         totals["next_arrival_ns"] = arrives_ns
-    place = (n - totals["sent_from"]) & (sets.outbound.shape[1] - 1)
+    place = _place(n - totals["sent_from"], sets.outbound.shape[1])
     totals["sent"] = n + 1
     totals["last_arrive_ns"] = arrives_ns
     _write(sets.outbound[k], place, arrives_ns, kind, order, lots, tick)
     sets.outbound[k, place]["send_ns"] = now_ns
     sets.outbound[k, place]["rejected_ns"] = rejected_ns
-    sets.sent_ns[k, n & (sets.sent_ns.shape[1] - 1)] = now_ns
+    sets.sent_ns[k, _place(n, sets.sent_ns.shape[1])] = now_ns
 
 
 @inlined
@@ -102,7 +106,7 @@ def post_in(
     n = totals["answered"]
     if totals["heard"] == n:
         totals["answered_from"] = n
-    place = (n - totals["answered_from"]) & (sets.inbound.shape[1] - 1)
+    place = _place(n - totals["answered_from"], sets.inbound.shape[1])
     heard_ns = arrival(now_ns, delay_ns, totals["last_heard_ns"])
     totals["answered"] = n + 1
     totals["last_heard_ns"] = heard_ns

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import inlined, part
+from strategy_lab_core._jit import POSITIVE, inlined, part
 from strategy_lab_core.book.l3_kernels import (
     BID_LEVELS,
     LIVE,
@@ -119,7 +119,7 @@ def is_within(market: Market, level: int, side: int, limit_tick: int) -> bool:
 @inlined
 def lots_at_level(market: Market, side: int, level: int) -> int:
     """Return the displayed lots of a side at a level."""
-    return int(market.book.lots[2 * level + (0 if side > 0 else 1)])
+    return int(market.book.lots[(2 * level + (0 if side > 0 else 1)) & POSITIVE])
 
 
 @inlined

@@ -3,7 +3,7 @@
 Who is filled by what is decided in `exchange`; what we know and when is in `desk`.
 """
 
-from strategy_lab_core._jit import hot_kernel, inlined, part
+from strategy_lab_core._jit import POSITIVE, hot_kernel, inlined, part
 from strategy_lab_core.engine.account import book_fill
 from strategy_lab_core.engine.fees import fee
 from strategy_lab_core.engine.latency import Leg, delay
@@ -132,7 +132,7 @@ def rest(sets: Sets, k: int, order: int, rank: int, queue_ahead: int, cursor: In
     sets.orders[k, order]["front"] = queue_ahead * LOT if queue_ahead >= 0 else UNKNOWN_FRONT
     sets.orders[k, order]["traded"] = 0
     link(sets, k, order)
-    sets.lists[k, Listed.RESTING, totals["resting"]] = order
+    sets.lists[k, Listed.RESTING, totals["resting"] & POSITIVE] = order
     totals["resting"] += 1
     tick = sets.orders[k, order]["tick"]
     if sets.orders[k, order]["side"] > 0:
@@ -170,7 +170,7 @@ def _find_best(sets: Sets, k: int) -> None:
     near[Near.BEST_BID, k] = NO_BID
     near[Near.BEST_ASK, k] = NO_ASK
     for i in range(totals["resting"]):
-        order = sets.lists[k, Listed.RESTING, i]
+        order = sets.lists[k, Listed.RESTING, i] & POSITIVE
         tick = sets.orders[k, order]["tick"]
         if sets.orders[k, order]["side"] > 0:
             near[Near.BEST_BID, k] = max(near[Near.BEST_BID, k], tick)
@@ -233,7 +233,7 @@ def release(sets: Sets, k: int, order: int) -> None:
         sets.log[k, totals["logged"]] = sets.orders[k, order]
         totals["logged"] += 1
     sets.orders[k, order]["number"] = -1
-    sets.lists[k, Listed.FREE, totals["free"]] = order
+    sets.lists[k, Listed.FREE, totals["free"] & POSITIVE] = order
     totals["free"] += 1
 
 

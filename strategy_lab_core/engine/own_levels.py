@@ -6,7 +6,7 @@ list looks at the price too. A reference is a set and a slot in one number, 0 fo
 order of a list refers back to its head by a negative one.
 """
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import POSITIVE, hot_kernel, inlined
 from strategy_lab_core.engine.state import Sets
 
 __all__ = ["drop_resting", "first_at", "is_resting", "link", "set_of", "slot_of", "unlink"]
@@ -22,18 +22,19 @@ def _reference(k: int, order: int) -> int:
 @inlined
 def set_of(reference: int) -> int:
     """Return the set of a reference that is not 0."""
-    return (reference >> _SLOT_BITS) - 1
+    return ((reference >> _SLOT_BITS) - 1) & POSITIVE
 
 
 @inlined
 def slot_of(reference: int) -> int:
     """Return the order's slot of a reference that is not 0."""
-    return reference & ((1 << _SLOT_BITS) - 1)
+    return reference & POSITIVE
 
 
 @inlined
 def _head_of(sets: Sets, side: int, tick: int) -> int:
-    return 2 * (tick & ((len(sets.heads) >> 1) - 1)) + (0 if side > 0 else 1)
+    place = 2 * (tick & ((len(sets.heads) >> 1) - 1)) + (0 if side > 0 else 1)
+    return place & POSITIVE
 
 
 @inlined

@@ -7,7 +7,7 @@ and samples run. Nothing here knows of the other sets.
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import inlined, part
+from strategy_lab_core._jit import POSITIVE, inlined, part
 from strategy_lab_core.engine.arrivals import accept_cancel, accept_modify, accept_new, turn_back
 from strategy_lab_core.engine.brackets import trim_again
 from strategy_lab_core.engine.desk import (
@@ -123,11 +123,8 @@ def _call(
         return  # only the loss was to be judged
     write_view(sheets, sets, k, seen, now_ns, wake, flatten_ns)
     sets.totals[k]["calls"] += 1
-    strategy(
-        sheets.ints[k], sheets.floats[k], sheets.views[k], sheets.params[k], sheets.working[k],
-        sheets.requests[k],
-    )  # fmt: skip
-    handle_requests(sets, k, sheets.requests[k], seen, now_ns)
+    strategy(sheets.ints[k], sheets.floats[k], sheets.pages[k])
+    handle_requests(sets, k, sheets.pages[k], seen, now_ns)
 
 
 @part
@@ -223,7 +220,7 @@ def _arrive(world: World, sets: Sets, k: int, now_ns: int) -> None:
     """Let the next message of ours act at the exchange."""
     n = sets.totals[k]["arrived"]
     arriving = take_out(sets, k)
-    order = arriving["order"]
+    order = arriving["order"] & POSITIVE
     is_open = is_open_at(world, now_ns)
     is_trusted = world.cursor[Cursor.IS_TRUSTED] == 1
     if arriving["rejected_ns"] > 0:

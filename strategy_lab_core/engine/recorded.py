@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from strategy_lab_core._jit import inlined, part
+from strategy_lab_core._jit import POSITIVE, inlined, part
 from strategy_lab_core.book.l3_kernels import SNAPSHOT
 from strategy_lab_core.engine.arrivals import fire_stops
 from strategy_lab_core.engine.exchange import (
@@ -269,7 +269,7 @@ def _reach_stops(world: World, sets: Sets, now_ns: int, is_open: bool, is_truste
 def play_event(world: World, sets: Sets) -> None:
     """Play the rows of the next recorded event."""
     tape, cursor = world.tape, world.cursor
-    row = cursor[Cursor.ROW]
+    row = cursor[Cursor.ROW] & POSITIVE
     now_ns = tape.event_ns[row]
     if now_ns >= cursor[Cursor.NEXT_PHASE_NS]:
         _begin_phase(world, now_ns)
@@ -281,7 +281,7 @@ def play_event(world: World, sets: Sets) -> None:
         _play_row(world, sets, row, is_open, now_ns)
         if tape.is_last[row]:
             break
-        row += 1
+        row = (row + 1) & POSITIVE
     cursor[Cursor.ROW] = row + 1
     is_trusted = tape.is_trusted[row]
     cursor[Cursor.IS_TRUSTED] = 1 if is_trusted else 0

@@ -1,6 +1,6 @@
 """What we learn from the exchange's responses, and what follows from it on our side of the line."""
 
-from strategy_lab_core._jit import inlined
+from strategy_lab_core._jit import POSITIVE, inlined
 from strategy_lab_core.engine.brackets import protect, take_off_sibling, trim, try_later
 from strategy_lab_core.engine.lines import incoming
 from strategy_lab_core.engine.orders import release, unlist
@@ -58,7 +58,7 @@ def hear(sets: Sets, k: int, seen: Int1D, now_ns: int, is_ending: bool) -> None:
     n = totals["heard"]
     totals["heard"] = n + 1
     heard = incoming(sets, k, n)
-    order, kind = heard["order"], heard["kind"]
+    order, kind = heard["order"] & POSITIVE, heard["kind"]
     if kind == MessageKind.ACCEPTED and totals["reacts"] == 0:
         return  # nothing is known now that was not before
     totals["is_stale"] = 1

@@ -1,8 +1,9 @@
 """What crosses the line between the engine and a strategy: arrays of one fixed layout.
 
-The engine fills the view and the list of working orders, calls the strategy, and reads its request
-sheet. Authors meet these arrays as named tuples (`strategies.strategy`); here is their layout, and
-the one signature that every compiled strategy has.
+The engine fills the view and the list of working orders, calls the strategy, and reads what it
+requests. Authors meet these arrays as named tuples (`strategies.strategy`); here is their layout,
+and the one signature that every compiled strategy has: three arrays, as each costs seven numbers to
+hand over.
 """
 
 from collections.abc import Callable
@@ -12,16 +13,16 @@ from typing import Any, NamedTuple, TypeAlias
 import numba
 import numpy as np
 
-from strategy_lab_core._jit import JIT_DISABLED, inlined
+from strategy_lab_core._jit import JIT_DISABLED, POSITIVE, inlined
 from strategy_lab_core.engine.feed import Seen
 from strategy_lab_core.engine.rules import REQUESTS_PER_CALL
 from strategy_lab_core.engine.state import Listed, Sets
 from strategy_lab_core.types import Float1D, Float2D, Int1D, Int2D
 
 __all__ = [
-    "REQUEST_WIDTH",
+    "PAGE_WIDTH",
+    "REQUEST_ROWS",
     "STRATEGY_SIGNATURE",
-    "WORKING_WIDTH",
     "RequestKind",
     "Sheets",
     "StrategyFunction",
@@ -31,8 +32,8 @@ __all__ = [
     "write_view",
 ]
 
-# (ints, floats, view, params, working orders, requests) -> number of requests
-StrategyFunction: TypeAlias = Callable[[Int1D, Float1D, Int1D, Float1D, Int2D, Int2D], int]
+# (ints, floats, page) of `Sheets` -> number of requests
+StrategyFunction: TypeAlias = Callable[[Int1D, Float1D, Int2D], int]
 
 if JIT_DISABLED:
     STRATEGY_SIGNATURE: Any = None
@@ -40,11 +41,11 @@ else:
     _I1 = numba.types.Array(numba.types.int64, 1, "C")
     _F1 = numba.types.Array(numba.types.float64, 1, "C")
     _I2 = numba.types.Array(numba.types.int64, 2, "C")
-    STRATEGY_SIGNATURE = numba.types.int64(_I1, _F1, _I1, _F1, _I2, _I2)
+    STRATEGY_SIGNATURE = numba.types.int64(_I1, _F1, _I2)
 
 
 class RequestKind(IntEnum):
-    """First number of a request row; then side, tick, lots, tag, trigger, order number.
+    """First number of a request; then side, tick, lots, tag, trigger, order number.
 
     The first seven are those of `OrderKind`.
     """
@@ -88,33 +89,28 @@ class ViewField(IntEnum):
     FLATTEN_NS = 13  # local time at which the engine takes over to end flat
 
 
-# Order number, side, tick, lots left, tag, 1 while a cancel is on its way, `OrderKind`, 1 while a
-# modify is.
-WORKING_WIDTH = 8
-REQUEST_WIDTH = 7
+REQUEST_ROWS = 1 + REQUESTS_PER_CALL
+PAGE_WIDTH = 8
 
 
 class Sheets(NamedTuple):
     """Arrays of every parameter set's strategy; the first axis is the set."""
 
-    ints: Int2D
-    floats: Float2D
-    params: Float2D
-    views: Int2D
-    working: Int2D  # (set, row, field)
-    requests: Int2D  # (set, row, field)
+    ints: Int2D  # the view, then the strategy's own
+    floats: Float2D  # the parameters, then the strategy's own
+    # (set, row, field): the number of requests alone in its row, the requests, and from
+    # `REQUEST_ROWS` on the working orders: number, side, tick, lots left, tag, 1 while a cancel is
+    # on its way, `OrderKind`, 1 while a modify is.
+    pages: Int2D
 
 
 def blank_sheets(params: Float2D, *, n_ints: int, n_floats: int, max_open_orders: int) -> Sheets:
     """Return zeroed sheets for the parameter sets in `params` (shape: sets, parameters)."""
     n_sets = len(params)
     return Sheets(
-        ints=np.zeros((n_sets, n_ints), np.int64),
-        floats=np.zeros((n_sets, n_floats)),
-        params=np.ascontiguousarray(params, np.float64),
-        views=np.zeros((n_sets, len(ViewField)), np.int64),
-        working=np.zeros((n_sets, max_open_orders, WORKING_WIDTH), np.int64),
-        requests=np.zeros((n_sets, 1 + REQUESTS_PER_CALL, REQUEST_WIDTH), np.int64),
+        ints=np.zeros((n_sets, len(ViewField) + n_ints), np.int64),
+        floats=np.hstack((params, np.zeros((n_sets, n_floats)))),
+        pages=np.zeros((n_sets, REQUEST_ROWS + max_open_orders, PAGE_WIDTH), np.int64),
     )
 
 
@@ -125,8 +121,8 @@ def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
     sets.totals[k]["is_stale"] = 0
     orders = sets.orders
     for i in range(sets.totals[k]["live"]):
-        order = sets.lists[k, Listed.LIVE, i]
-        row = sheets.working[k, i]
+        order = sets.lists[k, Listed.LIVE, i] & POSITIVE
+        row = sheets.pages[k, REQUEST_ROWS + i]
         row[0] = orders[k, order]["number"]
         row[1] = orders[k, order]["side"]
         row[2] = orders[k, order]["known_tick"]
@@ -141,8 +137,8 @@ def _write_working(sheets: Sheets, sets: Sets, k: int) -> None:
 def write_view(
     sheets: Sheets, sets: Sets, k: int, seen: Int1D, now_ns: int, wake: int, flatten_ns: int
 ) -> None:
-    """Write what set `k` knows at local time `now_ns`, and clear its request sheet."""
-    view = sheets.views[k]
+    """Write what set `k` knows at local time `now_ns`, and clear its requests."""
+    view = sheets.ints[k]
     view[ViewField.NOW_NS] = now_ns
     view[ViewField.WAKE] = wake
     view[ViewField.BID] = seen[Seen.BID]
@@ -157,5 +153,5 @@ def write_view(
     view[ViewField.BOOK_NS] = seen[Seen.EXCHANGE_NS]
     view[ViewField.IS_OPEN] = seen[Seen.IS_OPEN]
     view[ViewField.FLATTEN_NS] = flatten_ns
-    sheets.requests[k, 0, 0] = 0
+    sheets.pages[k, 0, 0] = 0
     _write_working(sheets, sets, k)

@@ -10,7 +10,7 @@ is told to, and goes on where it was.
 
 from enum import IntEnum
 
-from strategy_lab_core._jit import hot_kernel, inlined
+from strategy_lab_core._jit import POSITIVE, hot_kernel, inlined
 from strategy_lab_core.engine.feed import deliver, is_ring_full, next_delivery_ns
 from strategy_lab_core.engine.market import is_full
 from strategy_lab_core.engine.orders import end_order, has_room, release, sample
@@ -37,7 +37,8 @@ def _look(world: World, sets: Sets) -> None:
     """Find out when the next thing happens to any set alone, and whether all have room."""
     cursor = world.cursor
     cursor[Cursor.SOONEST_KEY] = 2 * NEVER
-    for k in range(len(sets.totals)):
+    for number in range(len(sets.totals)):
+        k = number & POSITIVE
         wind(sets, k)
         when, step = next_own(sets, k, cursor)
         sets.near[Near.DUE_KEY, k] = key_of(when, step)
@@ -57,7 +58,8 @@ def _run_sets(
     """Take every set's own steps before `limit_key`: nothing that they share happens until then."""
     cursor, due_keys = world.cursor, sets.near[Near.DUE_KEY]
     soonest_key = 2 * NEVER
-    for k in range(len(sets.totals)):
+    for number in range(len(sets.totals)):
+        k = number & POSITIVE
         if due_keys[k] < limit_key:
             cursor[Cursor.ACTIVE] = k
             when, step = next_own(sets, k, cursor)
@@ -81,14 +83,14 @@ def _play_market(world: World, sets: Sets, last_key: int, pause_row: int) -> int
     """
     tape, cursor = world.tape, world.cursor
     cursor[Cursor.IS_STIRRED] = 0
-    row = cursor[Cursor.ROW]
+    row = cursor[Cursor.ROW] & POSITIVE
     while row < len(tape.event_ns) and 2 * tape.event_ns[row] <= last_key:
         if row >= pause_row:
             return Status.PAUSED
         if is_full(world.market):
             return Status.BOOK_FULL
         play_event(world, sets)
-        row = cursor[Cursor.ROW]
+        row = cursor[Cursor.ROW] & POSITIVE
         if cursor[Cursor.IS_STIRRED] == 1:
             break
     return Status.RUNNING

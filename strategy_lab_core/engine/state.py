@@ -172,29 +172,31 @@ ORDER = _record(
     "next",  # in the list of its price while it rests (`own_levels`), these two
     "previous",  # 0 while it does not rest
     "size",
+    # Zero in a fresh order, to `is_bracket`: beside each other, a few wide stores write them.
     "filled",
+    "notional",  # sum of lots x tick over the fills
+    "rank",  # the book's next arrival number when it began to rest
+    "end_reason",  # EndReason
+    "known_filled",  # as far as the responses have told us
+    "modify_sent",  # 1 while a modify is on its way
+    "is_over",  # 1 once we know that it has ended
+    "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
+    "is_bracket",  # 1 for an entry whose fills are closed at `take_profit` and `stop_loss`
+    # -1 in a fresh order, these four:
+    "arrive_ns",  # exchange; -1 until then
+    "end_ns",  # exchange; -1 while working
+    "queue_ahead",  # lots before it as it began to rest; -1 if it never did, or they are not shown
+    "sibling",  # number of the order that closes the same lots, -1 for none
     "number",  # 0, 1, ... in the order of submission; -1 in a free slot
     "kind",  # OrderKind
     "tag",  # the strategy's own mark
     "trigger",  # of a stop, in ticks
-    "notional",  # sum of lots x tick over the fills
-    "rank",  # the book's next arrival number when it began to rest
-    "queue_ahead",  # lots before it then; -1 if it never rested, or the feed did not show them
     "submit_ns",  # local
-    "arrive_ns",  # exchange; -1 until then
-    "end_ns",  # exchange; -1 while working
-    "end_reason",  # EndReason
-    "known_filled",  # as far as the responses have told us, these three
-    "known_tick",
+    "known_tick",  # as far as the responses have told us, these two
     "known_size",
     "asked_size",  # of the modify on its way, else the known one
-    "modify_sent",  # 1 while a modify is on its way
-    "is_over",  # 1 once we know that it has ended
-    "cancel_sent",  # 1 while a cancel is on its way, 2 once it is answered
-    "is_bracket",  # 1 for an entry whose fills are closed by two orders, at these ticks
     "take_profit",
     "stop_loss",
-    "sibling",  # number of the order that closes the same lots, -1 for none
     "wanted",  # size, filled lots included, that a sibling has left of it
 )
 # `rejected_ns` is our time at which we hear that the gateway rejected it, 0 where it did not.

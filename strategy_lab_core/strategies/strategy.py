@@ -175,18 +175,25 @@ def _bounds(params: type) -> dict[str, Bounds]:
 
 
 _ADAPTER = """\
-def adapter(ints, floats, view, params, working, requests):
-    _function(_Memory(ints, floats), _View({view}, working), _Params({params}), requests)
-    return requests[0, 0]
+def adapter(ints, floats, page):
+    memory = _Memory(ints[{n_view}:], floats[{n_params}:])
+    _function(memory, _View({view}, page[{n_requests}:]), _Params({params}), page[:{n_requests}])
+    return page[0, 0]
 """
 
 
 def _adapter_source(params: type) -> str:
     casts = {int: "int", float: "float", bool: "bool"}
     kinds = _kinds(params).values()
-    arguments = [f"{casts[kind]}(params[{i}])" for i, kind in enumerate(kinds)]
-    view = ", ".join(f"view[{i}]" for i in range(len(sheets.ViewField)))
-    return _ADAPTER.format(view=view, params=", ".join(arguments))
+    arguments = [f"{casts[kind]}(floats[{i}])" for i, kind in enumerate(kinds)]
+    n_view = len(sheets.ViewField)
+    return _ADAPTER.format(
+        view=", ".join(f"ints[{i}]" for i in range(n_view)),
+        params=", ".join(arguments),
+        n_view=n_view,
+        n_params=len(arguments),
+        n_requests=sheets.REQUEST_ROWS,
+    )
 
 
 def _adapter_module(name: str, source: str, digest: str) -> ModuleType:

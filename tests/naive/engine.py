@@ -710,11 +710,13 @@ class NaiveEngine:
             ],
             np.int64,
         )  # fmt: skip
-        requests = np.zeros((17, 7), np.int64)
-        params = self.strategy.encode()
-        self.strategy.function(self.ints, self.floats, view, params, working, requests)
-        asked = int(requests[0, 0])
-        for request in requests[1 : asked + 1].tolist():
+        page = np.vstack((np.zeros((17, 8), np.int64), working))
+        ints = np.concatenate((view, self.ints))
+        floats = np.concatenate((self.strategy.encode(), self.floats))
+        self.strategy.function(ints, floats, page)
+        self.ints, self.floats = ints[len(view) :], floats[len(floats) - len(self.floats) :]
+        asked = int(page[0, 0])
+        for request in page[1 : min(asked, 16) + 1, :7].tolist():
             self._handle(request, now)
         if asked > 16:
             self._refuse("overflow", asked - 16)

@@ -93,6 +93,25 @@ def test_replay__writes_the_best_levels(tape: list[Record], depth: int, every: b
     assert number == len(books.at)
 
 
+@given(tape=tapes(), depths=st.lists(st.integers(0, 3), max_size=LONGEST))
+def test_replay__in_parts_is_as_in_one(tape: list[Record], depths: list[int]) -> None:
+    """Whatever was fed in between without books (depth 0), or shown to another depth."""
+    book, other = L3Book(orders=1), L3Book(orders=1)
+
+    for record, depth in zip(tape, depths, strict=False):
+        rows, others = book.rows(to_table([record])), other.rows(to_table([record]))
+        if not depth:
+            book.feed(rows)
+            other.feed(others)
+            continue
+        books = book.replay(rows, depth=depth, every=True)
+        shown = other.copy().replay(others, depth=depth, every=True)  # a book of its own each time
+        other.feed(others)
+        np.testing.assert_array_equal(books.prices, shown.prices)
+        np.testing.assert_array_equal(books.sizes, shown.sizes)
+        np.testing.assert_array_equal(books.counts, shown.counts)
+
+
 def test_feed__holds_thousands_of_orders_in_a_table_that_began_small() -> None:
     """The table grows in the middle of a batch; nothing is lost or doubled."""
     tape = [Record("A", "B", 100 + i % 50, 1, order_id=i * 2**33) for i in range(5_000)]

@@ -30,7 +30,7 @@ class ToyParams(NamedTuple):
     lots: Annotated[int, Bounds(1, 100)] = 1
 
 
-def never_called(ints: Any, floats: Any, view: Any, params: Any, working: Any, asked: Any) -> int:
+def never_called(ints: Any, floats: Any, page: Any) -> int:
     """Stand where the engine's function is."""
     raise AssertionError
 

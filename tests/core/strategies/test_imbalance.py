@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from strategy_lab_core.engine.sheets import REQUEST_WIDTH, WORKING_WIDTH, RequestKind
+from strategy_lab_core.engine.sheets import REQUEST_ROWS, RequestKind, blank_sheets
 from strategy_lab_core.strategies.imbalance import imbalance
 from strategy_lab_core.strategies.strategy import View
 
@@ -25,22 +24,22 @@ class Desk:
     """Calls the compiled strategy as the engine does, with a memory that stays."""
 
     def __init__(self, **parameters: float) -> None:
-        self._strategy = imbalance(**parameters)
-        self._ints = np.zeros(self._strategy.n_ints, np.int64)
-        self._floats = np.zeros(self._strategy.n_floats)
-        self._orders = np.zeros((8, WORKING_WIDTH), np.int64)
+        self._strategy = own = imbalance(**parameters)
+        self._sheets = blank_sheets(
+            own.encode()[None], n_ints=own.n_ints, n_floats=own.n_floats, max_open_orders=8
+        )
 
     def asks(self, *orders: tuple[int, ...], **changes: int) -> list[tuple[int, ...]]:
         """Return the requests in a view: kind, side, tick, lots; of a cancel the order's number."""
         view = VIEW | {"n_orders": len(orders)} | changes
-        values = np.array([view[name] for name in View._fields if name != "orders"], np.int64)
+        values = [view[name] for name in View._fields if name != "orders"]
+        ints, floats, page = (each[0] for each in self._sheets)
+        ints[: len(values)] = values
+        page[:REQUEST_ROWS] = 0
         for row, order in enumerate(orders):
-            self._orders[row, : len(order)] = order
-        sheet = np.zeros((9, REQUEST_WIDTH), np.int64)
-        count = self._strategy.function(
-            self._ints, self._floats, values, self._strategy.encode(), self._orders, sheet
-        )
-        rows = [[int(cell) for cell in row] for row in sheet[1 : 1 + count]]
+            page[REQUEST_ROWS + row, : len(order)] = order
+        count = self._strategy.function(ints, floats, page)
+        rows = [[int(cell) for cell in row] for row in page[1 : 1 + count]]
         return [(CANCEL, row[6]) if row[0] == CANCEL else tuple(row[:4]) for row in rows]
 
 

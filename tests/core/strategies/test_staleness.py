@@ -44,11 +44,13 @@ def own(memory, view, p, requests):
 CALL = """
 import numpy as np
 from strategy_lab_core.strategies.loader import load_strategy
-own, sheet = load_strategy("own.py"), np.zeros((3, 7), np.int64)
-view = np.arange(14)
-view[3] = view[5] = 4
-own.function(np.zeros(8, np.int64), np.zeros(8), view, own.encode(), np.zeros((1, 8), int), sheet)
-print(sheet[1, 2], sheet[1, 3])
+from strategy_lab_core.engine.sheets import ViewField, blank_sheets
+own = load_strategy("own.py")
+ints, floats, pages = blank_sheets(own.encode()[None], n_ints=8, n_floats=8, max_open_orders=1)
+ints[0, :14] = np.arange(14)
+ints[0, ViewField.BID_SIZE] = ints[0, ViewField.ASK_SIZE] = 4
+own.function(ints[0], floats[0], pages[0])
+print(pages[0, 1, 2], pages[0, 1, 3])
 """
 
 

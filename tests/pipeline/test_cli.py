@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from strategy_lab_pipeline.inquiry import _next_steps
 from tests.pipeline import shell
 
 ROOT = Path(__file__).parents[2]
@@ -218,6 +219,18 @@ def test_status__says_what_is_there_and_what_is_next(demo: tuple[Path, Any]) -> 
         "2025-01-13", "2025-01-14", "2025-01-15",
     ]  # fmt: skip
     assert "up to date" in found["next"][0]
+
+
+def test_status__a_failed_run_is_not_up_to_date() -> None:
+    """The next step is to correct it, not to rest."""
+    nothing: dict[str, Any] = {"partitions": [{}], "broken_files": [], "blocked": []}
+    failed = {**nothing, "without_result": ["failed: MNQ 2025-01-13: experiment a: it raised"]}
+    partial = {**nothing, "without_result": ["not run: MNQ 2025-01-13: partial"]}
+
+    assert _next_steps(failed, stale=False, stale_overall=False) == [
+        "correct what failed above, then strategy-lab backtest"
+    ]
+    assert "up to date" in _next_steps(partial, stale=False, stale_overall=False)[0]
 
 
 def test_empty_home__has_answers_too(tmp_path: Path) -> None:

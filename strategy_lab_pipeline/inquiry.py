@@ -124,6 +124,8 @@ def _next_steps(found: dict[str, Any], stale: bool, stale_overall: bool) -> list
         steps.append("look at the broken files above: fetch them again, or move them away")
     if found["blocked"]:
         steps.append("strategy-lab quality   (shows what is wrong with the blocked sessions)")
+    if any(reason.startswith("failed: ") for reason in found["without_result"]):
+        steps.append("correct what failed above, then strategy-lab backtest")
     if stale:
         steps.append("strategy-lab backtest   (brings every session up to date)")
     if stale_overall:
@@ -138,11 +140,14 @@ def show_status(found: dict[str, Any], console: Console) -> None:
     console.print(f"home {found['home']}: {found['files']} files", highlight=False)
     table = Table(header_style="bold")
     head = ["product", "session", "label"]
-    assets = [name for row in found["partitions"][:1] for name in row if name not in head]
-    for name in (*head, *assets):
-        table.add_column(name)
+    for name in (*head, "missing", "out of date"):
+        table.add_column(name, overflow="fold")
     for row in found["partitions"]:
-        table.add_row(*(str(row[name]) for name in (*head, *assets)))
+        lacks = [
+            ", ".join(name for name in row if name not in head and row[name] == state) or "-"
+            for state in ("missing", "out of date")
+        ]
+        table.add_row(*(str(row[name]) for name in head), *lacks)
     console.print(table)
     for reason in found["broken_files"]:
         console.print(f"[red]broken[/] {reason}", soft_wrap=True)

@@ -52,7 +52,9 @@ START_TIMEOUT_SECONDS = 180.0  # as in dagster.yaml
 STOP_SECONDS = 15.0
 UP_LOCK = ".up.lock"
 OWNER_TAG = "strategy_lab/process"  # of a run that the command line executes itself
-_OWN = re.compile(r"strategy_lab_\w+(\.\w+)*: ")  # an error of our own, before its message
+_OWN = re.compile(  # an error of our own, before its message
+    r"(strategy_lab_\w+(\.\w+)*|dagster\._core\.definitions\.events\.Failure): "
+)
 
 
 @dataclass(frozen=True, slots=True)

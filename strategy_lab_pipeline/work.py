@@ -3,7 +3,8 @@
 One path for all of them; they differ in the files that they begin with and in how far they go.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,9 @@ from rich.console import Console
 
 from strategy_lab_core._jit import is_compiled, prune_caches
 from strategy_lab_core.data.calendar import session_calendar
+from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_pipeline import launch
+from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.progress import steps
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, plan
@@ -44,6 +47,7 @@ class Summary:
     blocked: list[dict[str, str]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
     up_to_date: int = 0
+    results: list[dict[str, Any]] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bad_experiments: list[str] = field(default_factory=list)
@@ -76,12 +80,20 @@ class Summary:
             for place in places:
                 where = f"{place['product']} {place['session']}"
                 console.print(f"[red]{word}[/] {where}: {place['reason']}", soft_wrap=True)
+        usable = sum(file["status"] != "broken" for file in self.catalogued)
         done = sum(run["success"] for run in self.ran)
         blocked = f", {len(self.blocked)} are blocked" if self.blocked else ""
         console.print(
-            f"{len(self.catalogued)} files catalogued, {done} of {len(self.ran)} runs done, "
-            f"{self.up_to_date} partitions were up to date{blocked}"
+            f"{usable} files catalogued, {done} of {len(self.ran)} runs done, "
+            f"{self.up_to_date} sessions were up to date{blocked}"
         )
+        for found in self.results:
+            net = f"{found['net_profit']:,.2f} {found['currency']}"
+            console.print(
+                f"{found['experiment']}: {found['sessions']} sessions, {found['fills']:,} fills, "
+                f"net profit {net}",
+                soft_wrap=True,
+            )
         for path in self.reports:
             console.print(f"report: {path}", soft_wrap=True, highlight=False)
 
@@ -120,6 +132,7 @@ def work_through(
             _ensure_experiments(workspace, summary)
         if "backtest_runs" in assets or not assets:
             summary.bad_experiments.extend(experiments(settings).problems)
+            summary.notes.extend(_without_sessions(workspace))
         summary.notes.extend(plan.left_out(workspace))
         _run_sessions(workspace, instance, assets, summary)
         _run_overall(workspace, instance, assets, summary)
@@ -127,15 +140,33 @@ def work_through(
 
 
 def add_experiment(settings: Settings, path: Path) -> Path:
-    """Copy an experiment file into the home folder after checking it; its paths become absolute."""
-    read_any(path)
+    """Copy an experiment file into the home folder after checking it; its paths become absolute.
+
+    Raises
+    ------
+    PipelineError
+        A file of this name is there, of another experiment.
+    """
+    name = read_any(path).name
     target = settings.experiments / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.resolve() != target.resolve():
+        _refuse_other(target, name)
         draft = target.with_suffix(".tmp")
         draft.write_text(moved_text(path), encoding="utf-8")
         draft.replace(target)
     return target
+
+
+def _refuse_other(target: Path, name: str) -> None:
+    """Refuse to put the experiment `name` in the place of another."""
+    try:
+        there = read_any(target).name if target.is_file() else name
+    except (ConfigError, FileError):
+        return  # left out until it is mended, which may be what this does
+    if there != name:
+        message = f"{target}: is the experiment {there!r}; give the file of {name!r} another name"
+        raise PipelineError(message)
 
 
 def _simulate(workspace: Workspace, events: int, summary: Summary) -> None:
@@ -179,8 +210,27 @@ def _ensure_experiments(workspace: Workspace, summary: Summary) -> None:
         summary.notes.append(f"no experiments yet: the example became {target}")
 
 
-def _catalogue(workspace: Workspace, paths: Iterable[Path], summary: Summary) -> None:
+def _without_sessions(workspace: Workspace) -> list[str]:
+    """Return what has nothing to run on: the home folder, or the experiments of a product."""
+    there = {product for product, _ in workspace.store.all_partitions()}
+    if not there:
+        home = workspace.settings.home
+        return [
+            f"no sessions in {home}: `strategy-lab ingest FILES` or `strategy-lab demo` first, or "
+            "say with --home (before the command) or STRATEGY_LAB_HOME where they are"
+        ]
+    others = ", ".join(sorted(there))
+    return [
+        f"experiment {each.name}: no session of {each.product}; there are {others}"
+        for each in experiments(workspace.settings).parts
+        if each.product not in there
+    ]
+
+
+def _catalogue(workspace: Workspace, paths: Sequence[Path], summary: Summary) -> None:
     found = search(paths)
+    if not found.files and not found.unreadable and paths != [workspace.settings.landing]:
+        summary.notes.append(f"no tick files in {', '.join(map(str, paths))}")
     for reason in found.unreadable:
         summary.catalogued.append({"file": "", "status": "broken", "reason": reason})
     todo = catalogue.uncatalogued(workspace, found.files, retry_broken=True)
@@ -252,4 +302,18 @@ def _run_overall(
             summary.ran.append(asdict(launch.run_reports(instance, stale)))
             progress.advance()
     if with_reports:
-        summary.reports = [str(path) for path in reports.report_paths(workspace)]
+        pages = reports.report_paths(workspace)
+        summary.reports = [str(path) for path in pages]
+        summary.results = [_result(page.with_suffix(".json")) for page in pages]
+
+
+def _result(path: Path) -> dict[str, Any]:
+    """Return an experiment's figures over all its sessions, money in units of the currency."""
+    report = json.loads(path.read_text(encoding="utf-8"))
+    total = report["summary"]
+    return {
+        "experiment": path.stem,
+        **{name: total[name] for name in ("sessions", "fills")},
+        "net_profit": total["net_profit"] / report["money_scale"],
+        "currency": report["currency"],
+    }

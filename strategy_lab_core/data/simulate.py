@@ -68,7 +68,9 @@ class Simulation:
         return _table(stamped(np.concatenate(parts), self.instrument_id), self.symbol)
 
     def write(self, folder: Path, *, snapshots: bool = True) -> list[Path]:
-        """Write one file a UTC day, ``glbx-mdp3-YYYYMMDD.mbo.dbn.zst``; return their paths.
+        """Write one file a UTC day, ``simulated-YYYYMMDD.mbo.dbn.zst``; return their paths.
+
+        Reports know by the name that what they show is no market.
 
         Every file starts with the vendor's snapshot, unless `snapshots` is off: then only the
         first does.
@@ -76,7 +78,7 @@ class Simulation:
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for day, parts in self._days(snapshots=snapshots).items():
-            path = folder / f"glbx-mdp3-{day:%Y%m%d}.mbo.dbn.zst"
+            path = folder / f"simulated-{day:%Y%m%d}.mbo.dbn.zst"
             records = stamped(np.concatenate(parts), self.instrument_id)
             write_dbn(path, records, {self.instrument_id: self.symbol})
             paths.append(path)

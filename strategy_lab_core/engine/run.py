@@ -327,7 +327,8 @@ def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> Simu
     sets.totals[k]["buy_stop"], sets.totals[k]["sell_stop"] = NO_ASK, NO_BID
     seen_ns = int(world.feed.ends[End.SEEN, Seen.LOCAL_NS])
     stopped = SimulationError(
-        f"strategy {name!r} raised {error!r} on the book that it saw at {seen_ns} ns"
+        f"strategy {name!r} raised {error!r} on the book that it saw at {seen_ns} ns "
+        f"({np.datetime64(seen_ns, 'ns')} UTC)"
     )
     stopped.__cause__ = error
     return stopped

@@ -145,8 +145,8 @@ def sweep(
     ConfigError
         No sets, no cores, parameters out of bounds or misspelt, or sets that can't share a pass.
     """
-    if not sets:
-        raise ConfigError("sets", sets, "at least one parameter set")
+    if not sets or isinstance(sets, Mapping):
+        raise ConfigError("sets", sets, "a list of at least one parameter set")
     if cores is not None and cores < 1:
         raise ConfigError("cores", cores, "at least 1")
     wanted = [each if isinstance(each, ParameterSet) else ParameterSet(each) for each in sets]

@@ -36,7 +36,8 @@ class SessionReport:
         Currency per point of price, in 1e-9.
     quality
         ``rows``, ``quarantined`` (rows), ``unreliable_share`` (of the session's time) and
-        ``rules``: a list of ``rule``, ``severity``, ``applicable``, ``rows``, ``reason``.
+        ``rules``: a list of ``rule``, ``severity``, ``applicable``, ``passed``, ``rows``,
+        ``reason``.
     orders, fills, equity
         The engine's tables: times in ns UTC, prices in 1e-9, money in units of the report's scale.
     prices

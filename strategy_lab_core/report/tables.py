@@ -232,13 +232,16 @@ def quality_rows(data: ReportData) -> list[dict[str, Any]]:
                     "severity": rule.get("severity", ""),
                     "reason": rule.get("reason", ""),
                     "applicable": False,
+                    "is_broken": False,
                     "rows": 0,
                     "sessions": [],
                 },
             )
             row["applicable"] = row["applicable"] or bool(rule.get("applicable", True))
             row["rows"] += int(rule.get("rows") or 0)
-            if rule.get("rows") and each.key not in row["sessions"]:
+            is_broken = not rule.get("passed", not rule.get("rows"))  # a share may be within limits
+            row["is_broken"] = row["is_broken"] or is_broken
+            if is_broken and each.key not in row["sessions"]:
                 row["sessions"].append(each.key)
     return list(rules.values())
 
@@ -260,6 +263,7 @@ def summary(data: ReportData) -> dict[str, Any]:
         "max_drawdown": int(falls.max(initial=0)),
         "max_margin": max(int(each.metrics.get("max_margin_e6", 0)) for each in data.account),
         "sessions": len(data.account),
+        "simulated_files": _simulated(data),
         "partial_sessions": [each.key for each in data.account if each.label == "partial"],
         "open_sessions": _once(row["session"] for row in rows if row["position_at_end"]),
         "winning_round_trips": int((nets > 0).sum()),
@@ -267,6 +271,11 @@ def summary(data: ReportData) -> dict[str, Any]:
         "worst_round_trip": int(nets.min(initial=0)),
         "disagreeing_sessions": _once(row["session"] for row in rows if row["difference"]),
     }
+
+
+def _simulated(data: ReportData) -> list[str]:
+    names = (str(file["name"]) for row in data.provenance for file in row["files"])
+    return sorted({name for name in names if name.startswith("simulated-")})
 
 
 def _once(sessions: Iterable[str]) -> list[str]:

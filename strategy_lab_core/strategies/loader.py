@@ -12,6 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
+from numba.core.errors import NumbaError
+
 from strategy_lab_core.data.exact_yaml import refuse_unknown
 from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.strategies.strategy import Strategy
@@ -19,6 +21,7 @@ from strategy_lab_core.strategies.strategy import Strategy
 __all__ = ["BUILT_IN", "load_strategy", "strategy_file"]
 
 _FILE = re.compile(r"(.+\.py)(?::(.+))?")  # the folder's name may have a colon too
+_FIELDS = re.compile(r"(?<=View|rams|mory)\((?:[^()]|\([^()]*\))*\)")  # the types of all fields
 BUILT_IN = ("avellaneda_stoikov", "bid_ask_bounce", "flow_momentum", "glft", "imbalance")
 
 
@@ -64,10 +67,31 @@ def _module_of(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
+    except NumbaError as error:
+        del sys.modules[name]
+        remedy = "correct it, or run it as plain Python with NUMBA_DISABLE_JIT=1"
+        raise FileError(path, f"does not compile: {_complaint(error, path)}", remedy) from error
     except Exception as error:
         del sys.modules[name]
         raise FileError(path, f"fails with {error!r}", "correct the strategy") from error
     return module
+
+
+def _complaint(error: NumbaError, path: Path) -> str:
+    """Return the sentence that matters of Numba's pages, with the line of the file and its code."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith("Failed in ")]
+    reason = said[0] if said else type(error).__name__
+    if reason.endswith(":") and len(said) > 1:  # "found for signature:", and below it the call
+        reason = f"{reason} {said[1].removeprefix('>>> ')}"
+    reason = _FIELDS.sub("", reason)
+    where = re.search(rf"{re.escape(path.name)}\"?(?:, line | \()(\d+)", str(error))
+    if where is None:
+        return reason
+    number = int(where[1])
+    source = path.read_text(encoding="utf-8").splitlines()
+    code = source[number - 1].strip() if number <= len(source) else ""
+    return f"{reason}, in line {number}: {code}"
 
 
 def _strategy_in(module: ModuleType, name: str | None) -> Strategy:
@@ -75,6 +99,9 @@ def _strategy_in(module: ModuleType, name: str | None) -> Strategy:
     own = {key: value for key, value in found.items() if value.module == module.__name__}
     if name is None and len(own) == 1:
         return next(iter(own.values()))
+    if not own:
+        file = module.__file__ or module.__name__
+        raise FileError(file, "holds no strategy", "mark its function with `@strategy(Params)`")
     if name is None or name not in own:
-        raise ConfigError("strategy", name, f"one of {', '.join(own) or 'none'} in this file")
+        raise ConfigError("strategy", name, f"one of {', '.join(own)} in this file")
     return own[name]

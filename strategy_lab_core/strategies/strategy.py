@@ -121,7 +121,7 @@ class Strategy:
         for name in parameters:
             if name not in self.bounds:
                 near = difflib.get_close_matches(name, self.bounds, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
                 known = ", ".join(self.bounds)
                 raise ConfigError(f"{self.name} parameter", name, f"one of {known}{hint}")
         values = self.values._replace(**parameters)

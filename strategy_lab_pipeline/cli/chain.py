@@ -43,7 +43,7 @@ def ingest(files: FILES, as_json: JSON = False) -> None:
 
 @app.command()
 def forget(files: Annotated[list[Path], typer.Argument(help="Tick files that are gone.")]) -> None:
-    """Count files that you took away no more; their sessions are made without them."""
+    """Leave out files that you took away: their sessions are made without them."""
     from strategy_lab_pipeline.stages.catalogue import forget as forget_file
     from strategy_lab_pipeline.stages.workspace import open_workspace
 

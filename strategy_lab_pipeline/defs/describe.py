@@ -55,11 +55,11 @@ def outcome_metadata(outcome: Outcome) -> dict[str, Any]:
     return {
         "dagster/row_count": outcome.rows,
         "dagster/uri": outcome.path.as_uri(),
-        "up_to_date": not outcome.built,
+        **outcome.details,
+        "made now": outcome.built,  # or found up to date
         "version": outcome.version,
         "inputs": dg.MetadataValue.json(outcome.inputs),
         "files": records_table(outcome.files),
-        **outcome.details,
     }
 
 

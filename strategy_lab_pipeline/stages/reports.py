@@ -237,6 +237,7 @@ def _quality(workspace: Workspace, product: str, session: str) -> dict[str, Any]
                 "rule": row.rule,
                 "severity": row.severity,
                 "applicable": row.applicable,
+                "passed": row.passed,
                 "rows": row.rows,
                 "reason": row.reason,
             }

@@ -139,7 +139,8 @@ def require_inputs(
     """Return `inputs_of`; refuse a session that has none."""
     inputs = inputs_of(workspace, product, session, contracts)
     if inputs is None:
-        raise PipelineError(f"{product} {session}: no order books; materialise order_books first")
+        remedy = "`strategy-lab status` shows the sessions that are there"
+        raise PipelineError(f"{product} {session}: no order books; {remedy}")
     return inputs
 
 

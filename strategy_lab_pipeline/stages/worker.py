@@ -177,7 +177,9 @@ def _kept(k: int, run: SweepRun, wanted: Pass) -> dict[str, Any]:
             getattr(run.result, name).write_ipc(table_path(wanted.folder, k, name))
     described = _described(run.result)
     if wanted.choice:
-        described["assumptions"].append(f"The contract is {wanted.choice}.")
+        # Which contract was settled before the engine: to it the contract was asked for by name.
+        kept = [text for text in described["assumptions"] if not text.startswith("Contract: ")]
+        described["assumptions"] = [*kept, f"The contract is {wanted.choice}."]
     return described
 
 

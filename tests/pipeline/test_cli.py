@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from strategy_lab_pipeline.inquiry import _next_steps
 from tests.pipeline import shell
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ def test_demo__a_second_time_does_only_what_is_missing(demo: tuple[Path, Any]) -
     again = run_alone("--home", str(home), "demo", "--events", "2000")
 
     assert again.returncode == 0
-    assert "0 files catalogued, 0 of 0 runs done, 3 partitions were up to date" in again.stderr
+    assert "0 files catalogued, 0 of 0 runs done, 3 sessions were up to date" in again.stderr
     assert again.stdout == ""
 
 
@@ -74,7 +75,81 @@ def test_backtest__a_new_experiment_is_run(demo: tuple[Path, Any], tmp_path: Pat
     assert found["success"]
     assert len(found["ran"]) == 4
     assert sorted(Path(path).stem for path in found["reports"]) == ["imbalance_mnq", "second"]
+    assert [row["experiment"] for row in found["results"]] == ["imbalance_mnq", "second"]
+    assert {row["sessions"] for row in found["results"]} == {3}
+    page = Path(found["reports"][1]).read_text(encoding="utf-8")
+    assert "4 of the files were made by the simulator" in page
+    assert "by the rule volume" in page
+    assert "was asked for" not in page
     assert answer("report", home=home)["ran"] == []
+
+
+def test_backtest__shows_the_figures_of_every_experiment(demo: tuple[Path, Any]) -> None:
+    """What it came to is seen without a browser."""
+    home, _ = demo
+    shown = run("backtest", home=home).stderr
+
+    assert "imbalance_mnq: 3 sessions, " in shown
+    assert "net profit " in shown
+
+
+def test_backtest__says_when_there_is_nothing_to_run_on(tmp_path: Path) -> None:
+    """A home folder without sessions: where it looked, and how sessions get there."""
+    shown = run("backtest", str(ROOT / "examples" / "imbalance.yaml"), home=tmp_path / "home")
+
+    assert f"no sessions in {tmp_path / 'home'}: `strategy-lab ingest FILES`" in shown.stderr
+
+
+def test_backtest__says_which_product_has_no_session(
+    demo: tuple[Path, Any], tmp_path: Path
+) -> None:
+    """A mistyped product is no success in silence."""
+    home, _ = demo
+    text = (ROOT / "examples" / "imbalance.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "lost.yaml"
+    file.write_text(
+        text.replace("name: imbalance_mnq", "name: lost").replace("product: MNQ", "product: MNK"),
+        encoding="utf-8",
+    )
+    shown = run("backtest", str(file), home=home).stderr
+    (home / "experiments" / file.name).unlink()
+    run("report", home=home)
+
+    assert "experiment lost: no session of MNK; there are MNQ" in shown
+
+
+def test_backtest__keeps_the_file_of_another_experiment(
+    demo: tuple[Path, Any], tmp_path: Path
+) -> None:
+    """A file of the same name and of another experiment is refused, not put in its place."""
+    home, _ = demo
+    kept = home / "experiments" / "imbalance_mnq.yaml"
+    before = kept.read_bytes()
+    text = (ROOT / "examples" / "imbalance.yaml").read_text(encoding="utf-8")
+    file = tmp_path / kept.name
+    file.write_text(text.replace("name: imbalance_mnq", "name: other"), encoding="utf-8")
+
+    done = run("backtest", str(file), home=home)
+
+    assert done.returncode == 1
+    assert "is the experiment 'imbalance_mnq'; give the file of 'other' another name" in done.stderr
+    assert kept.read_bytes() == before
+
+
+def test_ingest__of_an_empty_folder_says_so(tmp_path: Path) -> None:
+    """No file is no error, but it is said."""
+    (tmp_path / "empty").mkdir()
+    shown = run("ingest", str(tmp_path / "empty"), home=tmp_path / "home").stderr
+
+    assert f"no tick files in {tmp_path / 'empty'}" in shown
+
+
+def test_status__fits_a_narrow_terminal(demo: tuple[Path, Any]) -> None:
+    """Sessions are not cut; what a session lacks is listed."""
+    shown = run("status", home=demo[0], COLUMNS="80").stderr
+
+    assert "2025-01-13" in shown
+    assert "out of date" in shown
 
 
 def test_backtest__names_what_was_meant(tmp_path: Path) -> None:
@@ -144,6 +219,18 @@ def test_status__says_what_is_there_and_what_is_next(demo: tuple[Path, Any]) -> 
         "2025-01-13", "2025-01-14", "2025-01-15",
     ]  # fmt: skip
     assert "up to date" in found["next"][0]
+
+
+def test_status__a_failed_run_is_not_up_to_date() -> None:
+    """The next step is to correct it, not to rest."""
+    nothing: dict[str, Any] = {"partitions": [{}], "broken_files": [], "blocked": []}
+    failed = {**nothing, "without_result": ["failed: MNQ 2025-01-13: experiment a: it raised"]}
+    partial = {**nothing, "without_result": ["not run: MNQ 2025-01-13: partial"]}
+
+    assert _next_steps(failed, stale=False, stale_overall=False) == [
+        "correct what failed above, then strategy-lab backtest"
+    ]
+    assert "up to date" in _next_steps(partial, stale=False, stale_overall=False)[0]
 
 
 def test_empty_home__has_answers_too(tmp_path: Path) -> None:

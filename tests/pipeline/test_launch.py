@@ -228,6 +228,8 @@ def test_reason__is_the_message_of_our_own_error() -> None:
         "ValueError: day is out of range"
     )
     assert launch._reason(None) == "no reason recorded"
+    ended = info("dagster._core.definitions.events.Failure: experiment a: it raised\n")
+    assert launch._reason(ended) == "experiment a: it raised"
 
 
 def info(message: str, cause: SerializableErrorInfo | None = None) -> SerializableErrorInfo:

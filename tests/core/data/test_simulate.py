@@ -197,7 +197,7 @@ def test_files__are_cut_at_midnight_and_start_with_a_snapshot(tmp_path: Path) ->
     market = simulate(sessions(2), seed=10, events_per_session=2_000, faults=False)
     paths = market.write(tmp_path)
     assert [path.name for path in paths] == [
-        f"glbx-mdp3-202501{day}.mbo.dbn.zst" for day in (12, 13, 14)
+        f"simulated-202501{day}.mbo.dbn.zst" for day in (12, 13, 14)
     ]
     book = NaiveMarket()
     for path in paths:

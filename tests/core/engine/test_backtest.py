@@ -95,7 +95,9 @@ def test_backtest__says_what_it_needs(broken: str) -> None:
 
 def test_backtest__names_the_strategy_that_raises() -> None:
     """With its error and the moment."""
-    with pytest.raises(SimulationError, match=r"strategy 'failing' raised ValueError.*no divisor"):
+    with pytest.raises(
+        SimulationError, match=r"strategy 'failing' raised ValueError.*no divisor.* ns \(20.* UTC\)"
+    ):
         backtest(ticks(), failing, QUICK, session=session_until(START_NS + 10**12), instrument=MNQ)
 
 

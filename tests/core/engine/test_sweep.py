@@ -197,8 +197,10 @@ def test_sweep__need_not_keep_the_orders() -> None:
 def test_sweep__says_what_can_not_be() -> None:
     """No sets, no cores, wrong parameters, sets that need feeds of their own."""
     rows = to_table(random_rows(1, 10, wild=False))
-    with pytest.raises(ConfigError, match="at least one parameter set"):
+    with pytest.raises(ConfigError, match="a list of at least one parameter set"):
         sweep(rows, monkey, [])
+    with pytest.raises(ConfigError, match="a list of at least one parameter set"):
+        sweep(rows, monkey, {"act_every": [3, 5]})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="cores must be at least 1, got 0"):
         sweep(rows, monkey, [{}], cores=0)
     with pytest.raises(ConfigError, match="did you mean 'act_every'"):

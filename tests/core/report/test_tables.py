@@ -1,5 +1,6 @@
 """The figures of a report add up, against a lot-by-lot reference."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,29 @@ def test_quality__adds_up_rules_over_sessions() -> None:
     assert rows["off_grid_price"]["sessions"] == ["2025-01-13", "2025-01-14", "2025-01-15"]
     assert rows["crossed_open"]["sessions"] == []
     assert not rows["negative_latency"]["applicable"]
+
+
+def test_quality__a_share_within_its_limit_is_not_broken() -> None:
+    """Its rows are shown; the rule is marked only where it did not pass."""
+    share = {"rule": "quarantined_share", "severity": "error", "rows": 4, "passed": True}
+    data = report()
+    for each in data.sessions:
+        each.quality["rules"].append(share)
+    rows = {row["rule"]: row for row in quality_rows(data)}
+
+    assert (rows["quarantined_share"]["rows"], rows["quarantined_share"]["sessions"]) == (12, [])
+    assert not rows["quarantined_share"]["is_broken"]
+    assert rows["off_grid_price"]["is_broken"]
+
+
+def test_summary__names_simulated_files() -> None:
+    """The simulator's files are known by their names."""
+    data = report()
+    assert summary(data)["simulated_files"] == []
+
+    made = {"name": "simulated-20250113.mbo.dbn.zst", "sha256": "", "rows": 1}
+    rows = [*data.provenance, {**data.provenance[0], "files": [made, made]}]
+    assert summary(replace(data, provenance=rows))["simulated_files"] == [made["name"]]
 
 
 def test_report__refuses_tables_that_it_cannot_read() -> None:

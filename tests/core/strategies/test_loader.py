@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from strategy_lab_core._jit import JIT_DISABLED
 from strategy_lab_core.errors import ConfigError, FileError
 from strategy_lab_core.strategies.imbalance import ImbalanceParams
 from strategy_lab_core.strategies.loader import BUILT_IN, load_strategy
@@ -103,7 +104,7 @@ def test_load_strategy__a_file_without_one(tmp_path: Path) -> None:
     path = tmp_path / "none.py"
     path.write_text("from strategy_lab_core.strategies.imbalance import imbalance\n")
 
-    with pytest.raises(ConfigError, match="one of none"):
+    with pytest.raises(FileError, match=r"none.py: holds no strategy; mark .* `@strategy"):
         load_strategy(str(path))
 
 
@@ -135,3 +136,25 @@ def test_load_strategy__takes_a_folder_with_a_colon(tmp_path: Path) -> None:
 
     assert load_strategy(f"{folder}/mine.py:mine").name == "mine"
     assert load_strategy(f"{folder}/mine.py").name == "mine"
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="what is not compiled fails when it is called")
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("p.sise", r"Unknown attribute 'sise' of type Params, in line 21: buy_market\(.*p.sise\)"),
+        ("undefined", r"NameError: name 'undefined' is not defined;"),
+        ("1 + 'x'", r"found for signature: add\(.*\), in line 21: buy_market\(.*'x'\)"),
+    ],
+)
+def test_load_strategy__does_not_compile(tmp_path: Path, code: str, said: str) -> None:
+    """The sentence that matters of the compiler's pages, the line and its code, on one line."""
+    path = _written(tmp_path, "mine")
+    path.write_text(path.read_text(encoding="utf-8").replace("p.size", code), encoding="utf-8")
+
+    with pytest.raises(FileError, match=said) as caught:
+        load_strategy(str(path))
+
+    assert "does not compile" in str(caught.value)
+    assert "NUMBA_DISABLE_JIT=1" in str(caught.value)
+    assert "\n" not in str(caught.value)

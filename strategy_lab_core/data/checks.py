@@ -7,8 +7,7 @@ state remove no row and are not here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
+from functools import cache, lru_cache
 from typing import Literal, TypeAlias
 
 import polars as pl
@@ -85,16 +84,13 @@ class RowRule:
     expression: Callable[[TickSchema, Instruments], pl.Expr | None]
 
 
-def _any(conditions: list[pl.Expr]) -> pl.Expr:
-    return reduce(or_, conditions)
-
-
 def _action(*actions: Action) -> pl.Expr:
     return pl.col("action").is_in([chr(action) for action in actions])
 
 
 def _missing_value(schema: TickSchema, _: Instruments) -> pl.Expr:
-    return _any([pl.col(c.name).is_null() for c in columns_of(schema) if not c.nullable])
+    required = [column.name for column in columns_of(schema) if not column.nullable]
+    return pl.any_horizontal(pl.col(required).is_null())
 
 
 def _unknown_action(_: TickSchema, __: Instruments) -> pl.Expr:
@@ -110,7 +106,7 @@ def _unknown_side(schema: TickSchema, _: Instruments) -> pl.Expr:
 
 def _unknown_flag(schema: TickSchema, _: Instruments) -> pl.Expr:
     coded = [column for column in columns_of(schema) if column.letters]
-    return _any([~pl.col(column.name).is_in(list(column.letters)) for column in coded])
+    return pl.any_horizontal([~pl.col(column.name).is_in(list(column.letters)) for column in coded])
 
 
 def _impossible_statistic(_: TickSchema, __: Instruments) -> pl.Expr:
@@ -121,7 +117,7 @@ def _impossible_statistic(_: TickSchema, __: Instruments) -> pl.Expr:
 
 def _impossible_time(schema: TickSchema, _: Instruments) -> pl.Expr:
     event, recv = pl.col("ts_event"), pl.col("ts_recv")
-    impossible = _any([~time.is_between(1, MAX_TS_NS) for time in (event, recv)])
+    impossible = pl.any_horizontal([~time.is_between(1, MAX_TS_NS) for time in (event, recv)])
     if schema not in _TICKS:  # reference records are repeated long after their event
         return impossible
     live = (pl.col("flags") & int(RecordFlag.SNAPSHOT)) == 0
@@ -156,9 +152,9 @@ def _off_grid_price(schema: TickSchema, instruments: Instruments) -> pl.Expr | N
     for tick, ids in by_tick.items():
         # A halt (N) and a clear have no price of their own: what stands there is a code.
         own = _off_grid(pl.col("price"), tick) & ~_action(Action.CLEAR, Action.NONE)
-        off = _any([own, *(_off_grid(level, tick) for level in levels)])
+        off = pl.any_horizontal([own, *(_off_grid(level, tick) for level in levels)])
         broken.append(off if len(by_tick) == 1 else _is_one_of(ids) & off)
-    return _any(broken) if broken else None
+    return pl.any_horizontal(broken) if broken else None
 
 
 def _off_grid(price: pl.Expr, tick: int) -> pl.Expr:
@@ -212,6 +208,20 @@ def quarantine_schema(schema: TickSchema) -> pl.Schema:
     return pl.Schema({**polars_schema(schema), **{c.name: c.dtype for c in QUARANTINE_COLUMNS}})
 
 
+@cache
+def _no_rows(schema: TickSchema) -> pl.DataFrame:
+    return pl.DataFrame(schema=quarantine_schema(schema))
+
+
+@lru_cache(maxsize=16)  # they take longer to make than most of them to be judged in a batch
+def _checks(
+    schema: TickSchema, instruments: tuple[tuple[int, Instrument], ...]
+) -> Mapping[str, pl.Expr]:
+    """Return the expression of each rule that can be judged, by its name."""
+    found = ((rule.name, rule.expression(schema, dict(instruments))) for rule in row_rules(schema))
+    return {name: broken for name, broken in found if broken is not None}
+
+
 def apply_row_rules(
     batch: pl.DataFrame, schema: TickSchema, instruments: Instruments, tainted: Tainted
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -233,15 +243,11 @@ def apply_row_rules(
     -------
     Valid rows, as they were; quarantined rows with `rule` (the first broken one) and `rule_reason`.
     """
-    checks = {
-        rule.name: broken
-        for rule in row_rules(schema)
-        if (broken := rule.expression(schema, instruments)) is not None
-    }
+    checks = _checks(schema, tuple(instruments.items()))
     found = batch.select(broken.any().alias(name) for name, broken in checks.items()).row(0)
     hit = [name for name, any_broken in zip(checks, found, strict=True) if any_broken]
     if not hit and not tainted:
-        return batch, pl.DataFrame(schema=quarantine_schema(schema))
+        return batch, _no_rows(schema).clone()
     first = pl.coalesce(
         *(pl.when(checks[name]).then(pl.lit(name)) for name in hit), pl.lit(None, dtype=pl.String)
     )

@@ -7,6 +7,7 @@ the vendor's own decoder passes over a cut-off tail without a word.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from strategy_lab_core.data.schemas import LETTER, LINEAGE, ColumnSpec, columns_of
-from strategy_lab_core.data.tick_file import COPY_AGAIN, ByteStream, Source, TickFile
+from strategy_lab_core.data.tick_file import COPY_AGAIN, ByteStream, Source, TickFile, ahead
 from strategy_lab_core.errors import FormatError, TruncatedFileError
-from strategy_lab_core.types import Int1D, TickSchema
+from strategy_lab_core.types import Int1D, IntAny, TickSchema
 
 __all__ = ["DbnHeader", "open_dbn", "read_header", "record_dtype"]
 
@@ -96,9 +97,12 @@ def open_dbn(path: Path, *, compression: str | None) -> TickFile:
     def decode(source: Source, batch_rows: int) -> Iterator[pl.DataFrame]:
         """Yield the records of the file."""
         stream = ByteStream(source, path, compression)
-        mapping = _SymbolMap(read_header(stream).intervals)
-        for records in _records(stream, header, batch_rows):
-            yield _table(records, header.schema, mapping)
+        mapping, row = _SymbolMap(read_header(stream).intervals), 0
+        for records in ahead(_records(stream, header, batch_rows)):
+            columns = _columns(records, header.schema)
+            _check(columns, records.itemsize, header.schema, row, path)
+            yield _table(columns, header.schema, mapping)
+            row += len(records)
 
     symbols = {key: symbol for key, _, _, symbol in sorted(header.intervals)}
     return TickFile(path, "dbn", header.schema, header.dataset, symbols, decode)
@@ -172,11 +176,12 @@ class _SymbolMap:
 
     def symbols(self, instrument_id: NDArray[np.uint32], ts_ns: Int1D) -> pl.Series:
         """Return one symbol per row, null where no mapping holds on its day."""
-        days = np.clip(ts_ns // _NS_PER_DAY, 0, (1 << _DAY_BITS) - 1)
-        keys = (instrument_id.astype(np.int64) << _DAY_BITS) + days
-        if len(keys) and (keys == keys[0]).all():
-            return self._places(keys[:1]).new_from_index(0, len(keys))
-        return self._places(keys)
+        if len(ts_ns):
+            ends = [(ids.min(), ids.max()) for ids in (instrument_id, ts_ns)]
+            first, last = _keys(*(np.array(pair) for pair in ends))
+            if first == last:  # one instrument, one day
+                return self._places(np.array([first])).new_from_index(0, len(ts_ns))
+        return self._places(_keys(instrument_id, ts_ns))
 
     def _places(self, keys: Int1D) -> pl.Series:
         place = np.searchsorted(self._starts, keys, side="right") - 1
@@ -186,14 +191,19 @@ class _SymbolMap:
         return self._symbols.gather(np.where(place < 0, len(self._starts), place))
 
 
+def _keys(instrument_id: IntAny, ts_ns: Int1D) -> Int1D:
+    """Return instrument and UTC day as one number."""
+    days = np.clip(ts_ns // _NS_PER_DAY, 0, (1 << _DAY_BITS) - 1)
+    return (instrument_id.astype(np.int64) << _DAY_BITS) + days
+
+
 def _records(stream: ByteStream, header: DbnHeader, rows: int) -> Iterator[NDArray[np.void]]:
-    """Yield checked records, at most `rows` at a time; their memory is used again later."""
+    """Yield records, at most `rows` at a time; their memory is used again for those after next."""
     dtype, first = record_dtype(header.schema, header.version, ts_out=header.ts_out), 0
     size = min(rows, max(_BUFFER_BYTES // dtype.itemsize, 1)) * dtype.itemsize
-    buffer = np.empty(size, np.uint8)
-    while filled := _fill(stream, buffer.data):
+    buffers = cycle([np.empty(size, np.uint8), np.empty(size, np.uint8)])
+    while filled := _fill(stream, (buffer := next(buffers)).data):
         records = np.frombuffer(buffer, dtype, filled // dtype.itemsize)
-        _check(records, header.schema, first, stream)
         yield records
         first += len(records)
         if filled % dtype.itemsize:
@@ -209,36 +219,9 @@ def _fill(stream: ByteStream, buffer: memoryview) -> int:
     return filled
 
 
-def _check(records: NDArray[np.void], schema: TickSchema, first: int, stream: ByteStream) -> None:
-    right = records["rtype"] == _RTYPES[schema][0]
-    for other in _RTYPES[schema][1:]:
-        right |= records["rtype"] == other
-    right &= records["length"] == records.itemsize // 4
-    if right.all():
-        return
-    row = int(right.argmin())
-    found = records[row]
-    raise FormatError(
-        stream.path,
-        f"row {first + row} is a record of rtype {found['rtype']} and {int(found['length']) * 4} "
-        f"bytes, not {schema.value}'s rtype {_RTYPES[schema][0]} and {records.itemsize} bytes",
-        f"files of one schema are read; if this should be one, {COPY_AGAIN}",
-    )
-
-
-def _table(records: NDArray[np.void], schema: TickSchema, mapping: _SymbolMap) -> pl.DataFrame:
-    specs = columns_of(schema)[: -len(LINEAGE)]
-    columns = _columns(records, [spec.name for spec in specs])
-    made = pl.DataFrame([_series(columns[spec.name], spec) for spec in specs])
-    if schema is TickSchema.DEFINITION:
-        return made.with_columns(symbol=pl.col("raw_symbol"))
-    ts_recv = made["ts_recv"].to_numpy()
-    ts_index = np.where(ts_recv < 0, made["ts_event"].to_numpy(), ts_recv)
-    return made.with_columns(mapping.symbols(made["instrument_id"].to_numpy(), ts_index))
-
-
-def _columns(records: NDArray[np.void], names: list[str]) -> dict[str, NDArray[Any]]:
+def _columns(records: NDArray[np.void], schema: TickSchema) -> dict[str, NDArray[Any]]:
     """Copy fields to columns, block by block: each block is fetched into the cache once."""
+    names = ["length", "rtype", *(spec.name for spec in columns_of(schema)[: -len(LINEAGE)])]
     columns = {name: np.empty(len(records), records.dtype[name]) for name in names}
     step = max(_BLOCK_BYTES // records.itemsize, 1)
     for start in range(0, len(records), step):
@@ -246,6 +229,36 @@ def _columns(records: NDArray[np.void], names: list[str]) -> dict[str, NDArray[A
         for name in names:
             columns[name][start : start + step] = block[name]
     return columns
+
+
+def _check(
+    columns: dict[str, NDArray[Any]], size: int, schema: TickSchema, first: int, path: Path
+) -> None:
+    """Refuse a record of another kind or size; the first one is the file's row `first`."""
+    length, rtype = columns["length"], columns["rtype"]
+    right = length == size // 4
+    right &= np.logical_or.reduce([rtype == kind for kind in _RTYPES[schema]])
+    if right.all():
+        return
+    row = int(right.argmin())
+    raise FormatError(
+        path,
+        f"row {first + row} is a record of rtype {rtype[row]} and {int(length[row]) * 4} "
+        f"bytes, not {schema.value}'s rtype {_RTYPES[schema][0]} and {size} bytes",
+        f"files of one schema are read; if this should be one, {COPY_AGAIN}",
+    )
+
+
+def _table(
+    columns: dict[str, NDArray[Any]], schema: TickSchema, mapping: _SymbolMap
+) -> pl.DataFrame:
+    specs = columns_of(schema)[: -len(LINEAGE)]
+    made = pl.DataFrame([_series(columns[spec.name], spec) for spec in specs])
+    if schema is TickSchema.DEFINITION:
+        return made.with_columns(symbol=pl.col("raw_symbol"))
+    ts_recv = made["ts_recv"].to_numpy()
+    ts_index = np.where(ts_recv < 0, made["ts_event"].to_numpy(), ts_recv)
+    return made.with_columns(mapping.symbols(made["instrument_id"].to_numpy(), ts_index))
 
 
 def _series(values: NDArray[Any], spec: ColumnSpec) -> pl.Series:

@@ -192,6 +192,8 @@ def _start(path: Path) -> tuple[bytes, str | None]:
 
 def _symbols(batch: pl.DataFrame) -> dict[int, str]:
     named = batch.select("instrument_id", "symbol").drop_nulls()
+    if named["instrument_id"].min() == named["instrument_id"].max():  # no need to look at all rows
+        named = named.tail(1)
     return dict(named.unique(subset="instrument_id", keep="last", maintain_order=True).iter_rows())
 
 

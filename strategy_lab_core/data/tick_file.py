@@ -5,11 +5,13 @@ What is special to one format is in the file of its name; which of them reads a 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -25,6 +27,7 @@ __all__ = [
     "Decode",
     "Source",
     "TickFile",
+    "ahead",
     "regrouped",
     "unreadable",
 ]
@@ -33,6 +36,8 @@ BATCH_ROWS = 1 << 18
 COPY_AGAIN = "copy or download the file again"
 _READ_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 18  # a larger read would lose more rows before a cut
+
+T = TypeVar("T")
 
 
 class Source:
@@ -180,6 +185,19 @@ class ByteStream:
         return FileError(self.path, f"can't be read {where}: {error}", COPY_AGAIN)
 
 
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
+    """Yield the same items, each made by a second thread while the one before it is in use."""
+    with ThreadPoolExecutor(1) as maker:
+        made = maker.submit(_some, items)
+        while found := made.result():
+            made = maker.submit(_some, items)
+            yield from found
+
+
+def _some(items: Iterator[T]) -> list[T]:
+    return list(islice(items, 1))
+
+
 Decode: TypeAlias = Callable[[Source, int], Iterable[pl.DataFrame]]
 
 
@@ -246,7 +264,7 @@ def regrouped(tables: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFram
         while sum(part.height for part in pending) >= rows:
             joined = pl.concat(pending)
             yield joined[:rows]
-            pending = [joined[rows:]]
+            pending = [joined[rows:]] if joined.height > rows else []
     joined = pl.concat(pending) if pending else pl.DataFrame()
     if joined.height:
         yield joined

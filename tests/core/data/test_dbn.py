@@ -141,6 +141,19 @@ def test_open_dbn__undefined_receive_time_takes_the_symbol_of_the_event(tmp_path
     assert found.select("ts_recv", "symbol").row(0) == (-1, "MNQZ4")
 
 
+@pytest.mark.parametrize("ids", [[1, 1, 1], [1, 7, 1]], ids=["one instrument", "two"])
+def test_open_dbn__symbols_of_a_batch_over_midnight(tmp_path: Path, ids: list[int]) -> None:
+    """Each row has the symbol of its own day."""
+    midnight = 20_002 * 86_400 * 10**9  # an id's symbol changes
+    ticks = random_ticks(TickSchema.MBO, 3, 1, "A").with_columns(
+        instrument_id=pl.Series(ids, dtype=pl.UInt32),
+        ts_recv=pl.Series([midnight - 1, midnight - 1, midnight]),
+    )
+    path = write(tmp_path / "a.dbn", dbn_bytes(ticks, TickSchema.MBO))
+    found = next(open_ticks(path).batches())["symbol"].to_list()
+    assert found == ["MNQZ4", "MNQZ4" if ids[1] == 1 else "MNQZ4-MNQH5", "MNQH5"]
+
+
 @pytest.mark.parametrize("schema", [TickSchema.MBO, TickSchema.STATUS])
 def test_inspect__a_plain_file_cut_at_any_byte(tmp_path: Path, schema: TickSchema) -> None:
     """A cut inside a record is an error; between records the rows before it are all there."""

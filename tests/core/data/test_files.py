@@ -1,6 +1,8 @@
 """The right reader by content, refusals that help, and the whole file in one pass."""
 
 import hashlib
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from strategy_lab_core.data.files import inspect, is_tick_file, open_ticks
 from strategy_lab_core.data.schemas import LETTER, ColumnSpec, columns_of, polars_schema
-from strategy_lab_core.data.tick_file import regrouped
+from strategy_lab_core.data.tick_file import ahead, regrouped
 from strategy_lab_core.errors import ConfigError, FileError, FormatError, TruncatedFileError
 from strategy_lab_core.types import TickSchema
 from tests.naive import dbn_records
@@ -136,6 +138,22 @@ def test_inspect__hash_rows_times_and_symbols(tmp_path: Path, kind: str) -> None
     assert batches[0]["file_hash"].null_count() == 7
 
 
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [([1, 1, 1, 1], {1: "c"}), ([1, 2, 1, 2], {1: "c", 2: "b"})],
+    ids=["one instrument", "two"],
+)
+def test_inspect__last_symbol_of_an_instrument(
+    tmp_path: Path, ids: list[int], expected: dict[int, str]
+) -> None:
+    """Rows without a symbol don't count."""
+    ticks = some_ticks(4).with_columns(
+        instrument_id=pl.Series(ids, dtype=pl.UInt32), symbol=pl.Series(["a", "b", "c", None])
+    )
+    ticks.write_parquet(tmp_path / "a.parquet")
+    assert inspect(tmp_path / "a.parquet").symbols == expected
+
+
 def test_inspect__no_rows(tmp_path: Path) -> None:
     """A header alone is a whole file without times."""
     found = inspect(write_dbn(tmp_path / "a.dbn", some_ticks(0)))
@@ -157,6 +175,37 @@ def test_batches__refuses_no_rows_a_batch(tmp_path: Path) -> None:
     file = open_ticks(write_dbn(tmp_path / "a.dbn", some_ticks()))
     with pytest.raises(ConfigError, match="batch_rows must be at least 1, got 0"):
         next(file.batches(0))
+
+
+def test_ahead__makes_one_item_more_than_is_asked_for() -> None:
+    """In order, by another thread; an error comes after the items before it."""
+    made = threading.Semaphore(0)
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.release()
+            yield number
+        raise ValueError("no more")
+
+    found = ahead(items())
+    assert next(found) == 0
+    assert made.acquire(timeout=10)
+    assert made.acquire(timeout=10), "the second is made while the first is in use"
+    assert not made.acquire(blocking=False), "the third has to wait"
+    assert [next(found), next(found)] == [1, 2]
+    with pytest.raises(ValueError, match="no more"):
+        next(found)
+
+
+def test_ahead__ends_its_thread_when_it_is_closed() -> None:
+    """Whoever stops in the middle leaves no thread behind."""
+    before = threading.active_count()
+    found = ahead(iter(range(9)))
+    assert next(found) == 0
+    assert threading.active_count() == before + 1
+    found.close()
+    assert threading.active_count() == before
+    assert list(ahead(iter(range(9)))) == list(range(9))
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(1, 12))

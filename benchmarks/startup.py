@@ -31,7 +31,8 @@ run_pass(session, [strategy], [CONFIG], [Costs(500_000, 0, 0)])
 def _start(strategy: Path, cache: Path) -> float:
     """Return the seconds of one process."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)}
-    environment.pop("NUMBA_CACHE_DIR", None)
+    for name in ("NUMBA_CACHE_DIR", "PYTHONDONTWRITEBYTECODE"):
+        environment.pop(name, None)
     begun = time.perf_counter()
     command = [sys.executable, "-c", RUN, str(strategy)]
     subprocess.run(command, check=True, cwd=ROOT, env=environment)

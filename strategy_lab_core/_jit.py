@@ -9,6 +9,7 @@ pruned then), NUMBA_DISABLE_JIT=1 to debug in Python.
 """
 
 import hashlib
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 from numba.core.registry import CPUDispatcher
+from numba.np import linalg
 
 from strategy_lab_core._cache import hold, prune
 from strategy_lab_core._parts import KernelCompiler, PartCompiler
@@ -107,6 +109,23 @@ def prune_caches() -> list[Path]:
 def is_compiled() -> bool:
     """Return whether kernels of this source lie in the cache: else the first call takes a while."""
     return JIT_DISABLED or any(CACHE_FOLDER.rglob("simulator.advance-*.nbi"))
+
+
+def _load_array_functions() -> None:
+    """Load Numba's functions of arrays without their search for a BLAS.
+
+    Only to learn that there is one, every process would import all of SciPy's linear algebra. We
+    depend on SciPy, and kernels that call BLAS look for it themselves.
+    """
+    search, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = search
+
+
+if not JIT_DISABLED:
+    _load_array_functions()
 
 
 def kernel(func: Callable[P, R]) -> Callable[P, R]:

@@ -1,12 +1,25 @@
 """The decorators of kernels, and the digest that keys their cache."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numba
+import numpy as np
 import pytest
 
 from strategy_lab_core._jit import HOT_KERNEL, JIT_DISABLED, inlined, kernel, part, source_digest
+from strategy_lab_core.types import Float2D
+
+WITHOUT_BLAS = """
+import numba
+import sys
+import strategy_lab_core._jit
+assert numba.njit(lambda x: x + 1)(3) == 4
+assert "scipy.linalg" not in sys.modules
+"""
 
 
 @part
@@ -56,6 +69,21 @@ def test_part__stays_a_call_where_its_caller_is_inlined() -> None:
     called = re.findall(r"call .*?@(.*?)\(", code)
     assert any("_twice" in name and "_next_twice" not in name for name in called)
     assert not any("_next_twice" in name for name in called)
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="nothing is compiled")
+def test_kernel__loads_no_linear_algebra_before_it_is_called_for() -> None:
+    """Every process would wait for it; a kernel that needs it has it."""
+    call = [sys.executable, "-c", WITHOUT_BLAS]
+    done = subprocess.run(call, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+
+    def product(x: Float2D) -> Float2D:
+        found: Float2D = np.dot(x, x)
+        return found
+
+    compiled: Any = numba.njit()(product)
+    assert compiled(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist() == [[7.0, 10.0], [15.0, 22.0]]
 
 
 def test_source_digest__follows_names_and_contents(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.compile_once import compile_once
 from tests.order import COMPILING, engine_last, wait_for_engine
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,12 @@ settings.register_profile(  # kernels as plain Python: the same properties, fewe
     "interpreted", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("STRATEGY_LAB_TEST_PROFILE", "default"))
+
+
+def pytest_configure() -> None:
+    """Let one worker of several compile what all need."""
+    if "PYTEST_XDIST_WORKER" in os.environ and os.environ.get("NUMBA_DISABLE_JIT") != "1":
+        compile_once()
 
 
 @pytest.fixture(scope="session")

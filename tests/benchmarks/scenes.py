@@ -12,7 +12,7 @@ from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.types import Phase
 from tests.core.engine.tapes import START_NS, TICK, session_until, to_table
 from tests.naive.book import LAST
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 __all__ = ["ORDERS_NS", "SCENES", "Scene", "tape_from", "tape_of"]
 

@@ -11,7 +11,7 @@ from benchmarks.plain_book import PlainBook, PlainLevels, events_of
 from tests.benchmarks.scenes import tape_from, tape_of
 from tests.core.engine.tapes import random_rows
 from tests.naive.book import SNAPSHOT
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 KIND, BUY = 0xFF, 1 << 29
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-__all__ = ["follow", "try_again"]
+from tests.naive.state import NEVER, SECOND
 
-SECOND = 1_000_000_000
-NEVER = 2**62
+__all__ = ["follow", "try_again"]
 
 
 def follow(engine: Any, order: Any, kind: str, lots: int, now: int) -> None:

@@ -11,7 +11,9 @@ from fractions import Fraction
 from typing import Any
 
 from tests.naive.book import SNAPSHOT, Order
-from tests.naive.engine import Event, NaiveEngine, Own, Row
+from tests.naive.engine import NaiveEngine
+from tests.naive.orders import Own
+from tests.naive.tape import Event, Row
 
 HIDDEN = None  # the lots ahead of an order at a price that the feed does not show
 SLACK = Fraction(1, 10**6)

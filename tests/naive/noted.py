@@ -7,8 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from tests.naive.book import SNAPSHOT
-from tests.naive.engine import NaiveEngine, Own
+from tests.naive.engine import NaiveEngine
 from tests.naive.level_engine import HIDDEN, NaiveLevelEngine
+from tests.naive.orders import Own
 
 __all__ = ["NotedEngine", "NotedLevelEngine"]
 

@@ -1,10 +1,7 @@
 """Broken input: refused by name with the reason, nothing is lost, the other files are done."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -20,13 +17,10 @@ from strategy_lab_core.data.simulate import write_sessions
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages.workspace import open_workspace
 from strategy_lab_pipeline.work import Summary, work_through
+from tests.pipeline import shell
+from tests.pipeline.permissions import permissions_bind
 
 DAY = date(2025, 1, 14)
-WITHOUT_RIGHTS = (
-    "setpriv",
-    "--bounding-set=-dac_override,-dac_read_search",
-    "--inh-caps=-all",
-)
 
 
 @pytest.fixture(scope="module")
@@ -153,16 +147,6 @@ def test_ingest__a_file_that_is_gone_is_named(tmp_path: Path, good: Path) -> Non
     assert f"{only}: is gone; put it back" in run["failures"][0]
 
 
-def _command(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Call the command line as somebody whom permissions bind, also where the tests run as root."""
-    command = [sys.executable, "-m", "strategy_lab_pipeline.cli", "--home", str(home), *arguments]
-    if os.geteuid() == 0:
-        if shutil.which("setpriv") is None:
-            pytest.skip("root may read everything: run as a user, or apt-get install util-linux")
-        command = [*WITHOUT_RIGHTS, *command]
-    return subprocess.run(command, capture_output=True, check=False, text=True)
-
-
 def test_ingest__an_unreadable_folder_is_named(tmp_path: Path, good: Path) -> None:
     """Exit code 1, one JSON document, the reason in it, and the readable file is done."""
     landing = tmp_path / "landing"
@@ -170,7 +154,8 @@ def test_ingest__an_unreadable_folder_is_named(tmp_path: Path, good: Path) -> No
     shutil.copy(good, landing)
     (landing / "locked").chmod(0)
     try:
-        done = _command(tmp_path / "home", "ingest", str(landing), "--json")
+        with permissions_bind():
+            done = shell.call("--home", str(tmp_path / "home"), "ingest", str(landing), "--json")
     finally:
         (landing / "locked").chmod(0o700)
 

@@ -16,8 +16,8 @@ from strategy_lab_core.engine.level_tape import tape_rows
 from strategy_lab_core.types import EMPTY_PRICE, Action, Side
 from tests.core.engine.level_tapes import window_table
 from tests.naive.book import LAST
-from tests.naive.engine import Row
 from tests.naive.level_engine import Window
+from tests.naive.tape import Row
 
 
 def _random_windows(seed: int, n_records: int, depth: int) -> list[Window]:

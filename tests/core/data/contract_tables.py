@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -58,36 +59,42 @@ def open_interest(figures: Sequence[tuple[int, str, int | None]]) -> pl.DataFram
     return pl.DataFrame(rows, schema=roll_schema("open_interest"), orient="row")
 
 
-@st.composite
-def markets(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw two weeks of a product: volumes, missing sessions, quotes, open interest."""
-    first = draw(st.integers(0, len(SESSIONS) - DRAWN))
-    sessions = SESSIONS[first : first + DRAWN]
+def markets() -> st.SearchStrategy[dict[str, Any]]:
+    """Draw two weeks of a product from one seed: drawn one by one, drawing is most of the work."""
+    return st.integers(0, 2**24 - 1).map(lambda seed: random_market(Random(seed)))
+
+
+def random_market(roll: Random) -> dict[str, Any]:
+    """Return two weeks of a product: volumes, missing sessions, quotes, open interest."""
+    first = roll.randint(0, len(SESSIONS) - DRAWN)
+    sessions, symbols = SESSIONS[first : first + DRAWN], sorted(EXPIRY)
     volumes: dict[date, dict[str, int]] = {}
     for session in sessions:
-        listed = draw(st.sets(st.sampled_from(sorted(EXPIRY))))
-        listed = {s for s in listed if EXPIRY[s] > session.previous_close_ns}
+        listed = roll.sample(symbols, roll.randint(0, len(symbols)))
+        listed = [s for s in sorted(listed) if EXPIRY[s] > session.previous_close_ns]
         if listed:
-            volumes[session.key] = {s: draw(st.integers(0, 3)) for s in sorted(listed)}
+            volumes[session.key] = {s: roll.randint(0, 3) for s in listed}
     if not volumes:
         volumes[sessions[0].key] = {"MNQM5": 1}
-    partial = draw(st.sets(st.sampled_from(sorted(volumes))))
-    bids = {day: {s: draw(st.integers(80_000, 80_040)) for s in mine}
-            for day, mine in volumes.items()}  # fmt: skip
-    times = {s.key: s.close_ns - draw(st.integers(1, HOUR)) for s in sessions}
-    figures = draw(
-        st.lists(
-            st.tuples(
-                st.integers(sessions[0].previous_close_ns, sessions[-1].close_ns),
-                st.sampled_from(sorted(EXPIRY)),
-                st.none() | st.integers(0, 5),
-            ),
-            max_size=20,
-            unique_by=lambda row: row[:2],
-        )
+    partial = set(
+        roll.sample(sorted(volumes), roll.choice([0, 0, 1, roll.randint(0, len(volumes))]))
     )
+    bids = {day: {s: roll.randint(80_000, 80_040) for s in mine} for day, mine in volumes.items()}
+    times = {s.key: s.close_ns - roll.choice([1, HOUR, roll.randint(1, HOUR)]) for s in sessions}
+    figures = {
+        (_moment(roll, sessions), roll.choice(symbols)): roll.choice([None, *range(6)])
+        for _ in range(roll.randint(0, 20))
+    }
     return {
         "contract_sessions": contract_sessions(volumes, partial),
         "quote_pairs": quote_pairs(bids, times),
-        "open_interest": open_interest(figures),
+        "open_interest": open_interest([(*key, lots) for key, lots in figures.items()]),
     }
+
+
+def _moment(roll: Random, sessions: list[Session]) -> int:
+    """Return any time, or one at which a session opens or closes, or beside it."""
+    if roll.random() < 0.5:
+        return roll.randint(sessions[0].previous_close_ns, sessions[-1].close_ns)
+    day = roll.choice(sessions)
+    return roll.choice([day.open_ns, day.close_ns]) - roll.choice([0, 1])

@@ -20,8 +20,9 @@ from tests.core.engine.level_tapes import feed_of
 from tests.core.engine.monkeys import ANYTHING, BRACKETS, monkey
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, TICK, TICK_VALUE, random_rows
 from tests.naive.book import SNAPSHOT, NaiveBook
-from tests.naive.engine import NaiveEngine, Row, events_of
+from tests.naive.engine import NaiveEngine
 from tests.naive.level_engine import LevelBook, NaiveLevelEngine
+from tests.naive.tape import Row, events_of
 
 __all__ = [
     "CONTRACTS",

@@ -11,8 +11,8 @@ from strategy_lab_core.engine.config import BacktestConfig
 from strategy_lab_core.types import EMPTY_PRICE
 from tests.core.engine.tapes import TICK, to_table
 from tests.naive.book import LAST, SNAPSHOT, NaiveBook
-from tests.naive.engine import Row, events_of
 from tests.naive.level_engine import Window
+from tests.naive.tape import Row, events_of
 
 Levels = dict[tuple[str, int], int]
 

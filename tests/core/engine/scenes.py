@@ -23,7 +23,7 @@ from strategy_lab_core.strategies.strategy import Bounds, Memory, View, strategy
 from strategy_lab_core.types import Int2D
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, session_until, to_table
 from tests.naive.book import LAST, SNAPSHOT
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 __all__ = ["MS", "QUICK", "Scene", "two_steps"]
 

@@ -15,7 +15,7 @@ from strategy_lab_core.data.columns import Table, table
 from strategy_lab_core.data.instruments import Instrument, product_of
 from strategy_lab_core.types import EMPTY_PRICE, BookState
 from tests.naive.book import LAST, SNAPSHOT
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 START_NS = 1_700_000_000_000_000_000
 TICK = 250_000_000

@@ -30,7 +30,7 @@ from tests.core.engine.tapes import (
 )
 from tests.core.engine.test_backtest import failing
 from tests.naive.book import LAST, SNAPSHOT
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 DAY = date(2023, 11, 14)
 CARRY = replace(QUICK, carry=True, flatten_seconds=0)

@@ -22,7 +22,7 @@ from tests.core.engine.level_tapes import (
 )
 from tests.core.engine.scenes import QUICK
 from tests.core.engine.tapes import MNQ, SECOND, TICK, random_rows, session_until, to_table
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 
 class Params(NamedTuple):

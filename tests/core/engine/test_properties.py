@@ -21,7 +21,7 @@ from tests.core.engine.tapes import (
     session_until,
     to_table,
 )
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 
 def scene(seed: int) -> tuple[list[Row], Any, BacktestConfig]:

@@ -21,8 +21,8 @@ from tests.core.engine.level_tapes import difference_table, window_table
 from tests.core.engine.scenes import BUY_LIMIT, QUICK, two_steps
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, session_until
 from tests.naive.book import LAST, SNAPSHOT
-from tests.naive.engine import Row
 from tests.naive.level_engine import Window
+from tests.naive.tape import Row
 
 MS = 1_000_000
 MODELS = [model for model in QueueModel if model >= QueueModel.POWER_1]

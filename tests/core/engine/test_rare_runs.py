@@ -3,7 +3,7 @@
 import pytest
 
 from tests.core.engine.cases import assert_same, case_of
-from tests.core.engine.drawn import notes_of
+from tests.core.engine.reached import notes_of
 
 RARE = [
     ("carried", 52, "bracket: both fill"),
@@ -24,7 +24,7 @@ RARE = [
 
 @pytest.mark.parametrize(("kind", "seed", "name"), RARE)
 def test_rare_run__agrees_with_the_naive_engine(kind: str, seed: int, name: str) -> None:
-    """Where the runs are made otherwise, look for new seeds: see `drawn`."""
+    """Where the runs are made otherwise, look for new seeds: see `reached`."""
     case = case_of(kind, seed)
 
     assert name in notes_of(case)

@@ -28,7 +28,7 @@ from tests.core.engine.monkeys import monkey
 from tests.core.engine.scenes import BUY_MARKET, MS, QUICK, SELL_MARKET, two_steps
 from tests.core.engine.tapes import MNQ, SECOND, START_NS, TICK, TICK_VALUE, to_table
 from tests.core.engine.test_carry import CARRY, quotes, session
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 FEE = MNQ.product.fee_taker
 FEEDS: dict[str, Callable[[list[Row]], Table]] = {

@@ -21,7 +21,7 @@ from strategy_lab_core.stats.block_ratios import Blocks
 from tests.core.engine.level_tapes import window_table, windows_of
 from tests.core.engine.scenes import QUICK, Scene
 from tests.core.engine.tapes import MNQ, START_NS, random_rows, session_until, to_table
-from tests.naive.engine import Row
+from tests.naive.tape import Row
 
 HOURS = session_until(START_NS + 10**12)
 

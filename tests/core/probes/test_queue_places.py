@@ -16,8 +16,10 @@ from tests.core.engine.cases import Case, Part
 from tests.core.engine.level_tapes import feed_of
 from tests.core.engine.scenes import MS, QUICK, Scene
 from tests.core.engine.tapes import MNQ, START_NS, TICK, random_rows, session_until, to_table
-from tests.naive.engine import NaiveEngine, Own, Row
+from tests.naive.engine import NaiveEngine
 from tests.naive.level_engine import NaiveLevelEngine
+from tests.naive.orders import Own
+from tests.naive.tape import Row
 
 MODELS = (QueueConfig(), QueueConfig(model="power_1"), QueueConfig(model="log_2"))
 ACTOR = touch_orders(every_ms=1_000, hold_ms=700)

@@ -1,7 +1,7 @@
 """What the random runs reach, and in how many of them.
 
-    python -m tests.core.engine.drawn [RUNS]                   # percent of each kind's runs
-    python -m tests.core.engine.drawn --seeds KIND NAME [RUNS]  # runs in which a thing happens
+    python -m tests.core.engine.reached [RUNS]                   # percent of each kind's runs
+    python -m tests.core.engine.reached --seeds KIND NAME [RUNS]  # runs in which a thing happens
 
 The naive engine alone plays them: nothing is compared here. What is too rare to be met by chance
 has a run of its own in `test_rare_runs`.

@@ -334,9 +334,27 @@ def _stop(world: World, sets: Sets, k: int, name: str, error: Exception) -> Simu
     return stopped
 
 
+_KERNELS: dict[Any, Callable[..., int]] = {}  # by the layout of their arguments
+
+
 def _kernel(arguments: tuple[Any, ...]) -> Callable[..., int]:
     kernel: Callable[..., int] = simulator.advance
-    return kernel if JIT_DISABLED else _compiled(_signature(arguments))
+    if JIT_DISABLED:
+        return kernel
+    layout = _layout(arguments)
+    if layout not in _KERNELS:
+        _KERNELS[layout] = _compiled(_signature(arguments))
+    return _KERNELS[layout]
+
+
+def _layout(value: Any) -> Any:
+    """Return what decides the type that Numba sees, which takes milliseconds to ask for."""
+    if isinstance(value, tuple):
+        return (type(value), *map(_layout, value))
+    if isinstance(value, np.ndarray):
+        flags = value.flags
+        return value.dtype, value.ndim, flags.c_contiguous, flags.aligned, flags.writeable
+    return type(value)
 
 
 def _signature(arguments: tuple[Any, ...]) -> Any:

@@ -41,6 +41,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _njit: Any = numba.njit  # its published types leave out the options for hot loops
+_unliteral: Any = numba.types.unliteral  # it has none
 
 SHARED_BY_STRATEGIES = ("strategies/quoting.py", "strategies/requests.py")
 _SOURCES = (".py", ".yaml", ".j2")
@@ -169,8 +170,21 @@ def _part(func: Callable[P, R], *, forceinline: bool) -> Callable[P, R]:
     return compiled  # type: ignore[no-any-return]
 
 
+def _number(kind: Any) -> Any:
+    """Return the type of a constant's or an enum member's value, any other type as it is."""
+    kind = _unliteral(kind)
+    return kind.dtype if isinstance(kind, numba.types.IntEnumMember) else kind
+
+
 class _Part(CPUDispatcher):
-    """Refuses to be called from Python, where the missing entry point would end the process."""
+    """Compiled once for all numbers of a type: where it is inlined, a constant is seen anyway.
+
+    Refuses to be called from Python, where the missing entry point would end the process.
+    """
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        named = {name: _number(kind) for name, kind in kws.items()}
+        return super().get_call_template(tuple(map(_number, args)), named)
 
     def __call__(self, *_: object, **__: object) -> object:
         raise TypeError(

@@ -13,8 +13,6 @@ from strategy_lab_core.types import NS_PER_SECOND, Int1D
 
 __all__ = ["protect", "take_off_sibling", "trim", "trim_again", "try_later"]
 
-_LIMIT, _STOP = int(OrderKind.LIMIT), int(OrderKind.STOP)  # an enum would compile `place` twice
-
 
 @part
 def protect(sets: Sets, k: int, entry: int, lots: int, seen: Int1D, now_ns: int) -> None:
@@ -22,8 +20,8 @@ def protect(sets: Sets, k: int, entry: int, lots: int, seen: Int1D, now_ns: int)
     orders = sets.orders
     side, tag = -orders[k, entry]["side"], orders[k, entry]["tag"]
     trigger, tick = orders[k, entry]["stop_loss"], orders[k, entry]["take_profit"]
-    stop = place(sets, k, _STOP, side, 0, lots, tag, trigger, seen, now_ns)
-    profit = place(sets, k, _LIMIT, side, tick, lots, tag, 0, seen, now_ns)
+    stop = place(sets, k, OrderKind.STOP, side, 0, lots, tag, trigger, seen, now_ns)
+    profit = place(sets, k, OrderKind.LIMIT, side, tick, lots, tag, 0, seen, now_ns)
     if stop >= 0 and profit >= 0:
         orders[k, stop]["sibling"] = orders[k, profit]["number"]
         orders[k, profit]["sibling"] = orders[k, stop]["number"]

@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 SENT = -1  # instead of a Refusal
-_LIMIT = int(RequestKind.LIMIT)  # an enum would compile `place` twice
 
 
 @inlined
@@ -303,7 +302,7 @@ def _send_bracket(sets: Sets, k: int, request: Int1D, seen: Int1D, now_ns: int) 
         return Refusal.INVALID
     if (sets.rules[k]["order_kinds"] >> RequestKind.STOP) & 1 == 0:
         return Refusal.UNSUPPORTED
-    entry = place(sets, k, _LIMIT, side, tick, lots, request[4], 0, seen, now_ns)
+    entry = place(sets, k, RequestKind.LIMIT, side, tick, lots, request[4], 0, seen, now_ns)
     if entry >= 0:
         sets.totals[k]["reacts"] = 1
         sets.orders[k, entry]["is_bracket"] = 1

@@ -232,7 +232,9 @@ def _compiled(function: Callable[..., Any], params: type, source: str, digest: s
         exec(source, names | {"_function": function}, names)
         return names["adapter"]
     module = _adapter_module(function.__name__, source, digest)
-    names["_function"] = numba.njit(inline="never", error_model="numpy")(function)
+    # Unchecked, a write past its memory would reach the parameters of the next set.
+    checked = numba.njit(inline="never", boundscheck=True, error_model="numpy")
+    names["_function"] = checked(function)
     vars(module).update(names)
     compile_adapter = numba.njit(STRATEGY_SIGNATURE, cache=True, nogil=True, error_model="numpy")
     return compile_adapter(module.adapter)

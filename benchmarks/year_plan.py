@@ -17,10 +17,11 @@ from benchmarks import year_faults as faults
 from strategy_lab_core.data.calendar import Session
 from strategy_lab_core.data.contracts import contracts
 from strategy_lab_core.data.instruments import products
+from strategy_lab_core.data.simulate_tape import simulated_name
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import NS_PER_SECOND
 
-__all__ = ["KINDS", "Fault", "draw_places", "file_of", "plant"]
+__all__ = ["KINDS", "Fault", "draw_places", "plant"]
 
 Symptoms = tuple[tuple[str, str], ...]  # kind of gap, session
 HOUR_NS = 3_600 * NS_PER_SECOND
@@ -77,11 +78,6 @@ class Folders(NamedTuple):
 
     first: Path
     second: Path
-
-
-def file_of(day: date) -> str:
-    """Return the name of a UTC day's file."""
-    return f"glbx-mdp3-{day:%Y%m%d}.mbo.dbn.zst"
 
 
 def plant(
@@ -150,15 +146,17 @@ def _is_full(session: Session) -> bool:
 
 def _missing_file(folders: Folders, session: Session, after: Session) -> Fault:
     """Leave a UTC day's file out: most of a session, and the first hours of the next."""
-    (folders.first / file_of(session.key)).unlink()
+    (folders.first / simulated_name(session.key)).unlink()
     here, then = str(session.key), str(after.key)
     symptoms = (("early_end", here), ("late_start", then))
-    return Fault("missing_file", here, (file_of(session.key),), symptoms, symptoms, (here, then))
+    return Fault(
+        "missing_file", here, (simulated_name(session.key),), symptoms, symptoms, (here, then)
+    )
 
 
 def _missing_files(folders: Folders, session: Session, after: Session) -> Fault:
     """Leave Thursday's and Friday's files out: Friday's session is not there at all."""
-    names = tuple(file_of(day) for day in (session.key, session.key + _DAY))
+    names = tuple(simulated_name(day) for day in (session.key, session.key + _DAY))
     for name in names:
         (folders.first / name).unlink()
     here, gone = str(session.key), str(after.key)
@@ -168,7 +166,7 @@ def _missing_files(folders: Folders, session: Session, after: Session) -> Fault:
 
 def _late_file(folders: Folders, session: Session, after: Session) -> Fault:
     """Deliver a file that ends at noon first, and the whole one late."""
-    name = file_of(session.key)
+    name = simulated_name(session.key)
     records, symbols = faults.read(folders.first / name)
     cut = faults.between_events(records, session.open_ns + MORNING_NS)
     faults.write(folders.second / name, records, symbols)
@@ -180,7 +178,7 @@ def _late_file(folders: Folders, session: Session, after: Session) -> Fault:
 
 def _duplicate_file(folders: Folders, session: Session, _: Session) -> Fault:
     """Deliver a file a second time, byte for byte, in another folder."""
-    name = file_of(session.key)
+    name = simulated_name(session.key)
     again = folders.first / "again" / name
     again.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folders.first / name, again)
@@ -190,7 +188,7 @@ def _duplicate_file(folders: Folders, session: Session, _: Session) -> Fault:
 
 def _covered_file(folders: Folders, session: Session, _: Session) -> Fault:
     """Deliver the first hours of a file again, as a file of their own."""
-    name = file_of(session.key)
+    name = simulated_name(session.key)
     records, symbols = faults.read(folders.first / name)
     cut = faults.between_events(records, session.open_ns + MORNING_NS)
     faults.write(folders.first / "parts" / name, records[:cut], symbols)
@@ -200,7 +198,7 @@ def _covered_file(folders: Folders, session: Session, _: Session) -> Fault:
 
 def _clock_step(folders: Folders, session: Session, _: Session) -> Fault:
     """Let the capture's clock run ahead by 250 ms from noon to the close."""
-    path = folders.first / file_of(session.key)
+    path = folders.first / simulated_name(session.key)
     records, symbols = faults.read(path)
     start = faults.between_events(records, session.open_ns + MORNING_NS)
     stop = faults.between_events(records, session.close_ns)
@@ -211,7 +209,7 @@ def _clock_step(folders: Folders, session: Session, _: Session) -> Fault:
 
 def _silent_stretch(folders: Folders, session: Session, _: Session) -> Fault:
     """Lose three quarters of an hour at noon."""
-    path = folders.first / file_of(session.key)
+    path = folders.first / simulated_name(session.key)
     records, symbols = faults.read(path)
     start = faults.between_events(records, session.open_ns + MORNING_NS)
     stop = faults.between_events(records, session.open_ns + MORNING_NS + SILENCE_NS)
@@ -224,7 +222,7 @@ def _silent_stretch(folders: Folders, session: Session, _: Session) -> Fault:
 
 def _sequence_gap(folders: Folders, session: Session, _: Session) -> Fault:
     """Lose a few messages in the busy hours."""
-    path = folders.first / file_of(session.key)
+    path = folders.first / simulated_name(session.key)
     records, symbols = faults.read(path)
     start = faults.between_events(records, session.open_ns + MORNING_NS)
     enough = int(np.searchsorted(records["sequence"][start:], records["sequence"][start] + LOST))
@@ -237,7 +235,7 @@ def _sequence_gap(folders: Folders, session: Session, _: Session) -> Fault:
 
 def _malformed_rows(folders: Folders, session: Session, _: Session) -> Fault:
     """Add a row without lots and one off the price grid."""
-    path = folders.first / file_of(session.key)
+    path = folders.first / simulated_name(session.key)
     records, symbols = faults.read(path)
     at = faults.between_events(records, session.open_ns + MORNING_NS)
     faults.write(path, faults.malformed_rows(records, at), symbols)

@@ -15,6 +15,7 @@ from strategy_lab_core._jit import prune_caches
 from strategy_lab_core.data.exact_yaml import refuse_unknown
 from strategy_lab_core.data.roll_rules import roll_rule
 from strategy_lab_core.types import NS_PER_SECOND, PRICE_SCALE
+from strategy_lab_pipeline.say import say
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import plan, reports
 from strategy_lab_pipeline.stages.bars import bars_of
@@ -71,7 +72,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
     """Return what is there, what is missing and what to do next."""
     workspace = open_workspace(settings).at_one_moment()
     stale = plan.stale_partitions(workspace)
-    known = workspace.store.all_partitions()
+    known, found_experiments = workspace.store.all_partitions(), experiments(settings)
     found: dict[str, Any] = {
         "home": str(settings.home),
         "files": workspace.store.count_files(),
@@ -88,12 +89,13 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "left_out": [
             *plan.left_out(workspace),
             *workspace.store.remarks(),
-            *experiments(settings).problems,
+            *found_experiments.problems,
         ],
-        "experiments": [found.name for found in experiments(settings).usable],
+        "experiments": [found.name for found in found_experiments.usable],
         "reports": [str(path) for path in reports.report_paths(workspace)],
     }
-    found["next"] = _next_steps(found, bool(stale), bool(plan.stale_overall(workspace)))
+    stale_overall = bool(plan.stale_overall(workspace))
+    found["next"] = _next_steps(found, bool(found_experiments.problems), bool(stale), stale_overall)
     return found
 
 
@@ -116,7 +118,9 @@ def _assets(settings: Settings) -> list[str]:
     return [*plan.BOOKS, *plan.TABLES, *backtest_assets(settings)]
 
 
-def _next_steps(found: dict[str, Any], stale: bool, stale_overall: bool) -> list[str]:
+def _next_steps(
+    found: dict[str, Any], mistyped: bool, stale: bool, stale_overall: bool
+) -> list[str]:
     if not found["partitions"]:
         return ["strategy-lab demo", "strategy-lab ingest FILES"]
     steps = []
@@ -126,6 +130,8 @@ def _next_steps(found: dict[str, Any], stale: bool, stale_overall: bool) -> list
         steps.append("strategy-lab quality   (shows what is wrong with the blocked sessions)")
     if any(reason.startswith("failed: ") for reason in found["without_result"]):
         steps.append("correct what failed above, then strategy-lab backtest")
+    if mistyped:
+        steps.append("correct the experiments left out above, then strategy-lab backtest")
     if stale:
         steps.append("strategy-lab backtest   (brings every session up to date)")
     if stale_overall:
@@ -137,7 +143,7 @@ def show_status(found: dict[str, Any], console: Console) -> None:
     """Print `status_of` for people."""
     from rich.table import Table
 
-    console.print(f"home {found['home']}: {found['files']} files", highlight=False)
+    say(console, f"home {found['home']}: {found['files']} files")
     table = Table(header_style="bold")
     head = ["product", "session", "label"]
     for name in (*head, "missing", "out of date"):
@@ -150,17 +156,17 @@ def show_status(found: dict[str, Any], console: Console) -> None:
         table.add_row(*(str(row[name]) for name in head), *lacks)
     console.print(table)
     for reason in found["broken_files"]:
-        console.print(f"[red]broken[/] {reason}", soft_wrap=True)
+        say(console, reason, mark="broken", style="red")
     for reason in found["blocked"]:
-        console.print(f"[red]blocked[/] {reason}", soft_wrap=True)
+        say(console, reason, mark="blocked", style="red")
     for reason in found["without_result"]:
-        console.print(f"[yellow]no result[/] {reason}", soft_wrap=True)
+        say(console, reason, mark="no result", style="yellow")
     for reason in found["left_out"]:
-        console.print(f"[yellow]left out[/] {reason}", soft_wrap=True)
+        say(console, reason, mark="left out", style="yellow")
     for path in found["reports"]:
-        console.print(f"report: {path}", soft_wrap=True, highlight=False)
+        say(console, f"report: {path}")
     for step in found["next"]:
-        console.print(f"next: {step}", soft_wrap=True, highlight=False)
+        say(console, f"next: {step}")
 
 
 def examine(settings: Settings) -> list[dict[str, Any]]:

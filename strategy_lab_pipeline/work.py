@@ -15,10 +15,12 @@ from rich.console import Console
 
 from strategy_lab_core._jit import is_compiled, prune_caches
 from strategy_lab_core.data.calendar import session_calendar
-from strategy_lab_core.errors import ConfigError, FileError
+from strategy_lab_core.data.exact_yaml import read_yaml
+from strategy_lab_core.errors import FileError
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.progress import steps
+from strategy_lab_pipeline.say import say
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, plan
 from strategy_lab_pipeline.stages.experiments import (
@@ -66,20 +68,20 @@ class Summary:
     def show(self, console: Console) -> None:
         """Print the summary for people."""
         for note in self.notes:
-            console.print(f"[yellow]note[/] {note}", highlight=False, soft_wrap=True)
+            say(console, note, mark="note", style="yellow")
         for problem in self.bad_experiments:
-            console.print(f"[red]left out[/] {problem}", highlight=False, soft_wrap=True)
+            say(console, problem, mark="left out", style="red")
         for file in self.catalogued:
             if file["status"] == "whole" and file["reason"]:
-                console.print(f"[yellow]note[/] {file['reason']}", soft_wrap=True)
+                say(console, file["reason"], mark="note", style="yellow")
             elif file["status"] != "whole":
                 colour = "red" if file["status"] == "broken" else "yellow"
-                console.print(f"[{colour}]{file['status']}[/] {file['reason']}", soft_wrap=True)
+                say(console, file["reason"], mark=file["status"], style=colour)
         failures = [{**run, "reason": failure} for run in self.ran for failure in run["failures"]]
         for word, places in (("failed", [*failures, *self.failed]), ("blocked", self.blocked)):
             for place in places:
-                where = f"{place['product']} {place['session']}"
-                console.print(f"[red]{word}[/] {where}: {place['reason']}", soft_wrap=True)
+                reason = f"{place['product']} {place['session']}: {place['reason']}"
+                say(console, reason, mark=word, style="red")
         usable = sum(file["status"] != "broken" for file in self.catalogued)
         done = sum(run["success"] for run in self.ran)
         blocked = f", {len(self.blocked)} are blocked" if self.blocked else ""
@@ -89,13 +91,10 @@ class Summary:
         )
         for found in self.results:
             net = f"{found['net_profit']:,.2f} {found['currency']}"
-            console.print(
-                f"{found['experiment']}: {found['sessions']} sessions, {found['fills']:,} fills, "
-                f"net profit {net}",
-                soft_wrap=True,
-            )
+            figures = f"{found['sessions']} sessions, {found['fills']:,} fills, net profit {net}"
+            say(console, f"{found['experiment']}: {figures}")
         for path in self.reports:
-            console.print(f"report: {path}", soft_wrap=True, highlight=False)
+            say(console, f"report: {path}")
 
 
 def work_through(
@@ -159,14 +158,16 @@ def add_experiment(settings: Settings, path: Path) -> Path:
 
 
 def _refuse_other(target: Path, name: str) -> None:
-    """Refuse to put the experiment `name` in the place of another."""
+    """Refuse to put the experiment `name` in the place of another, be that one broken or not."""
     try:
-        there = read_any(target).name if target.is_file() else name
-    except (ConfigError, FileError):
-        return  # left out until it is mended, which may be what this does
-    if there != name:
-        message = f"{target}: is the experiment {there!r}; give the file of {name!r} another name"
-        raise PipelineError(message)
+        there = read_yaml(target) if target.is_file() else None
+    except FileError:
+        return  # no YAML: mended by this
+    if isinstance(there, dict) and there.get("name", name) != name:
+        raise PipelineError(
+            f"{target}: is the experiment {there['name']!r}; give the file of {name!r} another "
+            "name, or remove that one"
+        )
 
 
 def _simulate(workspace: Workspace, events: int, summary: Summary) -> None:

@@ -21,7 +21,7 @@ from strategy_lab_core.data.instruments import products
 from strategy_lab_core.data.schemas import LETTER, polars_schema
 from strategy_lab_core.data.simulate_faults import Fault, add_row_faults, add_state_faults
 from strategy_lab_core.data.simulate_session import SessionTape, Window, play_sessions
-from strategy_lab_core.data.simulate_tape import live_orders, plain, snapshot
+from strategy_lab_core.data.simulate_tape import live_orders, plain, simulated_name, snapshot
 from strategy_lab_core.errors import ConfigError
 from strategy_lab_core.types import TickSchema
 
@@ -68,9 +68,7 @@ class Simulation:
         return _table(stamped(np.concatenate(parts), self.instrument_id), self.symbol)
 
     def write(self, folder: Path, *, snapshots: bool = True) -> list[Path]:
-        """Write one file a UTC day, ``simulated-YYYYMMDD.mbo.dbn.zst``; return their paths.
-
-        Reports know by the name that what they show is no market.
+        """Write one file a UTC day (`simulated_name`); return their paths.
 
         Every file starts with the vendor's snapshot, unless `snapshots` is off: then only the
         first does.
@@ -78,7 +76,7 @@ class Simulation:
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for day, parts in self._days(snapshots=snapshots).items():
-            path = folder / f"simulated-{day:%Y%m%d}.mbo.dbn.zst"
+            path = folder / simulated_name(day)
             records = stamped(np.concatenate(parts), self.instrument_id)
             write_dbn(path, records, {self.instrument_id: self.symbol})
             paths.append(path)

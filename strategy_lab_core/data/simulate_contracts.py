@@ -24,7 +24,7 @@ from strategy_lab_core.data.instruments import products
 from strategy_lab_core.data.roll_schemas import roll_schema
 from strategy_lab_core.data.simulate import instrument_id_of, stamped
 from strategy_lab_core.data.simulate_session import MIN_EVENTS, SessionTape, play_sessions
-from strategy_lab_core.data.simulate_tape import live_orders
+from strategy_lab_core.data.simulate_tape import live_orders, simulated_name
 from strategy_lab_core.types import EMPTY_PRICE, Action, RecordFlag, Side
 
 __all__ = ["TRUTH", "write_contracts"]
@@ -68,7 +68,7 @@ def write_contracts(
     Parameters
     ----------
     folder
-        Gets ``glbx-mdp3-YYYYMMDD.mbo.dbn.zst`` for each day, with a snapshot of each contract.
+        Gets a file (`simulated_name`) for each day, with a snapshot of each contract.
     sessions
         Consecutive ones in order of time, the first on a Monday: a snapshot belongs to the session
         that it comes in.
@@ -159,7 +159,7 @@ class _DayFiles:
         """Write the files of the days before one."""
         for day in sorted(day for day in self._days if day < before):
             contracts_ = {id_: np.concatenate(parts) for id_, parts in self._days.pop(day).items()}
-            path = self._folder / f"glbx-mdp3-{day:%Y%m%d}.mbo.dbn.zst"
+            path = self._folder / simulated_name(day)
             records = self._merged(contracts_)
             here = {id_: self._symbols[id_] for id_ in contracts_}
             write_dbn(path, records, here)

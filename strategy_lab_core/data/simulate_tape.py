@@ -4,13 +4,15 @@ A tape is DBN's mbo record plus, for rows that change the book, where the order 
 the queue. Kernels are in `simulate_kernels`, sessions and files in `simulate`.
 """
 
+from datetime import date
+
 import numpy as np
 
 from strategy_lab_core.data.dbn_writer import RECORD, Records, empty_records
 from strategy_lab_core.data.simulate_market import NO_RANK
 from strategy_lab_core.types import EMPTY_PRICE, Action, RecordFlag, Side
 
-__all__ = ["TAPE", "live_orders", "new_tape", "plain", "snapshot"]
+__all__ = ["TAPE", "live_orders", "new_tape", "plain", "simulated_name", "snapshot"]
 
 TAPE = np.dtype(
     [
@@ -22,6 +24,11 @@ TAPE = np.dtype(
     ]
 )
 _RESTATED = RecordFlag.SNAPSHOT | RecordFlag.BAD_TS_RECV
+
+
+def simulated_name(day: date) -> str:
+    """Return the name of a UTC day's file: reports know by it that what they show is no market."""
+    return f"simulated-{day:%Y%m%d}.mbo.dbn.zst"
 
 
 def new_tape(count: int) -> Records:

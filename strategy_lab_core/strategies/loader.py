@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from strategy_lab_core.data.exact_yaml import refuse_unknown
 from strategy_lab_core.errors import ConfigError, FileError
@@ -21,6 +21,9 @@ from strategy_lab_core.strategies.strategy import Strategy
 __all__ = ["BUILT_IN", "load_strategy", "strategy_file"]
 
 _FILE = re.compile(r"(.+\.py)(?::(.+))?")  # the folder's name may have a colon too
+# What Numba has no code for is an error of its own kind.
+_REFUSED = (NumbaError, UnsupportedBytecodeError, NotImplementedError)
+_RAISED_FROM = re.compile(r"\.? *Raised from .*")
 _FIELDS = re.compile(r"(?<=View|rams|mory)\((?:[^()]|\([^()]*\))*\)")  # the types of all fields
 BUILT_IN = ("avellaneda_stoikov", "bid_ask_bounce", "flow_momentum", "glft", "imbalance")
 
@@ -67,7 +70,7 @@ def _module_of(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except NumbaError as error:
+    except _REFUSED as error:
         del sys.modules[name]
         remedy = "correct it, or run it as plain Python with NUMBA_DISABLE_JIT=1"
         raise FileError(path, f"does not compile: {_complaint(error, path)}", remedy) from error
@@ -77,21 +80,24 @@ def _module_of(path: Path) -> ModuleType:
     return module
 
 
-def _complaint(error: NumbaError, path: Path) -> str:
+def _complaint(error: Exception, path: Path) -> str:
     """Return the sentence that matters of Numba's pages, with the line of the file and its code."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    text = str(error)
+    lines = [line.strip().removeprefix(">>> ") for line in text.splitlines()]
     said = [line for line in lines if line and not line.startswith("Failed in ")]
     reason = said[0] if said else type(error).__name__
-    if reason.endswith(":") and len(said) > 1:  # "found for signature:", and below it the call
-        reason = f"{reason} {said[1].removeprefix('>>> ')}"
-    reason = _FIELDS.sub("", reason)
-    where = re.search(rf"{re.escape(path.name)}\"?(?:, line | \()(\d+)", str(error))
-    if where is None:
-        return reason
-    number = int(where[1])
+    for more in said[1:]:
+        if not reason.endswith(":"):  # "found for signature:", and below it the call
+            break
+        reason = f"{reason} {more}"
+    reason = _FIELDS.sub("", _RAISED_FROM.sub("", reason))
+    full, name = re.escape(str(path)), re.escape(path.name)
+    where = re.search(rf"{full}\"?(?:, line | ?\()(\d+)|\"{name}\", line (\d+)", text)
     source = path.read_text(encoding="utf-8").splitlines()
-    code = source[number - 1].strip() if number <= len(source) else ""
-    return f"{reason}, in line {number}: {code}"
+    number = int(where[1] or where[2]) if where else 0
+    if not 1 <= number <= len(source):
+        return reason
+    return f"{reason}, in line {number}: {source[number - 1].strip()}"
 
 
 def _strategy_in(module: ModuleType, name: str | None) -> Strategy:

@@ -10,6 +10,7 @@ import sys
 from strategy_lab_core.errors import StrategyLabError
 from strategy_lab_pipeline.cli import chain, look, new, probes, research, trials
 from strategy_lab_pipeline.cli.shared import app, people
+from strategy_lab_pipeline.say import say
 
 __all__ = ["app", "chain", "look", "main", "new", "probes", "research", "trials"]
 
@@ -19,5 +20,5 @@ def main() -> None:
     try:
         app()
     except StrategyLabError as error:
-        people.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        say(people, str(error), mark="error:", style="bold red")
         sys.exit(1)

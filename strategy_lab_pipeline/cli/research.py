@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from strategy_lab_pipeline.cli.shared import JSON, answer, app, people, settings, table
+from strategy_lab_pipeline.say import say
 
 __all__ = ["compare", "evidence", "search", "walk_forward"]
 
@@ -31,7 +32,7 @@ def walk_forward(reference: SEARCH, as_json: JSON = False) -> None:
 
     found = walked(settings(), reference)
     for failure in found["failures"]:
-        people.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+        say(people, failure, mark="failed", style="red")
     value = found["out_of_sample"]
     judged = "undefined" if value is None else f"{value:.4f}"
     title = f"{found['search']}: {found['objective']} {judged} over {found['sessions']} sessions"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strategy_lab_pipeline.cli.shared import JSON, answer, app, people, settings, table
+from strategy_lab_pipeline.say import say
 
 if TYPE_CHECKING:
     from strategy_lab_pipeline.stages.sweeps import Sweep
@@ -56,17 +57,14 @@ def sweep(
 def _show(found: "Sweep") -> None:
     """Print what fits a narrow terminal: `--json` has the rest."""
     for note in found.skipped:
-        people.print(
-            f"[yellow]skipped[/] {note} (--allow-partial)", highlight=False, soft_wrap=True
-        )
+        say(people, f"{note} (--allow-partial)", mark="skipped", style="yellow")
     title = f"{found.experiment}: {found.ran} trials run, {found.kept} were there"
     people.print(table(title, [_readable(row, found.varied) for row in found.rows]))
     for row in found.rows:
         if row["error"]:
             values = ", ".join(f"{name}={_short(row[name])}" for name in found.varied)
             named = f"set {row['set']}" + (f" ({values})" if values else "")
-            text = f"[red]failed[/] {named}: {row['error']}"
-            people.print(text, highlight=False, soft_wrap=True)
+            say(people, f"{named}: {row['error']}", mark="failed", style="red")
 
 
 def _readable(row: dict[str, Any], varied: tuple[str, ...]) -> dict[str, Any]:

@@ -136,12 +136,27 @@ def test_backtest__keeps_the_file_of_another_experiment(
     assert kept.read_bytes() == before
 
 
-def test_ingest__of_an_empty_folder_says_so(tmp_path: Path) -> None:
-    """No file is no error, but it is said."""
-    (tmp_path / "empty").mkdir()
-    shown = run("ingest", str(tmp_path / "empty"), home=tmp_path / "home").stderr
+def test_backtest__keeps_the_file_of_a_broken_experiment(tmp_path: Path) -> None:
+    """An experiment whose strategy is away for the moment is not lost either."""
+    text = (ROOT / "examples" / "imbalance.yaml").read_text(encoding="utf-8")
+    kept, file = tmp_path / "home" / "experiments" / "one.yaml", tmp_path / "one.yaml"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("name: kept\nstrategy: gone.py\n", encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
 
-    assert f"no tick files in {tmp_path / 'empty'}" in shown
+    done = run("backtest", str(file), home=tmp_path / "home")
+
+    assert done.returncode == 1
+    assert "is the experiment 'kept'" in done.stderr
+    assert "gone.py" in kept.read_text(encoding="utf-8")
+
+
+def test_ingest__of_an_empty_folder_says_so(tmp_path: Path) -> None:
+    """No file is no error, but it is said; a name with brackets is shown as it is."""
+    (tmp_path / "[red]empty").mkdir()
+    shown = run("ingest", str(tmp_path / "[red]empty"), home=tmp_path / "home").stderr
+
+    assert f"no tick files in {tmp_path / '[red]empty'}" in shown
 
 
 def test_status__fits_a_narrow_terminal(demo: tuple[Path, Any]) -> None:
@@ -227,10 +242,10 @@ def test_status__a_failed_run_is_not_up_to_date() -> None:
     failed = {**nothing, "without_result": ["failed: MNQ 2025-01-13: experiment a: it raised"]}
     partial = {**nothing, "without_result": ["not run: MNQ 2025-01-13: partial"]}
 
-    assert _next_steps(failed, stale=False, stale_overall=False) == [
-        "correct what failed above, then strategy-lab backtest"
-    ]
-    assert "up to date" in _next_steps(partial, stale=False, stale_overall=False)[0]
+    told = {"mistyped": False, "stale": False, "stale_overall": False}
+    assert _next_steps(failed, **told) == ["correct what failed above, then strategy-lab backtest"]
+    assert "left out above" in _next_steps(partial, **told | {"mistyped": True})[0]
+    assert "up to date" in _next_steps(partial, **told)[0]
 
 
 def test_empty_home__has_answers_too(tmp_path: Path) -> None:

@@ -145,11 +145,16 @@ def test_load_strategy__takes_a_folder_with_a_colon(tmp_path: Path) -> None:
         ("p.sise", r"Unknown attribute 'sise' of type Params, in line 21: buy_market\(.*p.sise\)"),
         ("undefined", r"NameError: name 'undefined' is not defined;"),
         ("1 + 'x'", r"found for signature: add\(.*\), in line 21: buy_market\(.*'x'\)"),
+        ("int(f'{view.bid:.2f}')", r"format spec in f-strings not supported yet, in line 21: buy"),
+        ("'x'", r"setitem\(.*\), in line 21: buy_market\(.*'x'\)"),
     ],
 )
 def test_load_strategy__does_not_compile(tmp_path: Path, code: str, said: str) -> None:
-    """The sentence that matters of the compiler's pages, the line and its code, on one line."""
-    path = _written(tmp_path, "mine")
+    """The sentence that matters of the compiler's pages, the line and its code, on one line.
+
+    The line of this file, not of one that ends in its name: `requests.py`.
+    """
+    path = _written(tmp_path, "mine").rename(tmp_path / "s.py")
     path.write_text(path.read_text(encoding="utf-8").replace("p.size", code), encoding="utf-8")
 
     with pytest.raises(FileError, match=said) as caught:

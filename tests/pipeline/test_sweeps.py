@@ -113,7 +113,7 @@ def test_sweep__tells_which_set_failed(opened: Workspace, tmp_path: Path) -> Non
 def test_sweep__an_endless_set_fails_alone(booked: Path, tmp_path: Path) -> None:
     """It is named; the others have the figures that they have without it; it is tried again."""
     shutil.copytree(booked, tmp_path / "home")
-    opened = open_workspace(Settings(home=tmp_path / "home", deadline_seconds=2.0))
+    opened = open_workspace(Settings(home=tmp_path / "home", deadline_seconds=4.0))
     path = write_strategy(tmp_path, "endless_at_3")
     sets = grid(read_experiment(write_experiment(tmp_path, "some", path)), ["size=1,2,3,4,5"])
 

@@ -54,6 +54,10 @@ class Exchange(State):
                     self._recorded_fill(row, event.ts)
             else:
                 self._change(row, live, event.ts)
+        self._end_event(event, is_open)
+
+    def _end_event(self, event: Event, is_open: bool) -> None:
+        """Fire the stops that its trades reached, and publish the book where it has changed."""
         self.trusted = event.rows[-1].trusted
         if self.traded:
             self._fire_stops(event.ts)

@@ -178,16 +178,7 @@ class NaiveLevelEngine(NaiveEngine):
                     self._set(change, live, event.ts)
             if is_trade and self.before_trade:
                 self._trade_by_price(row, live, event.ts)
-        self.trusted = event.rows[-1].trusted
-        if self.traded:
-            self._fire_stops(event.ts)
-        bids, asks = self.book.levels("B"), self.book.levels("A")
-        bid = bids[0][:2] if bids else (0, 0)
-        ask = asks[0][:2] if asks else (0, 0)
-        news = (*bid, *ask, self.bought, self.sold, self.last_tick, int(is_open), int(self.trusted))
-        if news != self.pushed:
-            self.pushed = news
-            self.flight.append((event.local, (event.local, event.ts, *news)))
+        self._end_event(event, is_open)
 
     def _set(self, change: Change, live: bool, now: int) -> None:
         side, price, size = change.side, change.price, change.size

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numba
 import numpy as np
+from numba.extending import intrinsic
 
 from strategy_lab_core._jit import (
     CACHE_FOLDER,
@@ -174,8 +175,27 @@ def _bounds(params: type) -> dict[str, Bounds]:
     return found
 
 
+def _lent(array: Any) -> Any:
+    """Return an array that nobody counts references to: for numbers that somebody else holds."""
+    return array
+
+
+if not JIT_DISABLED:
+
+    @intrinsic
+    def _lent(_: Any, array: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            lent = context.make_array(array)(context, builder, *values)
+            lent.meminfo = lent.meminfo.type(None)
+            return lent._getvalue()
+
+        return array(array), generate
+
+
+# Counting references to the engine's arrays takes longer than the work of many a strategy.
 _ADAPTER = """\
 def adapter(ints, floats, page):
+    ints, floats, page = _lent(ints), _lent(floats), _lent(page)
     memory = _Memory(ints[{n_view}:], floats[{n_params}:])
     _function(memory, _View({view}, page[{n_requests}:]), _Params({params}), page[:{n_requests}])
     return page[0, 0]
@@ -227,17 +247,18 @@ def _digest(function: Callable[..., Any], adapter: str) -> str:
 
 
 def _compiled(function: Callable[..., Any], params: type, source: str, digest: str) -> Any:
-    names: dict[str, Any] = {"_Memory": Memory, "_View": View, "_Params": params}
+    names: dict[str, Any] = {
+        "_lent": _lent, "_Memory": Memory, "_View": View, "_Params": params,
+    }  # fmt: skip
     if JIT_DISABLED:
         exec(source, names | {"_function": function}, names)
         return names["adapter"]
     module = _adapter_module(function.__name__, source, digest)
+    njit: Any = numba.njit  # its published types leave out `forceinline`
     # Unchecked, a write past its memory would reach the parameters of the next set.
-    checked = numba.njit(inline="never", boundscheck=True, error_model="numpy")
-    names["_function"] = checked(function)
+    names["_function"] = njit(forceinline=True, boundscheck=True, error_model="numpy")(function)
     vars(module).update(names)
-    compile_adapter = numba.njit(STRATEGY_SIGNATURE, cache=True, nogil=True, error_model="numpy")
-    return compile_adapter(module.adapter)
+    return njit(STRATEGY_SIGNATURE, cache=True, nogil=True, error_model="numpy")(module.adapter)
 
 
 def strategy(

@@ -3,10 +3,38 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from strategy_lab_core._jit import JIT_DISABLED
+from strategy_lab_core.engine.sheets import ViewField, blank_sheets
+from strategy_lab_core.strategies.loader import load_strategy
+
+MADE = '''
+"""Sorts its numbers, in arrays of its own."""
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from strategy_lab_core.strategies.strategy import Bounds, strategy
+
+
+class Params(NamedTuple):
+    """How much of it."""
+
+    n: Annotated[int, Bounds(0, 8)] = 3
+
+
+@strategy(Params)
+def made(memory, view, p, requests):
+    """Keep the largest of the first numbers."""
+    seen = np.sort(np.concatenate((memory.ints[: p.n], np.array([view.bid]))))
+    memory.ints[7] = seen[-1]
+'''
 OWN = '''
 """Keeps eight prices in a ring, and one too many."""
 
@@ -28,7 +56,7 @@ def own(memory, view, p, requests):
 '''
 CALL = """
 import sys
-from strategy_lab_core.engine.sheets import blank_sheets
+from strategy_lab_core.engine.sheets import ViewField, blank_sheets
 from strategy_lab_core.strategies.loader import load_strategy
 own = load_strategy("own.py")(place=int(sys.argv[1]))
 ints, floats, pages = blank_sheets(own.encode()[None], n_ints=8, n_floats=8, max_open_orders=1)
@@ -55,3 +83,26 @@ def test_strategy__can_write_to_nothing_but_its_memory(tmp_path: Path, numbers: 
 
     assert said[0] == "written\n"
     assert all("out of bounds" in each for each in said[1:])
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="Numba counts nothing in plain Python: compiled runs do")
+def test_strategy__gives_back_the_arrays_that_it_makes(tmp_path: Path) -> None:
+    """Nobody counts references to the engine's arrays; to a strategy's own, Numba does."""
+    (tmp_path / "made.py").write_text(MADE, encoding="utf-8")
+    made = load_strategy(str(tmp_path / "made.py"))
+    ints, floats, pages = blank_sheets(made.encode()[None], n_ints=8, n_floats=8, max_open_orders=1)
+    ints[0, [ViewField.BID, len(ViewField), len(ViewField) + 2]] = 5, 4, 9
+    runtime: Any = import_module("numba.core.runtime._nrt_python")
+    was_on = runtime.memsys_stats_enabled()
+    runtime.memsys_enable_stats()
+    begun = runtime.memsys_get_stats_mi_alloc(), runtime.memsys_get_stats_mi_free()
+    for _ in range(100):
+        made.function(ints[0], floats[0], pages[0])
+    ended = runtime.memsys_get_stats_mi_alloc(), runtime.memsys_get_stats_mi_free()
+    if not was_on:
+        runtime.memsys_disable_stats()
+
+    assert ints[0, -1] == 9
+    allocated, freed = ended[0] - begun[0], ended[1] - begun[1]
+    assert allocated >= 100
+    assert freed == allocated

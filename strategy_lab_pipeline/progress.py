@@ -1,20 +1,27 @@
-"""Progress of long work on a terminal; silent where nobody looks (a pipe, a daemon, `--json`)."""
+"""Progress of long work: bars on a terminal; elsewhere a line of standard error now and then."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from threading import Event, Thread
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
 
+from strategy_lab_pipeline.say import say
+
 __all__ = ["Steps", "steps", "tell_part"]
+
+FIRST_LINE_SECONDS = 2.0  # what is done by then needs none
+LINE_SECONDS = 15.0  # between two
 
 _HEARS: ContextVar[Callable[[str, int, int], None]] = ContextVar("_HEARS")
 
@@ -48,12 +55,44 @@ class Steps:
             self._part, completed=done, total=total, description=label, visible=True
         )
 
+    def line(self) -> str:
+        """Return how far the work is as text, for where no bar can be drawn."""
+        whole, part = (self._progress.tasks[number] for number in (self._task, self._part))
+        said = [f"{whole.description}: {_count(whole)}", whole.fields["label"]]
+        if part.visible:
+            said.append(f"{part.description} {_count(part)}")
+        return ", ".join(filter(None, said))
+
+
+def _count(task: Task) -> str:
+    return f"{task.completed:,.0f}" + (f" of {task.total:,.0f}" if task.total else "")
+
+
+@contextmanager
+def _lines(shown: Steps, console: Console) -> Iterator[None]:
+    """Say now and then how far the block is."""
+    over = Event()
+
+    def tell() -> None:
+        pause_seconds = FIRST_LINE_SECONDS
+        while not over.wait(pause_seconds):
+            say(console, shown.line())
+            pause_seconds = LINE_SECONDS
+
+    teller = Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
 
 @contextmanager
 def steps(
     title: str, *, total: int | None = None, console: Console | None = None
 ) -> Iterator[Steps]:
-    """Show a bar on standard error while the block runs, if that is a terminal.
+    """Show on standard error how far the block is: a bar on a terminal, else lines.
 
     Parameters
     ----------
@@ -68,11 +107,13 @@ def steps(
         TimeElapsedColumn(),
         TextColumn("{task.fields[label]}", markup=False),
     )
-    silent = total == 0 or not shown.is_terminal
-    with Progress(*columns, console=shown, disable=silent) as progress:
+    has_bar = total != 0 and shown.is_terminal
+    has_lines = total != 0 and not shown.is_terminal
+    with Progress(*columns, console=shown, disable=not has_bar) as progress:
         shown_steps = Steps(progress, progress.add_task(title, total=total, label=""))
         token = _HEARS.set(shown_steps.part)
         try:
-            yield shown_steps
+            with _lines(shown_steps, shown) if has_lines else nullcontext():
+                yield shown_steps
         finally:
             _HEARS.reset(token)

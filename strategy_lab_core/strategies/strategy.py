@@ -150,6 +150,13 @@ def _check_values(name: str, values: Any, bounds: Mapping[str, Bounds]) -> None:
             raise ConfigError(f"{name}.{parameter}", value, expected)
 
 
+def _check_function(function: Callable[..., Any]) -> None:
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(function) for is_kind in kinds):
+        expected = "a plain function: what `async` and `yield` put off is never done"
+        raise ConfigError("strategy", function.__name__, expected)
+
+
 def _check_calls(name: str, is_called: bool, timer_ns: int, ints: int, floats: int) -> None:
     for what, value in (("timer_ns", timer_ns), ("ints", ints), ("floats", floats)):
         if value < 0:
@@ -293,6 +300,7 @@ def strategy(
 
     def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:
         """Compile `function` for the parameters."""
+        _check_function(function)
         _check_calls(function.__name__, on_book or on_response, timer_ns, ints, floats)
         values, bounds = params(), _bounds(params)
         _check_values(function.__name__, values, bounds)

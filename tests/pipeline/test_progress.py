@@ -1,10 +1,12 @@
-"""Progress bars: shown on a terminal, silent elsewhere."""
+"""Progress: bars on a terminal, lines elsewhere."""
 
+import time
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from strategy_lab_pipeline import progress as progress_module
 from strategy_lab_pipeline.progress import steps, tell_part
 
 
@@ -32,11 +34,37 @@ def test_steps__shows_how_far_the_step_under_way_is() -> None:
     assert "nobody" not in screen.getvalue()
 
 
-@pytest.mark.parametrize(("terminal", "total"), [(False, 2), (True, 0)])
+@pytest.mark.parametrize(("terminal", "total"), [(False, 2), (True, 0), (False, 0)])
 def test_steps__is_silent_where_there_is_nothing_to_see(terminal: bool, total: int) -> None:
-    """No terminal, or no work."""
+    """Over before anybody would wait, or no work."""
     screen = StringIO()
     console = Console(file=screen, force_terminal=terminal)
     with steps("reading", total=total, console=console) as progress:
         progress.advance("a.dbn")
     assert screen.getvalue() == ""
+
+
+def test_steps__says_in_lines_how_far_it_is_where_no_bar_can_be_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Through a pipe nobody would know for minutes whether anything happens."""
+    monkeypatch.setattr(progress_module, "FIRST_LINE_SECONDS", 0.01)
+    monkeypatch.setattr(progress_module, "LINE_SECONDS", 0.01)
+    screen = StringIO()
+    with steps("running", total=2000, console=Console(file=screen)) as progress:
+        _wait_for(screen, "running: 0 of 2,000\n")
+        progress.advance("a[b].dbn", count=1000)
+        _wait_for(screen, "running: 1,000 of 2,000, a[b].dbn\n")
+        tell_part("imbalance", 3, 8)
+        _wait_for(screen, "running: 1,000 of 2,000, a[b].dbn, imbalance 3 of 8\n")
+    ended = screen.getvalue()
+    time.sleep(0.05)
+
+    assert screen.getvalue() == ended
+
+
+def _wait_for(screen: StringIO, line: str) -> None:
+    deadline = time.monotonic() + 30
+    while line not in screen.getvalue():
+        assert time.monotonic() < deadline, screen.getvalue()
+        time.sleep(0.005)

@@ -128,6 +128,22 @@ def test_strategy__that_nothing_can_call_is_refused(numbers: dict[str, Any], sai
         strategy(ImbalanceParams, **numbers)(lambda memory, view, p, requests: None)
 
 
+def test_strategy__that_puts_its_work_off_is_refused() -> None:
+    """Its call would make a coroutine or a generator, and nobody would ever run it."""
+
+    def later(memory: Any, view: Any, p: Any, requests: Any) -> Any:
+        yield view.bid
+
+    async def whenever(memory: Any, view: Any, p: Any, requests: Any) -> None:
+        raise AssertionError
+
+    functions: list[Any] = [later, whenever]
+    for function in functions:
+        said = f"strategy must be a plain function: .*, got '{function.__name__}'"
+        with pytest.raises(ConfigError, match=said):
+            strategy(ImbalanceParams)(function)
+
+
 def test_load_strategy__takes_a_folder_with_a_colon(tmp_path: Path) -> None:
     """Only what follows the file is the function's name."""
     folder = tmp_path / "12:30"

@@ -4,6 +4,7 @@ A plain name is one of this package's files; ``path/to/file.py`` or ``path/to/fi
 the user's own.
 """
 
+import ast
 import importlib
 import importlib.util
 import re
@@ -25,6 +26,7 @@ _FILE = re.compile(r"(.+\.py)(?::(.+))?")  # the folder's name may have a colon 
 _REFUSED = (NumbaError, UnsupportedBytecodeError, NotImplementedError)
 _RAISED_FROM = re.compile(r"\.? *Raised from .*")
 _FIELDS = re.compile(r"(?<=View|rams|mory)\((?:[^()]|\([^()]*\))*\)")  # the types of all fields
+_UNKNOWN = re.compile(r"NameError: name '(\w+)' is not defined")
 BUILT_IN = ("avellaneda_stoikov", "bid_ask_bounce", "flow_momentum", "glft", "imbalance")
 
 
@@ -93,11 +95,21 @@ def _complaint(error: Exception, path: Path) -> str:
     reason = _FIELDS.sub("", _RAISED_FROM.sub("", reason))
     full, name = re.escape(str(path)), re.escape(path.name)
     where = re.search(rf"{full}\"?(?:, line | ?\()(\d+)|\"{name}\", line (\d+)", text)
-    source = path.read_text(encoding="utf-8").splitlines()
-    number = int(where[1] or where[2]) if where else 0
-    if not 1 <= number <= len(source):
+    source = path.read_text(encoding="utf-8")
+    number = int(where[1] or where[2]) if where else _first_use(source, reason)
+    code = source.splitlines()
+    if not 1 <= number <= len(code):
         return reason
-    return f"{reason}, in line {number}: {source[number - 1].strip()}"
+    return f"{reason}, in line {number}: {code[number - 1].strip()}"
+
+
+def _first_use(source: str, reason: str) -> int:
+    """Return the line in which a name without meaning is used, which Numba does not say; else 0."""
+    unknown = _UNKNOWN.search(reason)
+    if unknown is None:
+        return 0
+    names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+    return min((node.lineno for node in names if node.id == unknown[1]), default=0)
 
 
 def _strategy_in(module: ModuleType, name: str | None) -> Strategy:

@@ -159,7 +159,7 @@ def test_load_strategy__takes_a_folder_with_a_colon(tmp_path: Path) -> None:
     ("code", "said"),
     [
         ("p.sise", r"Unknown attribute 'sise' of type Params, in line 21: buy_market\(.*p.sise\)"),
-        ("undefined", r"NameError: name 'undefined' is not defined;"),
+        ("undefined", r"NameError: .* is not defined, in line 21: buy_market\(.*undefined\)"),
         ("1 + 'x'", r"found for signature: add\(.*\), in line 21: buy_market\(.*'x'\)"),
         ("int(f'{view.bid:.2f}')", r"(format spec|FORMAT_WITH_SPEC).*, in line 21: buy_market"),
         ("'x'", r"setitem\(.*\), in line 21: buy_market\(.*'x'\)"),

@@ -58,7 +58,9 @@ class Steps:
     def line(self) -> str:
         """Return how far the work is as text, for where no bar can be drawn."""
         whole, part = (self._progress.tasks[number] for number in (self._task, self._part))
-        said = [f"{whole.description}: {_count(whole)}", whole.fields["label"]]
+        minutes, seconds = divmod(int(whole.elapsed or 0), 60)
+        count = f"{whole.description}: {_count(whole)} ({minutes}:{seconds:02})"
+        said = [count, whole.fields["label"]]
         if part.visible:
             said.append(f"{part.description} {_count(part)}")
         return ", ".join(filter(None, said))

@@ -14,8 +14,8 @@ from strategy_lab_pipeline.defs.checks import backtest_check_specs
 from strategy_lab_pipeline.defs.describe import (
     asset_key,
     check_results,
-    outcome_metadata,
-    plot,
+    materialised,
+    plots,
     records_table,
 )
 from strategy_lab_pipeline.defs.partitions import parts, session_by_product
@@ -81,15 +81,8 @@ def _engine(asset: str) -> dg.AssetsDefinition:
             asset=asset,
             on_progress=Told(context),
         )
-        metadata = outcome_metadata(result.outcome)
-        metadata["runs"] = records_table(result.runs)
-        for name, svg in result.charts.items():
-            metadata[name] = plot(svg, name)
-        yield dg.MaterializeResult(
-            asset_key=asset_key(asset),
-            metadata=metadata,
-            data_version=dg.DataVersion(result.outcome.data_version),
-        )
+        shown = {"runs": records_table(result.runs), **plots(result.charts)}
+        yield materialised(result.outcome, shown, asset=asset)
         yield from check_results(asset, result.findings)
         if result.failures:  # the others are published: the run says that not all is well
             raise dg.Failure(description="; ".join(result.failures), allow_retries=False)

@@ -10,8 +10,8 @@ from strategy_lab_pipeline.defs.checks import bar_check_specs
 from strategy_lab_pipeline.defs.describe import (
     check_results,
     column_schema,
-    outcome_metadata,
-    plot,
+    materialised,
+    plots,
 )
 from strategy_lab_pipeline.defs.partitions import parts, session_by_product
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
@@ -38,12 +38,7 @@ def bars(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> Ite
     """Bars of every outright contract, a table for each rule of the setting `bars`."""
     product, session = parts(context.partition_key)
     result = bars_stage.build(workspace.open(), product, session, run_id=context.run.run_id)
-    metadata = outcome_metadata(result.outcome)
-    if result.chart_svg:
-        metadata["candles"] = plot(result.chart_svg, "candles and volume")
-    yield dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(result.outcome.data_version)
-    )
+    yield materialised(result.outcome, plots({"candles and volume": result.chart_svg}))
     yield from check_results("bars", result.findings)
 
 
@@ -64,9 +59,4 @@ def features(
     """Features at the end of each cell of time; fitted on the session before, never on its own."""
     product, session = parts(context.partition_key)
     result = features_stage.build(workspace.open(), product, session, run_id=context.run.run_id)
-    metadata = outcome_metadata(result.outcome)
-    if result.chart_svg:
-        metadata["order flow"] = plot(result.chart_svg, "weighted mid and order flow")
-    return dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(result.outcome.data_version)
-    )
+    return materialised(result.outcome, plots({"weighted mid and order flow": result.chart_svg}))

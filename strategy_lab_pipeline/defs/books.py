@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from strategy_lab_pipeline.defs.checks import book_check_specs
-from strategy_lab_pipeline.defs.describe import check_results, outcome_metadata, plot
+from strategy_lab_pipeline.defs.describe import check_results, materialised, plots
 from strategy_lab_pipeline.defs.partitions import parts, session_by_product
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import books
@@ -30,10 +30,5 @@ def order_books(context: dg.AssetExecutionContext, workspace: WorkspaceResource)
     """Best bid and offer at every event end, and every change among the ten best levels."""
     product, session = parts(context.partition_key)
     result = books.build(workspace.open(), product, session, run_id=context.run.run_id)
-    metadata = outcome_metadata(result.outcome)
-    if result.chart_svg:
-        metadata["best bid and offer"] = plot(result.chart_svg, "best bid and offer")
-    yield dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(result.outcome.data_version)
-    )
+    yield materialised(result.outcome, plots({"best bid and offer": result.chart_svg}))
     yield from check_results("order_books", result.findings)

@@ -13,8 +13,9 @@ __all__ = [
     "asset_key",
     "check_results",
     "column_schema",
-    "outcome_metadata",
+    "materialised",
     "plot",
+    "plots",
     "records_table",
 ]
 
@@ -50,17 +51,30 @@ def column_schema(columns: Sequence[ColumnSpec]) -> dg.TableSchema:
     )
 
 
-def outcome_metadata(outcome: Outcome) -> dict[str, Any]:
-    """Return the metadata that every materialisation carries."""
-    return {
+def plots(charts: Mapping[str, str]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return pictures by their titles, those that there are."""
+    return {title: plot(svg, title) for title, svg in charts.items() if svg}
+
+
+def materialised(
+    outcome: Outcome, shown: Mapping[str, Any] | None = None, *, asset: str | None = None
+) -> dg.MaterializeResult[Any]:
+    """Return what Dagster keeps of an outcome: what it shows first, then what it was made of."""
+    metadata = {
+        **(shown or {}),
+        **outcome.details,
         "dagster/row_count": outcome.rows,
         "dagster/uri": outcome.path.as_uri(),
-        **outcome.details,
         "made now": outcome.built,  # or found up to date
         "version": outcome.version,
         "inputs": dg.MetadataValue.json(outcome.inputs),
         "files": records_table(outcome.files),
     }
+    return dg.MaterializeResult(
+        asset_key=asset_key(asset) if asset else None,
+        metadata=metadata,
+        data_version=dg.DataVersion(outcome.data_version),
+    )
 
 
 def check_results(asset: str, findings: Sequence[Finding]) -> list[dg.AssetCheckResult]:

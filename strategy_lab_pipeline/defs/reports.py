@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from strategy_lab_pipeline.defs.describe import asset_key, outcome_metadata, plot, records_table
+from strategy_lab_pipeline.defs.describe import asset_key, materialised, plots, records_table
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import reports as stage
@@ -32,10 +32,5 @@ def reports(
 ) -> dg.MaterializeResult[Any]:
     """One self-contained page an experiment: equity, fills, costs, data quality, provenance."""
     result = stage.build(workspace.open(), run_id=context.run.run_id)
-    metadata = outcome_metadata(result.outcome)
-    metadata["experiments"] = records_table(result.summary)
-    for name, svg in result.charts.items():
-        metadata[name] = plot(svg, name)
-    return dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(result.outcome.data_version)
-    )
+    shown = {"experiments": records_table(result.summary), **plots(result.charts)}
+    return materialised(result.outcome, shown)

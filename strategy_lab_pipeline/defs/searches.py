@@ -11,7 +11,7 @@ import dagster as dg
 
 from strategy_lab_core.search.path_figures import parameters_text
 from strategy_lab_pipeline.defs.backtests import Told
-from strategy_lab_pipeline.defs.describe import outcome_metadata, plot, records_table
+from strategy_lab_pipeline.defs.describe import materialised, plots, records_table
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
 from strategy_lab_pipeline.stages import evidence as evidence_stage
 from strategy_lab_pipeline.stages import searches as search_stage
@@ -51,13 +51,8 @@ def searches(
     found = search_stage.build(
         opened, search, run_id=context.run.run_id, on_progress=Told(context, "done")
     )
-    metadata = outcome_metadata(found.outcome)
-    metadata["best trials"] = records_table(found.rows)
-    for name, svg in found.charts.items():
-        metadata[name] = plot(svg, name)
-    return dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(found.outcome.data_version)
-    )
+    shown = {"best trials": records_table(found.rows), **plots(found.charts)}
+    return materialised(found.outcome, shown)
 
 
 @dg.asset(
@@ -79,13 +74,9 @@ def walk_forwards(
     found = window_stage.build(
         opened, search, key, run_id=context.run.run_id, on_progress=Told(context, "done")
     )
-    metadata = outcome_metadata(found.outcome)
-    shown = ("n_trials", "objective", "in_sample", "out_of_sample", "parameters", "net_profits")
-    metadata["window"] = records_table([{"figure": name, "value": found.result[name]}
-                                        for name in shown])  # fmt: skip
-    return dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(found.outcome.data_version)
-    )
+    names = ("n_trials", "objective", "in_sample", "out_of_sample", "parameters", "net_profits")
+    figures = [{"figure": name, "value": found.result[name]} for name in names]
+    return materialised(found.outcome, {"window": records_table(figures)})
 
 
 @dg.asset(
@@ -108,17 +99,15 @@ def evidence(
         opened, search, run_id=context.run.run_id, on_progress=Told(context, "done")
     )
     verdict = found.evidence["verdict"]
-    metadata = outcome_metadata(found.outcome)
-    metadata["verdict"] = verdict["colour"]
-    metadata["summary"] = verdict["summary"]
-    metadata["lights"] = records_table(verdict["lights"])
-    metadata |= _crossed(found.evidence["evidence"]["cross_validation"])
-    metadata["not tested"] = records_table([{"sentence": each} for each in verdict["not_tested"]])
-    for name, svg in found.charts.items():
-        metadata[name] = plot(svg, name)
-    return dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(found.outcome.data_version)
-    )
+    shown = {
+        "verdict": verdict["colour"],
+        "summary": verdict["summary"],
+        "lights": records_table(verdict["lights"]),
+        **_crossed(found.evidence["evidence"]["cross_validation"]),
+        "not tested": records_table([{"sentence": each} for each in verdict["not_tested"]]),
+        **plots(found.charts),
+    }
+    return materialised(found.outcome, shown)
 
 
 def _crossed(figures: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import dagster as dg
 from strategy_lab_core.data.schemas import columns_of
 from strategy_lab_core.types import TickSchema
 from strategy_lab_pipeline.defs.checks import validated_check_specs
-from strategy_lab_pipeline.defs.describe import check_results, column_schema, outcome_metadata
+from strategy_lab_pipeline.defs.describe import check_results, column_schema, materialised
 from strategy_lab_pipeline.defs.jobs import RETRY
 from strategy_lab_pipeline.defs.partitions import parts, session_by_product
 from strategy_lab_pipeline.defs.resources import WorkspaceResource
@@ -45,9 +45,7 @@ def raw_ticks(
     """Every row of every file that overlaps the session: exact and in source order."""
     product, session = parts(context.partition_key)
     outcome = raw.build(workspace.open(), product, session, run_id=context.run.run_id)
-    return dg.MaterializeResult(
-        metadata=outcome_metadata(outcome), data_version=dg.DataVersion(outcome.data_version)
-    )
+    return materialised(outcome)
 
 
 @dg.multi_asset(
@@ -85,20 +83,12 @@ def validated_ticks(
     """Judge every row by the row rules and every event by the state rules."""
     product, session = parts(context.partition_key)
     result = validated.build(workspace.open(), product, session, run_id=context.run.run_id)
-    yield _materialised(result.quarantined, "quarantined_ticks")
-    if not result.blocked:
-        yield _materialised(result.validated, "validated_ticks")
+    yield materialised(result.quarantined, asset="quarantined_ticks")
+    if result.validated is not None:
+        yield materialised(result.validated, asset="validated_ticks")
     yield from check_results("validated_ticks", result.findings)
     if result.blocked:
         # Dagster counts a partition with a failed blocking check as materialised: so it is not.
         raise dg.Failure(
             description=f"{product} {session}: {'; '.join(result.blocked)}", allow_retries=False
         )
-
-
-def _materialised(outcome: Any, asset: str) -> dg.MaterializeResult[Any]:
-    return dg.MaterializeResult(
-        asset_key=asset,
-        metadata=outcome_metadata(outcome),
-        data_version=dg.DataVersion(outcome.data_version),
-    )

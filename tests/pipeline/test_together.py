@@ -366,6 +366,7 @@ def test_together__in_dagster(opened: Workspace, monkeypatch: pytest.MonkeyPatch
     assert isinstance(table, dg.TableMetadataValue | list)
     assert "equity of pair" in event.metadata
     assert "MES:order_books" in str(event.metadata["inputs"].value)
+    assert list(event.metadata)[:2] == ["runs", "equity of pair"]  # hashes are below
 
 
 def test_backtest__runs_an_account_whose_other_product_comes_late(empty: Workspace) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from numba import _dynfunc  # type: ignore[attr-defined]
 from numba.core import codegen, compiler, compiler_machinery, typed_passes
 
-__all__ = ["KernelCompiler", "PartCompiler"]
+__all__ = ["InlinedCompiler", "KernelCompiler", "PartCompiler"]
 
 # Without types, as most of Numba.
 _Library: Any = codegen.JITCodeLibrary
@@ -76,12 +76,30 @@ class _PartLowering(_Lowering):  # type: ignore[misc]
         return True
 
 
+@_machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _InlinedLowering(_Lowering):  # type: ignore[misc]
+    _name = "inlined_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """Lower a typed function, always to be part of its caller."""
+        state.flags.forceinline = True  # from the start, all that it calls would take after it
+        return bool(super().run_pass(state))
+
+
 def _pipelines(state: Any, lowering: Any) -> list[Any]:
     """Return Numba's usual passes, with one lowering for another."""
     passes = _usual.define_nopython_pipeline(state)
     passes.passes = [(lowering if each is _Lowering else each, why) for each, why in passes.passes]
     passes.finalize()
     return [passes]
+
+
+class InlinedCompiler(compiler.CompilerBase):
+    """Compiles what becomes part of its callers; what it calls is called as ever."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Return the one list of passes."""
+        return _pipelines(self.state, _InlinedLowering)
 
 
 class KernelCompiler(compiler.CompilerBase):

@@ -1,9 +1,13 @@
 """Progress of long work: bars on a terminal; elsewhere a line of standard error now and then."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from io import UnsupportedOperation
+from select import PIPE_BUF, select
 from threading import Event, Thread
+from typing import IO
 
 from rich.console import Console
 from rich.progress import (
@@ -15,8 +19,6 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-
-from strategy_lab_pipeline.say import say
 
 __all__ = ["Steps", "steps", "tell_part"]
 
@@ -71,23 +73,41 @@ def _count(task: Task) -> str:
 
 
 @contextmanager
-def _lines(shown: Steps, console: Console) -> Iterator[None]:
-    """Say now and then how far the block is."""
+def _lines(shown: Steps, file: IO[str]) -> Iterator[None]:
+    """Say now and then how far the block is, while somebody listens."""
     over = Event()
 
     def tell() -> None:
         pause_seconds = FIRST_LINE_SECONDS
-        while not over.wait(pause_seconds):
-            say(console, shown.line())
+        while not over.wait(pause_seconds) and _told(file, f"{shown.line()}\n"):
             pause_seconds = LINE_SECONDS
 
     teller = Thread(target=tell, daemon=True)
-    teller.start()
     try:
+        teller.start()
         yield
     finally:
         over.set()
         teller.join()
+
+
+def _told(file: IO[str], line: str) -> bool:
+    """Write a line where that can't block, and leave it out where it would; say whether to go on.
+
+    A reader that has gone, or never reads, is no reason for the work to end or to wait.
+    """
+    try:
+        number = file.fileno()
+    except UnsupportedOperation:  # in memory
+        return file.write(line) > 0
+    except (OSError, ValueError):  # closed
+        return False
+    try:
+        if select([], [number], [], 0)[1]:
+            os.write(number, line.encode()[-PIPE_BUF:])
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @contextmanager
@@ -109,13 +129,13 @@ def steps(
         TimeElapsedColumn(),
         TextColumn("{task.fields[label]}", markup=False),
     )
-    has_bar = total != 0 and shown.is_terminal
-    has_lines = total != 0 and not shown.is_terminal
+    has_bar = total != 0 and shown.is_interactive
+    has_lines = total != 0 and not shown.is_interactive
     with Progress(*columns, console=shown, disable=not has_bar) as progress:
         shown_steps = Steps(progress, progress.add_task(title, total=total, label=""))
         token = _HEARS.set(shown_steps.part)
         try:
-            with _lines(shown_steps, shown) if has_lines else nullcontext():
+            with _lines(shown_steps, shown.file) if has_lines else nullcontext():
                 yield shown_steps
         finally:
             _HEARS.reset(token)

@@ -4,7 +4,6 @@ A plain name is one of this package's files; ``path/to/file.py`` or ``path/to/fi
 the user's own.
 """
 
-import ast
 import importlib
 import importlib.util
 import re
@@ -16,7 +15,7 @@ from types import ModuleType
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from strategy_lab_core.data.exact_yaml import refuse_unknown
-from strategy_lab_core.errors import ConfigError, FileError
+from strategy_lab_core.errors import ConfigError, FileError, StrategyLabError
 from strategy_lab_core.strategies.strategy import Strategy
 
 __all__ = ["BUILT_IN", "load_strategy", "strategy_file"]
@@ -26,7 +25,6 @@ _FILE = re.compile(r"(.+\.py)(?::(.+))?")  # the folder's name may have a colon 
 _REFUSED = (NumbaError, UnsupportedBytecodeError, NotImplementedError)
 _RAISED_FROM = re.compile(r"\.? *Raised from .*")
 _FIELDS = re.compile(r"(?<=View|rams|mory)\((?:[^()]|\([^()]*\))*\)")  # the types of all fields
-_UNKNOWN = re.compile(r"NameError: name '(\w+)' is not defined")
 BUILT_IN = ("avellaneda_stoikov", "bid_ask_bounce", "flow_momentum", "glft", "imbalance")
 
 
@@ -76,6 +74,9 @@ def _module_of(path: Path) -> ModuleType:
         del sys.modules[name]
         remedy = "correct it, or run it as plain Python with NUMBA_DISABLE_JIT=1"
         raise FileError(path, f"does not compile: {_complaint(error, path)}", remedy) from error
+    except StrategyLabError as error:  # ours: a sentence already
+        del sys.modules[name]
+        raise FileError(path, str(error), "correct the strategy") from error
     except Exception as error:
         del sys.modules[name]
         raise FileError(path, f"fails with {error!r}", "correct the strategy") from error
@@ -95,21 +96,11 @@ def _complaint(error: Exception, path: Path) -> str:
     reason = _FIELDS.sub("", _RAISED_FROM.sub("", reason))
     full, name = re.escape(str(path)), re.escape(path.name)
     where = re.search(rf"{full}\"?(?:, line | ?\()(\d+)|\"{name}\", line (\d+)", text)
-    source = path.read_text(encoding="utf-8")
-    number = int(where[1] or where[2]) if where else _first_use(source, reason)
-    code = source.splitlines()
-    if not 1 <= number <= len(code):
+    source = path.read_text(encoding="utf-8").splitlines()
+    number = int(where[1] or where[2]) if where else 0
+    if not 1 <= number <= len(source):
         return reason
-    return f"{reason}, in line {number}: {code[number - 1].strip()}"
-
-
-def _first_use(source: str, reason: str) -> int:
-    """Return the line in which a name without meaning is used, which Numba does not say; else 0."""
-    unknown = _UNKNOWN.search(reason)
-    if unknown is None:
-        return 0
-    names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
-    return min((node.lineno for node in names if node.id == unknown[1]), default=0)
+    return f"{reason}, in line {number}: {source[number - 1].strip()}"
 
 
 def _strategy_in(module: ModuleType, name: str | None) -> Strategy:

@@ -28,6 +28,7 @@ from strategy_lab_core._jit import (
     SHARED_BY_STRATEGIES,
     source_digest,
 )
+from strategy_lab_core._parts import InlinedCompiler
 from strategy_lab_core.engine import sheets
 from strategy_lab_core.engine.sheets import STRATEGY_SIGNATURE, StrategyFunction
 from strategy_lab_core.errors import ConfigError
@@ -261,11 +262,12 @@ def _compiled(function: Callable[..., Any], params: type, source: str, digest: s
         exec(source, names | {"_function": function}, names)
         return names["adapter"]
     module = _adapter_module(function.__name__, source, digest)
-    njit: Any = numba.njit  # its published types leave out `forceinline`
     # Unchecked, a write past its memory would reach the parameters of the next set.
-    names["_function"] = njit(forceinline=True, boundscheck=True, error_model="numpy")(function)
+    checked = numba.njit(boundscheck=True, error_model="numpy", pipeline_class=InlinedCompiler)
+    names["_function"] = checked(function)
     vars(module).update(names)
-    return njit(STRATEGY_SIGNATURE, cache=True, nogil=True, error_model="numpy")(module.adapter)
+    compile_adapter = numba.njit(STRATEGY_SIGNATURE, cache=True, nogil=True, error_model="numpy")
+    return compile_adapter(module.adapter)
 
 
 def strategy(
@@ -296,6 +298,9 @@ def strategy(
     constraints
         Functions of `params` that are true for the sets which a search may propose, such as
         ``fast < slow``. A single backtest may break them.
+
+    The arrays that the function is called with are the engine's, and lent for the call: what goes
+    to Python's objects (``objmode``) is to be copied.
     """
 
     def made(function: Callable[[Memory, View, Any, Int2D], None]) -> Strategy:

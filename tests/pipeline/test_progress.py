@@ -1,14 +1,24 @@
 """Progress: bars on a terminal, lines elsewhere."""
 
+import os
 import re
+import subprocess
+import sys
 import time
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from strategy_lab_pipeline import progress as progress_module
 from strategy_lab_pipeline.progress import steps, tell_part
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `force_terminal` be one that can draw."""
+    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 def test_steps__shows_title_count_and_label_on_a_terminal() -> None:
@@ -62,6 +72,53 @@ def test_steps__says_in_lines_how_far_it_is_where_no_bar_can_be_drawn(
     time.sleep(0.05)
 
     assert screen.getvalue() == ended
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_steps__go_on_when_nobody_reads(monkeypatch: pytest.MonkeyPatch, reads: bool) -> None:
+    """A reader that has gone, or one that never reads: the work ends, and says nothing more."""
+    monkeypatch.setattr(progress_module, "FIRST_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress_module, "LINE_SECONDS", 0.0)
+    ours, theirs = os.pipe()
+    if not reads:
+        os.close(ours)
+    with os.fdopen(theirs, "w") as pipe:
+        with steps("running", total=2, console=Console(file=pipe)):
+            time.sleep(0.2)
+        if reads:
+            assert os.read(ours, 20) == b"running: 0 of 2 (0:0"
+            os.close(ours)
+
+
+def test_steps__leave_the_answer_alone_when_nobody_reads(tmp_path: Path) -> None:
+    """Rich would send standard output, and with it what `--json` says, to nowhere."""
+    code = (
+        "import time\n"
+        "from strategy_lab_pipeline import progress\n"
+        "progress.FIRST_LINE_SECONDS = 0.05\n"
+        "with progress.steps('running', total=2): time.sleep(0.5)\n"
+        "print('answer')\n"
+    )
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, check=False,
+        cwd=tmp_path, text=True,
+    )  # fmt: skip
+    os.close(theirs)
+
+    assert (done.returncode, done.stdout) == (0, "answer\n")
+
+
+def test_steps__says_lines_on_a_terminal_that_can_draw_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As an editor's shell."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(progress_module, "FIRST_LINE_SECONDS", 0.01)
+    screen = StringIO()
+    with steps("running", total=2, console=Console(file=screen, force_terminal=True)):
+        _wait_for(screen, r"running: 0 of 2 \(\d:\d\d\)\n")
 
 
 def _wait_for(screen: StringIO, line: str) -> None:

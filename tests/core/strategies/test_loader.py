@@ -84,9 +84,23 @@ def test_load_strategy__an_edited_file_is_another(tmp_path: Path) -> None:
     assert after.source != before.source
 
 
+GENERATOR = """
+from typing import NamedTuple
+from strategy_lab_core.strategies.strategy import strategy
+class Params(NamedTuple): pass
+@strategy(Params)
+def later(memory, view, p, requests): yield 1
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "is no file"), ("x = (", "SyntaxError"), ("1 / 0", "ZeroDivisionError")],
+    [
+        (None, "is no file"),
+        ("x = (", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+        (GENERATOR, "bad.py: strategy must be a plain function: .*, got 'later'; correct"),
+    ],
 )
 def test_load_strategy__a_file_that_fails(tmp_path: Path, content: str | None, says: str) -> None:
     """The message has the file and the reason; a second try says the same."""
@@ -159,7 +173,7 @@ def test_load_strategy__takes_a_folder_with_a_colon(tmp_path: Path) -> None:
     ("code", "said"),
     [
         ("p.sise", r"Unknown attribute 'sise' of type Params, in line 21: buy_market\(.*p.sise\)"),
-        ("undefined", r"NameError: .* is not defined, in line 21: buy_market\(.*undefined\)"),
+        ("undefined", r"NameError: name 'undefined' is not defined;"),
         ("1 + 'x'", r"found for signature: add\(.*\), in line 21: buy_market\(.*'x'\)"),
         ("int(f'{view.bid:.2f}')", r"(format spec|FORMAT_WITH_SPEC).*, in line 21: buy_market"),
         ("'x'", r"setitem\(.*\), in line 21: buy_market\(.*'x'\)"),

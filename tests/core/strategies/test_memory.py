@@ -1,8 +1,10 @@
 """What a strategy keeps: its own numbers, and nothing beside them."""
 
 import os
+import re
 import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,7 @@ def own(memory, view, p, requests):
 '''
 CALL = """
 import sys
-from strategy_lab_core.engine.sheets import ViewField, blank_sheets
+from strategy_lab_core.engine.sheets import blank_sheets
 from strategy_lab_core.strategies.loader import load_strategy
 own = load_strategy("own.py")(place=int(sys.argv[1]))
 ints, floats, pages = blank_sheets(own.encode()[None], n_ints=8, n_floats=8, max_open_orders=1)
@@ -95,14 +97,68 @@ def test_strategy__gives_back_the_arrays_that_it_makes(tmp_path: Path) -> None:
     runtime: Any = import_module("numba.core.runtime._nrt_python")
     was_on = runtime.memsys_stats_enabled()
     runtime.memsys_enable_stats()
-    begun = runtime.memsys_get_stats_mi_alloc(), runtime.memsys_get_stats_mi_free()
-    for _ in range(100):
-        made.function(ints[0], floats[0], pages[0])
-    ended = runtime.memsys_get_stats_mi_alloc(), runtime.memsys_get_stats_mi_free()
-    if not was_on:
-        runtime.memsys_disable_stats()
+    try:
+        begun = runtime.memsys_get_stats_mi_alloc(), runtime.memsys_get_stats_mi_free()
+        for _ in range(100):
+            made.function(ints[0], floats[0], pages[0])
+        ended = runtime.memsys_get_stats_mi_alloc(), runtime.memsys_get_stats_mi_free()
+    finally:
+        if not was_on:
+            runtime.memsys_disable_stats()
 
     assert ints[0, -1] == 9
     allocated, freed = ended[0] - begun[0], ended[1] - begun[1]
     assert allocated >= 100
     assert freed == allocated
+
+
+DEEP = '''
+"""Asks functions of its own."""
+
+import numba
+
+from strategy_lab_core.strategies.requests import buy_limit
+from strategy_lab_core.strategies.strategy import strategy
+from typing import NamedTuple
+
+
+class Params(NamedTuple):
+    """None."""
+
+
+@numba.njit
+def asked(price):
+    """Return it."""
+    return price + 1
+
+
+@strategy(Params)
+def deep(memory, view, p, requests):
+    """Ask."""
+    for i in range(view.n_orders):
+        if view.orders[i, 2] != view.bid:
+            memory.ints[i] = view.orders[i, 2]
+    buy_limit(requests, asked(view.bid), 1)
+'''
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="looks at machine code: the compiled run has it")
+def test_strategy__is_part_of_its_adapter_and_counts_no_references(tmp_path: Path) -> None:
+    """A call costs what its work costs. What it calls is not copied into it by force.
+
+    Functions that call others several times would be copied again and again, for minutes.
+    """
+    new = f"{DEEP}\n# {time.time_ns()}"  # what comes from a cache has no code to look at
+    (tmp_path / "deep.py").write_text(new, encoding="utf-8")
+    function: Any = load_strategy(str(tmp_path / "deep.py")).function
+    (code,) = function.inspect_llvm().values()
+    module = sys.modules[function.py_func.__module__]
+    own = vars(module)["_function"]
+    asked = own.py_func.__globals__["asked"]
+
+    entry = re.search(r"^define [^\n]*\{\n(.*?)^\}", code, re.DOTALL | re.MULTILINE)
+    assert entry is not None
+    assert "NRT_" not in entry[1]
+    assert not re.search(r"call .*deep", entry[1])
+    assert ["alwaysinline" in text for text in own.inspect_llvm().values()] == [True]
+    assert ["alwaysinline" in text for text in asked.inspect_llvm().values()] == [False]

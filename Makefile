@@ -48,7 +48,7 @@ research: $(STAMP) ## what a walk-forward costs, and searches beside random tria
 	@$(BIN)/python -m benchmarks.walk_forward && $(BIN)/python -m benchmarks.searches
 
 bench: $(BENCH)/.installed ## speed and memory beside the calibration loop and hftbacktest: build/bench.json
-	@$(BENCH)/bin/python -m benchmarks.run
+	@$(BENCH)/bin/python -m benchmarks.run && $(BENCH)/bin/python -m benchmarks.real
 
 year: $(STAMP) ## a simulated MNQ year with planted faults, all found or it fails; goes on after an interrupt
 	@$(BIN)/python -m benchmarks.year

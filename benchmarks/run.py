@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,21 @@ def measure(stages: list[str], prepared: Prepared, repeat: int) -> dict[str, Fig
     Wall seconds, rows per second, and processor time in seconds and in calibration loops.
     """
     works = {stage: work_of(stage)(prepared) for stage in stages}
-    wall: dict[str, list[float]] = {stage: [] for stage in stages}
-    processor: dict[str, list[float]] = {stage: [] for stage in stages}
+    return in_turns(works, lambda: calibrate(prepared), prepared.rows, repeat)
+
+
+def in_turns(
+    works: Mapping[str, Callable[[], object]],
+    calibration: Callable[[], object],
+    rows: int,
+    repeat: int,
+) -> dict[str, Figures]:
+    """Time works over the same rows and the loop over them in turns; return figures by name."""
+    wall: dict[str, list[float]] = {stage: [] for stage in works}
+    processor: dict[str, list[float]] = {stage: [] for stage in works}
     yardstick: list[float] = []
     for _ in range(repeat):
-        yardstick += [seconds(lambda: calibrate(prepared))[1] for _ in range(3)]
+        yardstick += [seconds(calibration)[1] for _ in range(3)]
         for stage, work in works.items():
             for times, taken in zip((wall[stage], processor[stage]), seconds(work), strict=True):
                 times.append(taken)
@@ -70,26 +80,31 @@ def measure(stages: list[str], prepared: Prepared, repeat: int) -> dict[str, Fig
             "median_s": statistics.median(wall[stage]),
             "processor_min_s": min(processor[stage]),
             "processor_median_s": statistics.median(processor[stage]),
-            "rows_per_s": prepared.rows / min(wall[stage]),
+            "rows_per_s": rows / min(wall[stage]),
             "cal": min(processor[stage]) / min(yardstick),
             "cal_median": statistics.median(processor[stage]) / statistics.median(yardstick),
             "calibration_min_s": min(yardstick),
             "calibration_median_s": statistics.median(yardstick),
         }
-        for stage in stages
+        for stage in works
     }
 
 
 def ratios(figures: dict[str, Figures]) -> Figures:
     """Return how many times the processor time of ours hftbacktest takes for the same work."""
-    found = {}
+    found: Figures = {}
     for name, peer in PEERS.items():
         if name in figures and peer.beside in figures:
-            for kind, key in (("min", ""), ("median", "_median")):
-                took = f"processor_{kind}_s"
-                whole = figures[name][took] / peer.share
-                found[f"{peer.ratio}{key}"] = whole / figures[peer.beside][took]
+            found |= times_faster(peer.ratio, figures[peer.beside], figures[name], peer.share)
     return found
+
+
+def times_faster(name: str, ours: Figures, peers: Figures, share: float) -> Figures:
+    """Return the ratio of minima and of medians, where the peer did a share of the work."""
+    return {
+        f"{name}{key}": peers[took] / share / ours[took]
+        for took, key in (("processor_min_s", ""), ("processor_median_s", "_median"))
+    }
 
 
 def peak_mb(stage: str, rows: int) -> float:

@@ -24,6 +24,7 @@ __all__ = ["Steps", "steps", "tell_part"]
 
 FIRST_LINE_SECONDS = 2.0  # what is done by then needs none
 LINE_SECONDS = 15.0  # between two
+JOIN_SECONDS = 1.0  # for a line under way: another process can have filled the pipe meanwhile
 
 _HEARS: ContextVar[Callable[[str, int, int], None]] = ContextVar("_HEARS")
 
@@ -88,7 +89,7 @@ def _lines(shown: Steps, file: IO[str]) -> Iterator[None]:
         yield
     finally:
         over.set()
-        teller.join()
+        teller.join(timeout=JOIN_SECONDS)
 
 
 def _told(file: IO[str], line: str) -> bool:

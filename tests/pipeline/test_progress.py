@@ -7,6 +7,7 @@ import sys
 import time
 from io import StringIO
 from pathlib import Path
+from select import select
 
 import pytest
 from rich.console import Console
@@ -84,7 +85,9 @@ def test_steps__go_on_when_nobody_reads(monkeypatch: pytest.MonkeyPatch, reads: 
         os.close(ours)
     with os.fdopen(theirs, "w") as pipe:
         with steps("running", total=2, console=Console(file=pipe)):
-            time.sleep(0.2)
+            if reads:
+                assert select([ours], [], [], 30)[0]
+            time.sleep(0.2)  # time enough to fill the pipe
         if reads:
             assert os.read(ours, 20) == b"running: 0 of 2 (0:0"
             os.close(ours)
@@ -103,7 +106,7 @@ def test_steps__leave_the_answer_alone_when_nobody_reads(tmp_path: Path) -> None
     os.close(ours)
     done = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, check=False,
-        cwd=tmp_path, text=True,
+        cwd=tmp_path, text=True, timeout=120,
     )  # fmt: skip
     os.close(theirs)
 

@@ -16,7 +16,7 @@ from benchmarks.markets import CONFIG, REAL_DATA, markets
 from benchmarks.peer import run_maker, timing_of
 from benchmarks.peer_events import peer_events
 from benchmarks.peer_stages import SETS_TIMED
-from benchmarks.run import BUILD, Figures, in_turns, times_faster
+from benchmarks.run import BUILD, Figures, in_turns, tell, times_faster
 from benchmarks.stages import calibration, set_of
 from strategy_lab_core.engine.run import Costs, run_pass
 from strategy_lab_core.engine.tape import SessionTape
@@ -69,6 +69,7 @@ def main() -> None:
     found = json.loads(path.read_text()) if path.exists() else {}
     print(f"{'real tape, work':44} {'seconds':>15} {'M rows/s':>9} {'Cal':>15}")
     for tape, make in tapes.items():
+        tell(f"timing {tape}")
         figures = measure(make(), repeat)
         name = f"real_{re.sub('[^a-z0-9]+', '_', tape.lower())}"
         one = times_faster("vs_hftbacktest", figures["backtest"], figures["hftbacktest"], 1.0)

@@ -37,6 +37,11 @@ if importlib.util.find_spec("hftbacktest"):
 MAKE = "make"  # the stage that only makes the tape
 
 
+def tell(what: str) -> None:
+    """Say on standard error what comes now: the whole takes a quarter of an hour."""
+    print(what, file=sys.stderr, flush=True)
+
+
 def seconds(work: Callable[[], object]) -> tuple[float, float]:
     """Return the wall time of one call, and the processor time of all its threads."""
     wall, processor = time.perf_counter(), time.process_time()
@@ -168,9 +173,15 @@ def main() -> None:
     if options.peak:
         print_peak(options.peak, options.rows)
         return
+    tell(f"making the tape of {options.rows:,} rows")
     peak_mb(MAKE, options.rows)
-    peaks = {stage: peak_mb(stage, options.rows) for stage in options.stages}
+    peaks = {}
+    for stage in options.stages:
+        tell(f"peak memory of {stage}")
+        peaks[stage] = peak_mb(stage, options.rows)
     warm = prepare(BUILD / "bench", WARM_ROWS)
+    if not options.no_start:
+        tell("starting cold, cached and with an edited strategy")
     starts = {} if options.no_start else start_times(options.repeat)
     prepared = prepare(BUILD / "bench", options.rows)
     figures: dict[str, Figures] = {}
@@ -178,6 +189,7 @@ def main() -> None:
         beside = [peer for peer in options.stages if peer in PEERS and PEERS[peer].beside == stage]
         for each in (stage, *beside):
             work_of(each)(warm)()  # compiles
+        tell(f"timing {', '.join((stage, *beside))}")
         figures |= measure([stage, *beside], prepared, options.repeat)
     for stage, found in figures.items():
         found["peak_mb"] = peaks[stage]

@@ -90,7 +90,7 @@ class Summary:
             f"{self.up_to_date} sessions were up to date{blocked}"
         )
         for found in self.results:
-            net = f"{found['net_profit']:,.2f} {found['currency']}"
+            net = f"{found['net_profit'] / found['money_scale']:,.2f} {found['currency']}"
             figures = f"{found['sessions']} sessions, {found['fills']:,} fills, net profit {net}"
             say(console, f"{found['experiment']}: {figures}")
         for path in self.reports:
@@ -309,12 +309,11 @@ def _run_overall(
 
 
 def _result(path: Path) -> dict[str, Any]:
-    """Return an experiment's figures over all its sessions, money in units of the currency."""
+    """Return an experiment's figures over all its sessions, money in 1 / money_scale."""
     report = json.loads(path.read_text(encoding="utf-8"))
     total = report["summary"]
     return {
         "experiment": path.stem,
-        **{name: total[name] for name in ("sessions", "fills")},
-        "net_profit": total["net_profit"] / report["money_scale"],
-        "currency": report["currency"],
+        **{name: total[name] for name in ("sessions", "fills", "net_profit")},
+        **{name: report[name] for name in ("money_scale", "currency")},
     }

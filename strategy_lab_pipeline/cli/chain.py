@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from strategy_lab_pipeline.cli.shared import FILES, JSON, answer, app, people, settings
+from strategy_lab_pipeline.say import say
 
 __all__ = ["backtest", "demo", "forget", "ingest", "report", "up"]
 
@@ -42,17 +43,21 @@ def ingest(files: FILES, as_json: JSON = False) -> None:
 
 
 @app.command()
-def forget(files: Annotated[list[Path], typer.Argument(help="Tick files that are gone.")]) -> None:
+def forget(
+    files: Annotated[list[Path], typer.Argument(help="Tick files that are gone.")],
+    as_json: JSON = False,
+) -> None:
     """Leave out files that you took away: their sessions are made without them."""
     from strategy_lab_pipeline.stages.catalogue import forget as forget_file
     from strategy_lab_pipeline.stages.workspace import open_workspace
 
     workspace = open_workspace(settings())
-    for path in files:
-        forget_file(workspace, path.expanduser().resolve())
-        people.print(
-            f"{path}: counts no more; `strategy-lab backtest` brings its sessions up to date"
-        )
+    gone = [path.expanduser().resolve() for path in files]
+    for path in gone:
+        forget_file(workspace, path)
+        note = "counts no more; `strategy-lab backtest` brings its sessions up to date"
+        say(people, f"{path}: {note}")
+    answer({"forgotten": gone}, as_json, lambda _: None)  # people have read it
 
 
 @app.command()

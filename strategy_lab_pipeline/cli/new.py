@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from strategy_lab_pipeline.cli.shared import app, people
+from strategy_lab_pipeline.cli.shared import JSON, answer, app, people
+from strategy_lab_pipeline.say import say
 
 __all__ = ["schema", "strategy"]
 
@@ -18,25 +19,24 @@ app.add_typer(new, name="new")
 def strategy(
     name: Annotated[str, typer.Argument(help="Its name, such as my_idea.")],
     folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path(),
+    as_json: JSON = False,
 ) -> None:
     """Write a commented strategy and its test."""
     from strategy_lab_pipeline.scaffold import new_strategy
 
     made, test = new_strategy(name, folder)
-    people.print(f"{made}\n{test}", highlight=False, soft_wrap=True)
-    people.print(f"next: pytest {test}", highlight=False, soft_wrap=True)
+    shown = f"{made}\n{test}\nnext: pytest {test}"
+    answer({"files": [made, test]}, as_json, lambda _: say(people, shown))
 
 
 @new.command()
 def schema(
     folder: Annotated[Path, typer.Option(help="Where the file goes.")] = Path(),
+    as_json: JSON = False,
 ) -> None:
     """Write the JSON schema of experiment files: an editor completes keys and refuses others."""
     from strategy_lab_pipeline.scaffold import new_schema
 
     made = new_schema(folder)
-    people.print(made, highlight=False, soft_wrap=True)
-    people.print(
-        f"on top of an experiment: # yaml-language-server: $schema={made.name}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    hint = f"on top of an experiment: # yaml-language-server: $schema={made.name}"
+    answer({"files": [made]}, as_json, lambda _: say(people, f"{made}\n{hint}"))

@@ -1,6 +1,7 @@
 """The command line: one JSON document on standard output, exit codes, one-line errors."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -77,11 +78,50 @@ def test_backtest__a_new_experiment_is_run(demo: tuple[Path, Any], tmp_path: Pat
     assert sorted(Path(path).stem for path in found["reports"]) == ["imbalance_mnq", "second"]
     assert [row["experiment"] for row in found["results"]] == ["imbalance_mnq", "second"]
     assert {row["sessions"] for row in found["results"]} == {3}
+    report = json.loads(Path(found["reports"][0]).with_suffix(".json").read_text(encoding="utf-8"))
+    (exact, _) = [(row["net_profit"], row["money_scale"]) for row in found["results"]]
+    assert exact == (report["summary"]["net_profit"], 1_000_000)
     page = Path(found["reports"][1]).read_text(encoding="utf-8")
     assert "4 of the files were made by the simulator" in page
     assert "by the rule volume" in page
     assert "was asked for" not in page
     assert answer("report", home=home)["ran"] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["report"], ["status"], ["quality"], ["doctor"], ["new", "schema"], ["forget"],
+     ["sweep", "examples/imbalance.yaml", "--set", "hold_ms=1000,2000"],
+     ["warmup", "imbalance_mnq", "--starts", "1"]],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_json__every_key_is_on_the_page(
+    demo: tuple[Path, Any], tmp_path: Path, words: list[str]
+) -> None:
+    """Programs read docs/command-line.md; it names what really comes."""
+    home, _ = demo
+    command = [str(ROOT / word) if word.startswith("examples/") else word for word in words]
+    if words == ["new", "schema"]:
+        command += ["--folder", str(tmp_path)]
+    if words == ["forget"]:
+        home = Path(shutil.copytree(home, tmp_path / "home"))
+        command.append(_away(home))
+    found = answer(*command, home=home)
+
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    assert page.count(f"`{words[0]}") > 0
+    keys = set(found if isinstance(found, dict) else found[0])
+    assert keys
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def _away(home: Path) -> str:
+    """Return a catalogued file that is not there any more."""
+    gone = home / "gone.mbo.dbn.zst"
+    shutil.copyfile(next(home.glob("landing/*20250112*")), gone)
+    answer("ingest", str(gone), home=home)
+    gone.unlink()
+    return str(gone)
 
 
 def test_backtest__shows_the_figures_of_every_experiment(demo: tuple[Path, Any]) -> None:

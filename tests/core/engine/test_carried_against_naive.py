@@ -2,13 +2,13 @@
 
 from hypothesis import event, given
 
+from strategy_lab_core.engine.backtest import BacktestResult
 from strategy_lab_core.errors import DataError, SimulationError
 from tests.core.engine.cases import Case, assert_same, cases
 
 
-def assert_carried(case: Case) -> None:
+def assert_carried(case: Case, fast: BacktestResult) -> None:
     """Compare order for order, and what the sessions add up to."""
-    fast = case.fast()
     assert_same(fast, case.slow())
     assert fast.sessions["net_profit"].sum() == fast.metrics["net_profit_e6"]
 
@@ -28,19 +28,19 @@ def assert_rolled(case: Case) -> None:
         return
     event(f"position {fast.rolls['position'][0] != 0}")
     assert fast.rolls["ts"].to_list() == [at_ns]
-    assert_carried(case)
+    assert_carried(case, fast)
 
 
 @given(case=cases("carried"))
 def test_carry__agrees_with_the_naive_engine(case: Case) -> None:
     """Random sessions in a row, any setting: order for order, and session for session."""
-    assert_carried(case)
+    assert_carried(case, case.fast())
 
 
 @given(case=cases("carried, by price"))
 def test_carry_by_price__agrees_with_the_naive_engine(case: Case) -> None:
     """The same on every feed by price, where levels have no identity over night."""
-    assert_carried(case)
+    assert_carried(case, case.fast())
 
 
 @given(case=cases("rolled"))

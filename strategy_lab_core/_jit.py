@@ -3,9 +3,8 @@
 Numba's disk cache looks only at the file a function is written in, so editing a kernel leaves its
 callers in other files running the old code. Keying the cache folder by the package's source fixes
 this; strategies are left out, they bring a key of their own (`strategies.strategy`), so that an
-edited strategy does not recompile the engine. What strategies share is in: their own small kernels
-are cached by their own file alone. Set NUMBA_CACHE_DIR to choose a folder yourself (it is never
-pruned then), NUMBA_DISABLE_JIT=1 to debug in Python.
+edited strategy does not recompile the engine. Set NUMBA_CACHE_DIR to choose a folder yourself (it
+is never pruned then), NUMBA_DISABLE_JIT=1 to debug in Python.
 """
 
 import hashlib
@@ -25,7 +24,9 @@ from strategy_lab_core._parts import KernelCompiler, PartCompiler
 __all__ = [
     "CACHE_FOLDER",
     "HOT_KERNEL",
+    "IN_KEY",
     "JIT_DISABLED",
+    "LEFT_OUT_OF_KEY",
     "POSITIVE",
     "SHARED_BY_STRATEGIES",
     "hot_kernel",
@@ -44,6 +45,11 @@ _njit: Any = numba.njit  # its published types leave out the options for hot loo
 _unliteral: Any = numba.types.unliteral  # it has none
 
 SHARED_BY_STRATEGIES = ("strategies/quoting.py", "strategies/requests.py")
+# No kernel of the books or the engine lives there. Theirs are cached by their own file alone, so
+# that what they take from others is in the key.
+_LAYERS_LEFT_OUT = ("strategies", "report", "data", "probes", "search", "stats")
+LEFT_OUT_OF_KEY = (*_LAYERS_LEFT_OUT, "__init__.py", "errors.py")
+IN_KEY = (*SHARED_BY_STRATEGIES, "data/simulate_market.py", "data/simulate_matching.py")
 _SOURCES = (".py", ".yaml", ".j2")
 # An index masked with it has no code for negative ones, which count from the end: an and, a shift
 # and an addition at every access to every array.
@@ -84,10 +90,7 @@ def _cache_folder() -> Path:
     if not _IS_OURS:
         return Path(os.environ["NUMBA_CACHE_DIR"])
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    # No kernel of the books or the engine lives there.
-    layers = ("strategies", "report", "data", "probes", "search", "stats")
-    without = (*layers, "__init__.py", "errors.py")
-    key = source_digest(Path(__file__).parent, without=without, but=SHARED_BY_STRATEGIES)
+    key = source_digest(Path(__file__).parent, without=LEFT_OUT_OF_KEY, but=IN_KEY)
     return home / "strategy_lab" / (f"{key}-checked" if _bounds_are_checked() else key)
 
 

@@ -1,14 +1,24 @@
 """Kernels that play one session of a limit order market and write its market-by-order rows.
 
-A small market: orders in price-time queues on a grid of levels, a fair value that walks at random,
-and four kinds of message. Randomness comes in as arrays of draws, times and latencies are added
-outside: `simulate` turns the rows written here into DBN records.
+A small market: a fair value that walks at random, and four kinds of message to the exchange of
+`simulate_matching`. Randomness comes in as arrays of draws, times and latencies are added outside:
+`simulate` turns the rows written here into DBN records.
 """
 
-import numpy as np
-
 from strategy_lab_core._jit import kernel, part
-from strategy_lab_core.data.simulate_market import LEVELS, NO_RANK, Market
+from strategy_lab_core.data.simulate_market import LEVELS, LIVE, NO_RANK, ROWS, SLOTS, Market
+from strategy_lab_core.data.simulate_matching import (
+    aggress,
+    cancel,
+    end_event,
+    list_touched,
+    modify,
+    new_slot,
+    rest,
+    settle,
+    take,
+    write_row,
+)
 from strategy_lab_core.types import Action, Float1D, Float2D, Int1D, Side
 
 __all__ = [
@@ -22,11 +32,8 @@ __all__ = [
 
 DRAWS = 8  # uniform draws that one step may use
 
-_ADD, _CANCEL, _MODIFY = int(Action.ADD), int(Action.CANCEL), int(Action.MODIFY)
 _TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
-_SIDES = np.array([int(Side.BID), int(Side.ASK)])
 _NO_SIDE = int(Side.NONE)
-_LIVE, _SLOTS, _NEXT_ID, _ROWS = 0, 1, 2, 3  # places in Market.counts
 
 _MIN_LEVELS = 12  # a thinner side gets an order before anything else happens
 _TARGET_LIVE = 320  # orders alive, both sides, towards which adds and cancels lean
@@ -39,207 +46,6 @@ _IMBALANCE_PULL = 0.03  # levels per step that a fully one-sided touch moves the
 _REVERSION = 2e-5  # share of the distance to the middle of the grid that comes back in a step
 
 
-@part
-def _write(market: Market, step: int, action: int, slot: int, size: int, rank: int) -> None:
-    order = market.orders[slot]
-    row = market.rows[market.counts[_ROWS]]
-    row["step"] = step
-    row["action"] = action
-    row["side"] = _SIDES[order["side"]]
-    row["level"] = order["level"]
-    row["size"] = size
-    row["order_id"] = order["order_id"]
-    row["rank"] = rank
-    market.counts[_ROWS] += 1
-
-
-@part
-def _end_event(market: Market) -> None:
-    market.rows[market.counts[_ROWS] - 1]["last"] = 1
-
-
-@part
-def _new_slot(market: Market, side: int, level: int, size: int, gtc: int) -> int:
-    slot = market.counts[_SLOTS]
-    order = market.orders[slot]
-    order["order_id"] = market.counts[_NEXT_ID]
-    order["side"] = side
-    order["level"] = level
-    order["size"] = size
-    order["gtc"] = gtc
-    market.counts[_SLOTS] += 1
-    market.counts[_NEXT_ID] += 1
-    return int(slot)
-
-
-@part
-def _join(market: Market, slot: int) -> None:
-    """Put the order at the end of the queue of its level."""
-    order = market.orders[slot]
-    side, level = order["side"], order["level"]
-    queue, book_side = market.queues[side, level], market.sides[side]
-    order["before"] = queue["tail"]
-    order["behind"] = -1
-    if queue["tail"] < 0:
-        queue["head"] = slot
-        book_side["levels"] += 1
-    else:
-        market.orders[queue["tail"]]["behind"] = slot
-    queue["tail"] = slot
-    queue["lots"] += order["size"]
-    best = book_side["best"]
-    if best < 0 or best >= LEVELS or (level > best if side == 0 else level < best):
-        book_side["best"] = level
-
-
-@part
-def _leave(market: Market, slot: int) -> None:
-    """Take the order out of its queue; the best price moves where its level empties."""
-    order = market.orders[slot]
-    side, level = order["side"], order["level"]
-    queue, book_side = market.queues[side, level], market.sides[side]
-    if order["before"] < 0:
-        queue["head"] = order["behind"]
-    else:
-        market.orders[order["before"]]["behind"] = order["behind"]
-    if order["behind"] < 0:
-        queue["tail"] = order["before"]
-    else:
-        market.orders[order["behind"]]["before"] = order["before"]
-    queue["lots"] -= order["size"]
-    if queue["head"] < 0:
-        book_side["levels"] -= 1
-        if level == book_side["best"]:
-            book_side["best"] = _next_best(market, side, level)
-
-
-@part
-def _next_best(market: Market, side: int, level: int) -> int:
-    step = 1 if side == 1 else -1
-    while 0 <= level < LEVELS and market.queues[side, level]["head"] < 0:
-        level += step
-    return level
-
-
-@part
-def _enlist(market: Market, slot: int) -> None:
-    count = market.counts[_LIVE]
-    market.live[count] = slot
-    market.orders[slot]["live_at"] = count
-    market.counts[_LIVE] = count + 1
-
-
-@part
-def _strike(market: Market, slot: int) -> None:
-    count = market.counts[_LIVE] - 1
-    moved = market.live[count]
-    place = market.orders[slot]["live_at"]
-    market.live[place] = moved
-    market.orders[moved]["live_at"] = place
-    market.counts[_LIVE] = count
-
-
-@part
-def _rest(market: Market, step: int, slot: int) -> None:
-    """Rest the order in the book, by an add row."""
-    order, row = market.orders[slot], market.counts[_ROWS]
-    _join(market, slot)
-    _enlist(market, slot)
-    order["rank"] = row
-    _write(market, step, _ADD, slot, order["size"], row)
-
-
-@part
-def _cancel(market: Market, step: int, slot: int) -> None:
-    order = market.orders[slot]
-    _leave(market, slot)
-    _strike(market, slot)
-    _write(market, step, _CANCEL, slot, order["size"], order["rank"])
-    order["size"] = 0
-
-
-@part
-def _modify(market: Market, step: int, slot: int, level: int, size: int) -> None:
-    """Move or resize; only a smaller size at the same price keeps the place in the queue."""
-    order = market.orders[slot]
-    if level == order["level"] and size <= order["size"]:
-        market.queues[order["side"], level]["lots"] -= order["size"] - size
-        order["size"] = size
-    else:
-        _leave(market, slot)
-        order["level"] = level
-        order["size"] = size
-        _join(market, slot)
-        order["rank"] = market.counts[_ROWS]
-    _write(market, step, _MODIFY, slot, size, order["rank"])
-
-
-@part
-def _take(market: Market, slot: int, lots: int) -> None:
-    """Take filled lots from the order; it leaves the book when none are left."""
-    order = market.orders[slot]
-    if lots == order["size"]:
-        _leave(market, slot)
-        _strike(market, slot)
-    else:
-        market.queues[order["side"], order["level"]]["lots"] -= lots
-    order["size"] -= lots
-
-
-@part
-def _list(market: Market, slot: int, touched: int) -> int:
-    """List an order that is about to be filled, with its lots; return the number listed."""
-    market.touched[0, touched] = slot
-    market.touched[1, touched] = market.orders[slot]["size"]
-    return touched + 1
-
-
-@part
-def _settle(market: Market, step: int, touched: int) -> None:
-    """Write the change of every filled order: a cancel when it is gone, else a modify."""
-    for k in range(touched):
-        slot = market.touched[0, k]
-        order = market.orders[slot]
-        if order["size"] == 0:
-            _write(market, step, _CANCEL, slot, market.touched[1, k], order["rank"])
-        else:
-            _write(market, step, _MODIFY, slot, order["size"], order["rank"])
-
-
-@part
-def _aggress(market: Market, step: int, side: int, lots: int, reach: int, rests: bool) -> None:
-    """Match an incoming order level by level up to `reach` levels beyond the best.
-
-    A trade row and its fill rows per level, then the changes of the filled orders, then the
-    remainder as an add where it `rests`.
-    """
-    opposite = market.sides[1 - side]
-    limit = opposite["best"] + (reach if side == 0 else -reach)
-    incoming = _new_slot(market, side, limit, lots, 0)
-    touched = 0
-    while lots > 0 and opposite["levels"] > 0:
-        level = opposite["best"]
-        if level > limit if side == 0 else level < limit:
-            break
-        queue = market.queues[1 - side, level]
-        traded = min(lots, queue["lots"])
-        market.orders[incoming]["level"] = level
-        _write(market, step, _TRADE, incoming, traded, NO_RANK)
-        lots -= traded
-        while traded > 0:
-            slot = queue["head"]
-            filled = min(traded, market.orders[slot]["size"])
-            touched = _list(market, slot, touched)
-            _take(market, slot, filled)
-            _write(market, step, _FILL, slot, filled, NO_RANK)
-            traded -= filled
-    _settle(market, step, touched)
-    market.orders[incoming]["level"] = limit
-    market.orders[incoming]["size"] = lots if rests else 0
-    if lots > 0 and rests:
-        _rest(market, step, incoming)
-
-
 @kernel
 def carry_in(market: Market, order_id: Int1D, side: Int1D, level: Int1D, size: Int1D) -> None:
     """Rest good-till-cancelled orders of earlier sessions, in priority order, as rows of step -1.
@@ -247,10 +53,10 @@ def carry_in(market: Market, order_id: Int1D, side: Int1D, level: Int1D, size: I
     Side is 0 for bid, 1 for ask.
     """
     for k in range(side.shape[0]):
-        slot = _new_slot(market, side[k], level[k], size[k], 1)
+        slot = new_slot(market, side[k], level[k], size[k], 1)
         market.orders[slot]["order_id"] = order_id[k]
-        _rest(market, -1, slot)
-        _end_event(market)
+        rest(market, -1, slot)
+        end_event(market)
 
 
 @part
@@ -262,7 +68,7 @@ def _lots(draw: float) -> int:
 @part
 def _far_order(market: Market, draw: float, fair: float, tries: int) -> int:
     """Choose a live order; of `tries` the one farthest from the fair value."""
-    count = market.counts[_LIVE]
+    count = market.counts[LIVE]
     chosen = -1
     farthest = -1.0
     for k in range(tries):
@@ -280,21 +86,21 @@ def play_pre_open(
 ) -> None:
     """Play steps `start` (inclusive) to `stop` (exclusive): orders gather and may cross."""
     for step in range(start, stop):
-        if market.counts[_ROWS] + _ROOM > market.rows.shape[0]:
+        if market.counts[ROWS] + _ROOM > market.rows.shape[0]:
             return
         draw = draws[step]
         side = 0 if draw[0] < 0.5 else 1
         level = int(fair + 0.5 + 8.0 * noise[step] + (-5 if side == 0 else 5))
-        many = market.counts[_LIVE] > 80
+        many = market.counts[LIVE] > 80
         if draw[1] < 0.12 and many:
-            _cancel(market, step, _far_order(market, draw[2], fair, 2))
+            cancel(market, step, _far_order(market, draw[2], fair, 2))
         elif draw[1] < 0.22 and many:
             slot = _far_order(market, draw[2], fair, 1)
-            _modify(market, step, slot, market.orders[slot]["level"], _lots(draw[3]))
+            modify(market, step, slot, market.orders[slot]["level"], _lots(draw[3]))
         else:
             gtc = 1 if draw[4] < _GTC_SHARE else 0
-            _rest(market, step, _new_slot(market, side, level, _lots(draw[3]), gtc))
-        _end_event(market)
+            rest(market, step, new_slot(market, side, level, _lots(draw[3]), gtc))
+        end_event(market)
 
 
 @part
@@ -308,8 +114,8 @@ def _match_best(market: Market, touched: int, known_bid: int, known_ask: int) ->
     lots = min(market.orders[bid]["size"], market.orders[ask]["size"])
     for slot in (bid, ask):
         if slot not in (known_bid, known_ask):
-            touched = _list(market, slot, touched)
-        _take(market, slot, lots)
+            touched = list_touched(market, slot, touched)
+        take(market, slot, lots)
     return lots, touched
 
 
@@ -332,17 +138,17 @@ def play_auction(market: Market, step: int, fair: float) -> None:
     if volume == 0:
         return
     price = min(max(int(fair + 0.5), low), high)
-    start = market.counts[_ROWS]
-    _write(market, step, _TRADE, market.touched[0, 0], volume, NO_RANK)
+    start = market.counts[ROWS]
+    write_row(market, step, _TRADE, market.touched[0, 0], volume, NO_RANK)
     market.rows[start]["order_id"] = 0
     for k in range(touched):
         slot = market.touched[0, k]
-        _write(market, step, _FILL, slot, market.touched[1, k] - market.orders[slot]["size"], -1)
-    for row in range(start, market.counts[_ROWS]):
+        write_row(market, step, _FILL, slot, market.touched[1, k] - market.orders[slot]["size"], -1)
+    for row in range(start, market.counts[ROWS]):
         market.rows[row]["side"] = _NO_SIDE
         market.rows[row]["level"] = price
-    _settle(market, step, touched)
-    _end_event(market)
+    settle(market, step, touched)
+    end_event(market)
 
 
 @part
@@ -395,7 +201,7 @@ def _step_add(market: Market, step: int, side: int, fair: float, draw: Float1D) 
     if market.sides[side]["levels"] < _MIN_LEVELS and market.sides[side]["levels"] > 0:
         level = market.sides[side]["best"] + (-1 if side == 0 else 1) * int(1 + _SPAN * draw[3])
     gtc = 1 if draw[4] < _GTC_SHARE else 0
-    _rest(market, step, _new_slot(market, side, level, _lots(draw[5]), gtc))
+    rest(market, step, new_slot(market, side, level, _lots(draw[5]), gtc))
 
 
 @part
@@ -411,7 +217,7 @@ def _step_modify(market: Market, step: int, fair: float, draw: Float1D) -> None:
         size += _lots(draw[5])
     elif not moved:
         size = 1 + int((size - 1) * draw[5])
-    _modify(market, step, slot, level, size)
+    modify(market, step, slot, level, size)
 
 
 @part
@@ -421,7 +227,7 @@ def _step_aggress(market: Market, step: int, side: int, draw: Float1D, eager: bo
     if eager and draw[4] < 0.5:  # take the whole level, and now and then the next ones
         lots = touch + (lots if draw[5] < 0.4 else 0)
     reach = _SWEEP if draw[6] < 0.5 else 0
-    _aggress(market, step, side, lots, reach, draw[7] < 0.6)
+    aggress(market, step, side, lots, reach, draw[7] < 0.6)
 
 
 @kernel
@@ -433,14 +239,14 @@ def play_open(
     Every step is one event of one to a few dozen rows; bids stay below asks at its end.
     """
     for step in range(start, stop):
-        if market.counts[_ROWS] + _ROOM > market.rows.shape[0]:
+        if market.counts[ROWS] + _ROOM > market.rows.shape[0]:
             return fair
         draw = draws[step]
         fair = _next_fair(market, fair, noise[step])
         gap = fair - _middle(market, fair)
         lean = min(max(0.5 + 0.25 * gap + 0.15 * _imbalance(market), 0.04), 0.96)
         thin = 0 if market.sides[0]["levels"] < market.sides[1]["levels"] else 1
-        crowd = (market.counts[_LIVE] - _TARGET_LIVE) / _TARGET_LIVE
+        crowd = (market.counts[LIVE] - _TARGET_LIVE) / _TARGET_LIVE
         trade = 0.03 + 0.06 * min(abs(gap), 4.0)
         side = 0 if draw[0] < lean else 1
         if market.sides[thin]["levels"] < _MIN_LEVELS:
@@ -453,19 +259,19 @@ def play_open(
             _step_add(market, step, side, fair, draw)
         elif abs(gap) > 1.0 and draw[3] < 0.5:  # the side that the fair value leaves behind
             wrong = 1 if gap > 0 else 0
-            _cancel(market, step, market.queues[wrong, market.sides[wrong]["best"]]["tail"])
+            cancel(market, step, market.queues[wrong, market.sides[wrong]["best"]]["tail"])
         else:
-            _cancel(market, step, _far_order(market, draw[2], fair, 2))
-        _end_event(market)
+            cancel(market, step, _far_order(market, draw[2], fair, 2))
+        end_event(market)
     return fair
 
 
 @kernel
 def purge_day_orders(market: Market, step: int) -> None:
     """Cancel what is not good till cancelled, oldest first, in one event."""
-    first = market.counts[_ROWS]
-    for slot in range(market.counts[_SLOTS]):
+    first = market.counts[ROWS]
+    for slot in range(market.counts[SLOTS]):
         if market.orders[slot]["size"] > 0 and market.orders[slot]["gtc"] == 0:
-            _cancel(market, step, slot)
-    if market.counts[_ROWS] > first:
-        _end_event(market)
+            cancel(market, step, slot)
+    if market.counts[ROWS] > first:
+        end_event(market)

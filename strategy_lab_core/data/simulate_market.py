@@ -9,10 +9,23 @@ import numpy as np
 
 from strategy_lab_core.types import Int1D, Int2D
 
-__all__ = ["LEVELS", "NO_RANK", "ORDER", "QUEUE", "ROW", "SIDE", "Market"]
+__all__ = [
+    "LEVELS",
+    "LIVE",
+    "NEXT_ID",
+    "NO_RANK",
+    "ORDER",
+    "QUEUE",
+    "ROW",
+    "ROWS",
+    "SIDE",
+    "SLOTS",
+    "Market",
+]
 
 LEVELS = 1 << 14  # levels of the grid; the fair value starts in the middle
 NO_RANK = -1  # the row leaves the book alone
+LIVE, SLOTS, NEXT_ID, ROWS = 0, 1, 2, 3  # places in Market.counts
 
 ORDER = np.dtype(
     [

@@ -1,5 +1,6 @@
 """The decorators of kernels, and the digest that keys their cache."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,9 +11,20 @@ import numba
 import numpy as np
 import pytest
 
-from strategy_lab_core._jit import HOT_KERNEL, JIT_DISABLED, inlined, kernel, part, source_digest
+from strategy_lab_core._jit import (
+    HOT_KERNEL,
+    IN_KEY,
+    JIT_DISABLED,
+    LEFT_OUT_OF_KEY,
+    inlined,
+    kernel,
+    part,
+    source_digest,
+)
 from strategy_lab_core.types import Float2D
 
+CORE = Path(__file__).parents[2] / "strategy_lab_core"
+DECORATORS = {"kernel", "hot_kernel", "part", "inlined"}
 WITHOUT_BLAS = """
 import numba
 import sys
@@ -105,3 +117,27 @@ def test_source_digest__follows_names_and_contents(tmp_path: Path) -> None:
     assert source_digest(tmp_path, without=("sub",), but=("sub/b.py",)) != but
     (tmp_path / "a.py").rename(tmp_path / "c.py")
     assert source_digest(tmp_path, without=("sub",)) != without
+
+
+def _used_by_kernels(path: Path) -> set[str]:
+    """Return the files of the package whose names stand in a file's kernels."""
+    origin, used = {}, set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("strategy_lab_core"):
+            file = "/".join((node.module or "").split(".")[1:]) + ".py"
+            origin.update({each.asname or each.name: file for each in node.names})
+        elif isinstance(node, ast.FunctionDef):
+            inside = (each for line in node.body for each in ast.walk(line))
+            names = {each.id for each in inside if isinstance(each, ast.Name)}
+            if DECORATORS & {getattr(each, "id", None) for each in node.decorator_list}:
+                used |= names
+    return {origin[name] for name in used & set(origin)}
+
+
+def test_key__has_all_that_kernels_outside_of_it_use() -> None:
+    """Their machine code is kept by their own file alone: an edit of another would be missed."""
+    outside = [path for layer in LEFT_OUT_OF_KEY for path in (CORE / layer).glob("*.py")]
+    used = {file for path in outside for file in _used_by_kernels(path)}
+
+    assert "data/simulate_matching.py" in used
+    assert {file for file in used if file.split("/")[0] in LEFT_OUT_OF_KEY} <= set(IN_KEY)

@@ -290,22 +290,30 @@ def up(settings: Settings, *, host: str, port: int) -> int:
 def _serve(host: str, port: int, lock: int) -> int:
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml")]
     command += ["-h", host, "-p", str(port)]
-    # A group of its own: whoever stops us stops code servers and runs with us. It holds the lock
-    # too: where only we are killed, its daemon still starts runs.
-    process = subprocess.Popen(command, start_new_session=True, pass_fds=(lock,))
+    is_told = threading.Event()
+    started: list[subprocess.Popen[bytes]] = []
 
     def stop(_signal: int, _frame: Any) -> None:
         """Pass the signal on to all that was started."""
-        _signal_group(process.pid, signal.SIGTERM)
+        is_told.set()
+        for each in started:
+            _signal_group(each.pid, signal.SIGTERM)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    # A group of its own: whoever stops us stops code servers and runs with us. It holds the lock
+    # too: where only we are killed, its daemon still starts runs.
+    process = subprocess.Popen(command, start_new_session=True, pass_fds=(lock,))
+    started.append(process)
+    if is_told.is_set():  # before there was anything to pass it on to
+        _signal_group(process.pid, signal.SIGTERM)
     code = process.wait()
     deadline = time.monotonic() + STOP_SECONDS
     while _signal_group(process.pid, 0) and time.monotonic() < deadline:
         time.sleep(0.2)
     _signal_group(process.pid, signal.SIGKILL)
-    return 0 if code in (0, -signal.SIGTERM, -signal.SIGINT) else code
+    # Told to end while it starts, Dagster calls it a failure.
+    return 0 if is_told.is_set() or code in (-signal.SIGTERM, -signal.SIGINT) else code
 
 
 def _signal_group(group: int, number: int) -> bool:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -155,6 +156,43 @@ def test_up__its_dagster_holds_the_lock_too(
     os.killpg(started[0].pid, 9)
     started[0].wait()
     assert not launch.is_up(settings)
+
+
+@pytest.mark.parametrize(("is_told", "code"), [(True, 0), (False, 1)])
+def test_up__ends_well_when_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool, code: int
+) -> None:
+    """Dagster calls it a failure when it is still starting; one of its own stays one."""
+    _restore_environment(monkeypatch)
+    ready = tmp_path / "ready"
+    script = f"trap 'exit 1' TERM; touch {ready}; while {str(is_told).lower()}; do sleep 0.05; done"
+
+    def start(_: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        """Start something that fails when it is told to end, and otherwise at once."""
+        return subprocess.Popen(["sh", "-c", f"{script}; exit 1"], **options)
+
+    def tell() -> None:
+        """Send the signal as a service manager would."""
+        _wait_for(ready)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    teller = threading.Thread(target=tell)
+    try:
+        with mock.patch("strategy_lab_pipeline.launch.subprocess", mock.Mock(Popen=start)):
+            if is_told:
+                teller.start()
+            assert launch.up(Settings(home=tmp_path), host="127.0.0.1", port=1) == code
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.is_file():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)
 
 
 def test_is_up__is_told_by_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,16 +180,17 @@ def main() -> None:
         tell(f"peak memory of {stage}")
         peaks[stage] = peak_mb(stage, options.rows)
     warm = prepare(BUILD / "bench", WARM_ROWS)
+    starts = {}
     if not options.no_start:
         tell("starting cold, cached and with an edited strategy")
-    starts = {} if options.no_start else start_times(options.repeat)
+        starts = start_times(options.repeat)
     prepared = prepare(BUILD / "bench", options.rows)
     figures: dict[str, Figures] = {}
     for stage in (each for each in options.stages if each not in PEERS):
         beside = [peer for peer in options.stages if peer in PEERS and PEERS[peer].beside == stage]
+        tell(f"compiling and timing {', '.join((stage, *beside))}")
         for each in (stage, *beside):
-            work_of(each)(warm)()  # compiles
-        tell(f"timing {', '.join((stage, *beside))}")
+            work_of(each)(warm)()
         figures |= measure([stage, *beside], prepared, options.repeat)
     for stage, found in figures.items():
         found["peak_mb"] = peaks[stage]

@@ -45,11 +45,16 @@ _njit: Any = numba.njit  # its published types leave out the options for hot loo
 _unliteral: Any = numba.types.unliteral  # it has none
 
 SHARED_BY_STRATEGIES = ("strategies/quoting.py", "strategies/requests.py")
-# No kernel of the books or the engine lives there. Theirs are cached by their own file alone, so
-# that what they take from others is in the key.
+# No kernel of the books or the engine uses anything of these layers. Their own kernels are cached
+# by their own file alone, so that whatever they take from other files is in the key.
 _LAYERS_LEFT_OUT = ("strategies", "report", "data", "probes", "search", "stats")
 LEFT_OUT_OF_KEY = (*_LAYERS_LEFT_OUT, "__init__.py", "errors.py")
-IN_KEY = (*SHARED_BY_STRATEGIES, "data/simulate_market.py", "data/simulate_matching.py")
+IN_KEY = (
+    *SHARED_BY_STRATEGIES,
+    "strategies/strategy.py",  # `View`: numba knows its fields' types, not their names
+    "data/simulate_market.py",
+    "data/simulate_matching.py",
+)
 _SOURCES = (".py", ".yaml", ".j2")
 # An index masked with it has no code for negative ones, which count from the end: an and, a shift
 # and an addition at every access to every array.

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from rich.console import Console
 
 from strategy_lab_core._jit import prune_caches
@@ -44,9 +43,7 @@ def roll_rows(settings: Settings, product: str, rule: str) -> list[dict[str, Any
     """Return the audit of a product's rolls by a rule, older ones first."""
     workspace = open_workspace(settings)
     refuse_unknown("product", [product], tuple(workspace.products))
-    found = decisions(workspace, product, roll_rule(rule)).rolls
-    times = pl.col("open_interest_ns", "gap_ns").cast(pl.Datetime("ns")).dt.to_string("iso")
-    return found.with_columns(times).drop("rule").to_dicts()
+    return decisions(workspace, product, roll_rule(rule)).rolls.to_dicts()
 
 
 def bar_rows(settings: Settings, product: str, session: date, every: str) -> list[dict[str, Any]]:

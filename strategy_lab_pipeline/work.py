@@ -16,6 +16,7 @@ from rich.console import Console
 from strategy_lab_core._jit import is_compiled, prune_caches
 from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.exact_yaml import read_yaml
+from strategy_lab_core.data.instruments import MONEY_SCALE
 from strategy_lab_core.errors import FileError
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.errors import PipelineError
@@ -90,7 +91,7 @@ class Summary:
             f"{self.up_to_date} sessions were up to date{blocked}"
         )
         for found in self.results:
-            net = f"{found['net_profit'] / found['money_scale']:,.2f} {found['currency']}"
+            net = f"{found['net_profit_e6'] / MONEY_SCALE:,.2f} {found['currency']}"
             figures = f"{found['sessions']} sessions, {found['fills']:,} fills, net profit {net}"
             say(console, f"{found['experiment']}: {figures}")
         for path in self.reports:
@@ -232,8 +233,9 @@ def _catalogue(workspace: Workspace, paths: Sequence[Path], summary: Summary) ->
     found = search(paths)
     if not found.files and not found.unreadable and paths != [workspace.settings.landing]:
         summary.notes.append(f"no tick files in {', '.join(map(str, paths))}")
-    for reason in found.unreadable:
-        summary.catalogued.append({"file": "", "status": "broken", "reason": reason})
+    for path, problem in found.unreadable:
+        reason = f"{path}: {problem}"
+        summary.catalogued.append({"file": path, "status": "broken", "reason": reason})
     todo = catalogue.uncatalogued(workspace, found.files, retry_broken=True)
     with steps("reading new files to their end", total=len(todo)) as progress:
         for file in todo:
@@ -309,11 +311,12 @@ def _run_overall(
 
 
 def _result(path: Path) -> dict[str, Any]:
-    """Return an experiment's figures over all its sessions, money in 1 / money_scale."""
+    """Return an experiment's figures over all its sessions."""
     report = json.loads(path.read_text(encoding="utf-8"))
     total = report["summary"]
     return {
         "experiment": path.stem,
-        **{name: total[name] for name in ("sessions", "fills", "net_profit")},
-        **{name: report[name] for name in ("money_scale", "currency")},
+        **{name: total[name] for name in ("sessions", "fills")},
+        "net_profit_e6": total["net_profit"],
+        "currency": report["currency"],
     }

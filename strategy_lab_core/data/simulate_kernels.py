@@ -6,25 +6,20 @@ A small market: a fair value that walks at random, and four kinds of message to 
 """
 
 from strategy_lab_core._jit import kernel, part
-from strategy_lab_core.data.simulate_market import LEVELS, LIVE, NO_RANK, ROWS, SLOTS, Market
+from strategy_lab_core.data.simulate_market import LEVELS, LIVE, ROWS, SLOTS, Market
 from strategy_lab_core.data.simulate_matching import (
     aggress,
     cancel,
     end_event,
-    list_touched,
     modify,
     new_slot,
     rest,
-    settle,
-    take,
-    write_row,
 )
-from strategy_lab_core.types import Action, Float1D, Float2D, Int1D, Side
+from strategy_lab_core.types import Float1D, Float2D, Int1D
 
 __all__ = [
     "DRAWS",
     "carry_in",
-    "play_auction",
     "play_open",
     "play_pre_open",
     "purge_day_orders",
@@ -32,8 +27,6 @@ __all__ = [
 
 DRAWS = 8  # uniform draws that one step may use
 
-_TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
-_NO_SIDE = int(Side.NONE)
 
 _MIN_LEVELS = 12  # a thinner side gets an order before anything else happens
 _TARGET_LIVE = 320  # orders alive, both sides, towards which adds and cancels lean
@@ -101,54 +94,6 @@ def play_pre_open(
             gtc = 1 if draw[4] < _GTC_SHARE else 0
             rest(market, step, new_slot(market, side, level, _lots(draw[3]), gtc))
         end_event(market)
-
-
-@part
-def _match_best(market: Market, touched: int, known_bid: int, known_ask: int) -> tuple[int, int]:
-    """Match the first bid with the first ask; return the lots and the number of orders listed.
-
-    `known_bid` and `known_ask` are the orders of the match before: they are listed already.
-    """
-    bid = market.queues[0, market.sides[0]["best"]]["head"]
-    ask = market.queues[1, market.sides[1]["best"]]["head"]
-    lots = min(market.orders[bid]["size"], market.orders[ask]["size"])
-    for slot in (bid, ask):
-        if slot not in (known_bid, known_ask):
-            touched = list_touched(market, slot, touched)
-        take(market, slot, lots)
-    return lots, touched
-
-
-@kernel
-def play_auction(market: Market, step: int, fair: float) -> None:
-    """Uncross the book at one price: a side-less trade, its fills, then the orders' changes.
-
-    Matching best against best gives the largest volume; the price is the one nearest the fair
-    value at which every match is allowed.
-    """
-    bids, asks = market.sides[0], market.sides[1]
-    volume, touched, bid, ask = 0, 0, -1, -1
-    low, high = 0, LEVELS - 1
-    while bids["levels"] > 0 and asks["levels"] > 0 and bids["best"] >= asks["best"]:
-        low, high = asks["best"], bids["best"]
-        pair = market.queues[0, high]["head"], market.queues[1, low]["head"]
-        lots, touched = _match_best(market, touched, bid, ask)
-        bid, ask = pair
-        volume += lots
-    if volume == 0:
-        return
-    price = min(max(int(fair + 0.5), low), high)
-    start = market.counts[ROWS]
-    write_row(market, step, _TRADE, market.touched[0, 0], volume, NO_RANK)
-    market.rows[start]["order_id"] = 0
-    for k in range(touched):
-        slot = market.touched[0, k]
-        write_row(market, step, _FILL, slot, market.touched[1, k] - market.orders[slot]["size"], -1)
-    for row in range(start, market.counts[ROWS]):
-        market.rows[row]["side"] = _NO_SIDE
-        market.rows[row]["level"] = price
-    settle(market, step, touched)
-    end_event(market)
 
 
 @part

@@ -5,7 +5,7 @@ What an exchange does, whoever asks for it and why: that is in `simulate_kernels
 
 import numpy as np
 
-from strategy_lab_core._jit import part
+from strategy_lab_core._jit import kernel, part
 from strategy_lab_core.data.simulate_market import (
     LEVELS,
     LIVE,
@@ -17,26 +17,16 @@ from strategy_lab_core.data.simulate_market import (
 )
 from strategy_lab_core.types import Action, Side
 
-__all__ = [
-    "aggress",
-    "cancel",
-    "end_event",
-    "list_touched",
-    "modify",
-    "new_slot",
-    "rest",
-    "settle",
-    "take",
-    "write_row",
-]
+__all__ = ["aggress", "cancel", "end_event", "modify", "new_slot", "play_auction", "rest"]
 
 _ADD, _CANCEL, _MODIFY = int(Action.ADD), int(Action.CANCEL), int(Action.MODIFY)
 _TRADE, _FILL = int(Action.TRADE), int(Action.FILL)
 _SIDES = np.array([int(Side.BID), int(Side.ASK)])
+_NO_SIDE = int(Side.NONE)
 
 
 @part
-def write_row(market: Market, step: int, action: int, slot: int, size: int, rank: int) -> None:
+def _write(market: Market, step: int, action: int, slot: int, size: int, rank: int) -> None:
     """Write a row about the order in `slot`."""
     order = market.orders[slot]
     row = market.rows[market.counts[ROWS]]
@@ -145,7 +135,7 @@ def rest(market: Market, step: int, slot: int) -> None:
     _join(market, slot)
     _enlist(market, slot)
     order["rank"] = row
-    write_row(market, step, _ADD, slot, order["size"], row)
+    _write(market, step, _ADD, slot, order["size"], row)
 
 
 @part
@@ -154,7 +144,7 @@ def cancel(market: Market, step: int, slot: int) -> None:
     order = market.orders[slot]
     _leave(market, slot)
     _strike(market, slot)
-    write_row(market, step, _CANCEL, slot, order["size"], order["rank"])
+    _write(market, step, _CANCEL, slot, order["size"], order["rank"])
     order["size"] = 0
 
 
@@ -171,11 +161,11 @@ def modify(market: Market, step: int, slot: int, level: int, size: int) -> None:
         order["size"] = size
         _join(market, slot)
         order["rank"] = market.counts[ROWS]
-    write_row(market, step, _MODIFY, slot, size, order["rank"])
+    _write(market, step, _MODIFY, slot, size, order["rank"])
 
 
 @part
-def take(market: Market, slot: int, lots: int) -> None:
+def _take(market: Market, slot: int, lots: int) -> None:
     """Take filled lots from the order; it leaves the book when none are left."""
     order = market.orders[slot]
     if lots == order["size"]:
@@ -187,7 +177,7 @@ def take(market: Market, slot: int, lots: int) -> None:
 
 
 @part
-def list_touched(market: Market, slot: int, touched: int) -> int:
+def _list(market: Market, slot: int, touched: int) -> int:
     """List an order that is about to be filled, with its lots; return the number listed."""
     market.touched[0, touched] = slot
     market.touched[1, touched] = market.orders[slot]["size"]
@@ -195,15 +185,15 @@ def list_touched(market: Market, slot: int, touched: int) -> int:
 
 
 @part
-def settle(market: Market, step: int, touched: int) -> None:
+def _settle(market: Market, step: int, touched: int) -> None:
     """Write the change of every filled order: a cancel when it is gone, else a modify."""
     for k in range(touched):
         slot = market.touched[0, k]
         order = market.orders[slot]
         if order["size"] == 0:
-            write_row(market, step, _CANCEL, slot, market.touched[1, k], order["rank"])
+            _write(market, step, _CANCEL, slot, market.touched[1, k], order["rank"])
         else:
-            write_row(market, step, _MODIFY, slot, order["size"], order["rank"])
+            _write(market, step, _MODIFY, slot, order["size"], order["rank"])
 
 
 @part
@@ -224,17 +214,65 @@ def aggress(market: Market, step: int, side: int, lots: int, reach: int, rests: 
         queue = market.queues[1 - side, level]
         traded = min(lots, queue["lots"])
         market.orders[incoming]["level"] = level
-        write_row(market, step, _TRADE, incoming, traded, NO_RANK)
+        _write(market, step, _TRADE, incoming, traded, NO_RANK)
         lots -= traded
         while traded > 0:
             slot = queue["head"]
             filled = min(traded, market.orders[slot]["size"])
-            touched = list_touched(market, slot, touched)
-            take(market, slot, filled)
-            write_row(market, step, _FILL, slot, filled, NO_RANK)
+            touched = _list(market, slot, touched)
+            _take(market, slot, filled)
+            _write(market, step, _FILL, slot, filled, NO_RANK)
             traded -= filled
-    settle(market, step, touched)
+    _settle(market, step, touched)
     market.orders[incoming]["level"] = limit
     market.orders[incoming]["size"] = lots if rests else 0
     if lots > 0 and rests:
         rest(market, step, incoming)
+
+
+@part
+def _match_best(market: Market, touched: int, known_bid: int, known_ask: int) -> tuple[int, int]:
+    """Match the first bid with the first ask; return the lots and the number of orders listed.
+
+    `known_bid` and `known_ask` are the orders of the match before: they are listed already.
+    """
+    bid = market.queues[0, market.sides[0]["best"]]["head"]
+    ask = market.queues[1, market.sides[1]["best"]]["head"]
+    lots = min(market.orders[bid]["size"], market.orders[ask]["size"])
+    for slot in (bid, ask):
+        if slot not in (known_bid, known_ask):
+            touched = _list(market, slot, touched)
+        _take(market, slot, lots)
+    return lots, touched
+
+
+@kernel
+def play_auction(market: Market, step: int, fair: float) -> None:
+    """Uncross the book at one price: a side-less trade, its fills, then the orders' changes.
+
+    Matching best against best gives the largest volume; the price is the one nearest the fair
+    value at which every match is allowed.
+    """
+    bids, asks = market.sides[0], market.sides[1]
+    volume, touched, bid, ask = 0, 0, -1, -1
+    low, high = 0, LEVELS - 1
+    while bids["levels"] > 0 and asks["levels"] > 0 and bids["best"] >= asks["best"]:
+        low, high = asks["best"], bids["best"]
+        pair = market.queues[0, high]["head"], market.queues[1, low]["head"]
+        lots, touched = _match_best(market, touched, bid, ask)
+        bid, ask = pair
+        volume += lots
+    if volume == 0:
+        return
+    price = min(max(int(fair + 0.5), low), high)
+    start = market.counts[ROWS]
+    _write(market, step, _TRADE, market.touched[0, 0], volume, NO_RANK)
+    market.rows[start]["order_id"] = 0
+    for k in range(touched):
+        slot = market.touched[0, k]
+        _write(market, step, _FILL, slot, market.touched[1, k] - market.orders[slot]["size"], -1)
+    for row in range(start, market.counts[ROWS]):
+        market.rows[row]["side"] = _NO_SIDE
+        market.rows[row]["level"] = price
+    _settle(market, step, touched)
+    end_event(market)

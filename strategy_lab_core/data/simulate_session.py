@@ -14,7 +14,6 @@ from strategy_lab_core.data.dbn_writer import Records, utc_date
 from strategy_lab_core.data.simulate_kernels import (
     DRAWS,
     carry_in,
-    play_auction,
     play_open,
     play_pre_open,
     purge_day_orders,
@@ -28,6 +27,7 @@ from strategy_lab_core.data.simulate_market import (
     SIDE,
     Market,
 )
+from strategy_lab_core.data.simulate_matching import play_auction
 from strategy_lab_core.data.simulate_tape import live_orders, new_tape, snapshot
 from strategy_lab_core.data.simulate_times import (
     Window,

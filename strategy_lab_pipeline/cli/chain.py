@@ -48,16 +48,15 @@ def forget(
     as_json: JSON = False,
 ) -> None:
     """Leave out files that you took away: their sessions are made without them."""
-    from strategy_lab_pipeline.stages.catalogue import forget as forget_file
+    from strategy_lab_pipeline.stages.catalogue import forget as forget_files
     from strategy_lab_pipeline.stages.workspace import open_workspace
 
     workspace = open_workspace(settings())
     gone = [path.expanduser().resolve() for path in files]
-    for path in gone:
-        forget_file(workspace, path)
-        note = "counts no more; `strategy-lab backtest` brings its sessions up to date"
-        say(people, f"{path}: {note}")
-    answer({"forgotten": gone}, as_json, lambda _: None)  # people have read it
+    forget_files(workspace, *gone)
+    note = "counts no more; `strategy-lab backtest` brings its sessions up to date"
+    shown = "\n".join(f"{path}: {note}" for path in gone)
+    answer({"forgotten": gone}, as_json, lambda _: say(people, shown))
 
 
 @app.command()

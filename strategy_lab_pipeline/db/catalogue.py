@@ -108,16 +108,18 @@ class FileCatalogue(Queries):
         with self._database.reading() as session:
             return overlaps(session, path, sha256, schema, ranges)
 
-    def forget(self, path: str) -> bool:
-        """Count the file at `path` no more, all of its deliveries; return whether it counted."""
+    def forget(self, paths: Collection[str]) -> list[str]:
+        """Count the files at `paths` no more, all of their deliveries.
+
+        Returns those that don't count now: where there are any, nothing is forgotten.
+        """
+        counting = (FileTable.path.in_(paths), ~FileTable.forgotten)
         with self._database.writing() as session:
-            known = session.scalars(
-                update(FileTable)
-                .where(FileTable.path == path, ~FileTable.forgotten)
-                .values(forgotten=True)
-                .returning(FileTable.id)
-            )
-            return bool(known.all())
+            known = set(session.scalars(select(FileTable.path).where(*counting)))
+            unknown = sorted(set(paths) - known)
+            if not unknown:
+                session.execute(update(FileTable).where(*counting).values(forgotten=True))
+            return unknown
 
     def record_broken_file(
         self, path: str, *, size: int, mtime_ns: int, reason: str, sha256: str = ""

@@ -45,7 +45,8 @@ def landing_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for what new files in the landing folder, or changed code, have left to do."""
     opened = workspace.open()
-    problems = (*search_landing(opened).unreadable, *experiments(opened.settings).problems)
+    unreadable = (f"{path}: {problem}" for path, problem in search_landing(opened).unreadable)
+    problems = (*unreadable, *experiments(opened.settings).problems)
     for problem in (*problems, *plan.left_out(opened), *_unknown_groups(opened)):
         context.log.warning(problem)
     seen: dict[str, list[int]] = json.loads(context.cursor or "{}")

@@ -111,17 +111,20 @@ def _open_again(workspace: Workspace, file: FileRow) -> TickFile | None:
         return None  # it is gone, or not what it was
 
 
-def forget(workspace: Workspace, path: Path) -> None:
-    """Count a file that was taken away no more; its sessions are made without it.
+def forget(workspace: Workspace, *paths: Path) -> None:
+    """Count files that were taken away no more, all of them or none; sessions go on without them.
 
     Raises
     ------
     PipelineError
-        The file lies in the landing folder, or was never catalogued.
+        A file lies in the landing folder, or was never catalogued.
     """
     landing = workspace.settings.landing.resolve()
-    if path.is_relative_to(landing) and path.exists():
-        problem = "is still in the landing folder, it would be read again; take it away first"
-        raise PipelineError(f"{path}: {problem}")
-    if not workspace.store.forget(str(path)):
-        raise PipelineError(f"{path}: is in no catalogue; `strategy-lab status` names what counts")
+    for path in paths:
+        if path.is_relative_to(landing) and path.exists():
+            problem = "is still in the landing folder, it would be read again; take it away first"
+            raise PipelineError(f"{path}: {problem}")
+    unknown = workspace.store.forget([str(path) for path in paths])
+    if unknown:
+        named = ", ".join(unknown)
+        raise PipelineError(f"{named}: is in no catalogue; `strategy-lab status` names what counts")

@@ -38,17 +38,17 @@ class Search:
     files
         Tick files by name; others are left alone.
     unreadable
-        A sentence for each path that could not be looked into.
+        Each path that could not be looked into, and why.
     """
 
     files: tuple[Path, ...]
-    unreadable: tuple[str, ...]
+    unreadable: tuple[tuple[str, str], ...]
 
 
 def search(paths: Iterable[Path]) -> Search:
     """Look for tick files: `paths` themselves, or in and under them where they are folders."""
     found: set[Path] = set()
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
 
     def refuse(error: OSError) -> None:
         """Say why a path could not be looked into."""
@@ -57,7 +57,7 @@ def search(paths: Iterable[Path]) -> Search:
             problem = "not there; check the path"
         elif not isinstance(error, PermissionError):
             problem = f"not readable: {error.strerror}"
-        reasons.append(f"{error.filename}: {problem}")
+        reasons.append((str(error.filename), problem))
 
     for path in paths:
         try:
@@ -66,7 +66,9 @@ def search(paths: Iterable[Path]) -> Search:
             refuse(error)
             continue
         if not is_folder and not is_tick_file(path):
-            reasons.append(f"{path}: not the name of a tick file (.dbn, .csv, .parquet; .zst, .gz)")
+            reasons.append(
+                (str(path), "not the name of a tick file (.dbn, .csv, .parquet; .zst, .gz)")
+            )
         inside = _files_under(path, refuse) if is_folder else [path]
         found.update(file.resolve() for file in inside if is_tick_file(file))
     return Search(tuple(sorted(found)), tuple(sorted(reasons)))
@@ -104,9 +106,7 @@ def search_landing(workspace: Workspace) -> Search:
     root = workspace.settings.landing.resolve()
     found = search([root])
     outside = [path for path in found.files if not path.is_relative_to(root)]
-    reasons = (
-        f"{path}: a link in the landing folder leads there; copy the file, or ingest it by path"
-        for path in outside
-    )
+    problem = "a link in the landing folder leads there; copy the file, or ingest it by path"
+    reasons = ((str(path), problem) for path in outside)
     inside = tuple(path for path in found.files if path not in outside)
     return Search(inside, (*found.unreadable, *reasons))

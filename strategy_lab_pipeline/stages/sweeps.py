@@ -41,7 +41,7 @@ class Sweep:
     skipped
         A sentence for each session that no set can run on: a partial one, above all.
     varied
-        The parameters that the axes name.
+        The parameters in which the sets differ.
     rows
         For each set its number, parameters and figures over all sessions, money in currency units
         of 1e-6; `won` counts the sessions with a profit, `failed` those without a result, and

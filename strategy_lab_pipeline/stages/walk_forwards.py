@@ -296,7 +296,7 @@ def summary(workspace: Workspace, search: SearchFile) -> dict[str, Any]:
     return {
         "objective": objective.name,
         "out_of_sample": _or_none(value),
-        "net_profit": int(profits.sum()),
+        "net_profit_e6": int(profits.sum()),
         "sessions": len(profits),
         "windows": [{name: value for name, value in row.items() if name != "test"} for row in rows],
     }

@@ -119,25 +119,41 @@ def test_source_digest__follows_names_and_contents(tmp_path: Path) -> None:
     assert source_digest(tmp_path, without=("sub",)) != without
 
 
-def _used_by_kernels(path: Path) -> set[str]:
-    """Return the files of the package whose names stand in a file's kernels."""
-    origin, used = {}, set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _origins(path: Path) -> dict[str, set[str]]:
+    """Return the files of the package that each name of a module comes from."""
+    found: dict[str, set[str]] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("strategy_lab_core"):
-            file = "/".join((node.module or "").split(".")[1:]) + ".py"
-            origin.update({each.asname or each.name: file for each in node.names})
-        elif isinstance(node, ast.FunctionDef):
-            inside = (each for line in node.body for each in ast.walk(line))
-            names = {each.id for each in inside if isinstance(each, ast.Name)}
-            if DECORATORS & {getattr(each, "id", None) for each in node.decorator_list}:
-                used |= names
-    return {origin[name] for name in used & set(origin)}
+            module = CORE.joinpath(*(node.module or "").split(".")[1:])
+            for each in node.names:
+                file = module / f"{each.name}.py" if module.is_dir() else module.with_suffix(".py")
+                assert file.is_file(), (path, each.name)
+                found[each.asname or each.name] = {file.relative_to(CORE).as_posix()}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            made_of = set().union(*(found.get(name, set()) for name in _names(node.value)))
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= dict.fromkeys(_names(*targets), made_of)
+    return found
 
 
-def test_key__has_all_that_kernels_outside_of_it_use() -> None:
-    """Their machine code is kept by their own file alone: an edit of another would be missed."""
-    outside = [path for layer in LEFT_OUT_OF_KEY for path in (CORE / layer).glob("*.py")]
-    used = {file for path in outside for file in _used_by_kernels(path)}
+def _names(*nodes: ast.AST | None) -> set[str]:
+    walked = (each for node in nodes if node is not None for each in ast.walk(node))
+    return {each.id for each in walked if isinstance(each, ast.Name)}
 
-    assert "data/simulate_matching.py" in used
+
+def _used_by_kernels(path: Path) -> set[str]:
+    """Return the files of the package that a file's kernels take something from: types, too."""
+    used = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and DECORATORS & _names(*node.decorator_list):
+            used |= _names(node.args, node.returns, *node.body)
+    origins = _origins(path)
+    return set().union(*(origins.get(name, set()) for name in used))
+
+
+def test_key__has_all_that_kernels_take_from_other_files() -> None:
+    """An edit of what is left out would be missed, also by kernels that are left out themselves."""
+    used = {file for path in CORE.rglob("*.py") for file in _used_by_kernels(path)}
+
+    assert {"data/simulate_matching.py", "types.py", "strategies/strategy.py"} <= used
     assert {file for file in used if file.split("/")[0] in LEFT_OUT_OF_KEY} <= set(IN_KEY)

@@ -24,6 +24,7 @@ from strategy_lab_pipeline.settings import Settings
 from strategy_lab_pipeline.stages import catalogue, raw, validated
 from strategy_lab_pipeline.stages.landing import search
 from strategy_lab_pipeline.stages.workspace import open_workspace
+from tests.pipeline.answers import assert_documented
 from tests.pipeline.bad_strategies import write_experiment, write_strategy
 
 DAYS = (date(2025, 1, 14), date(2025, 1, 15))
@@ -67,6 +68,7 @@ def test_leaks__finds_none_in_the_built_in_strategy(settings: Settings) -> None:
     assert code == 0
     assert (found["experiment"], found["session"]) == ("probed", "2025-01-15")
     assert found["verdict"] == "no leak found"
+    assert_documented("leaks", found)
     assert [row["test"] for row in found["rows"]] == ["rows removed", "rows replaced"] * 2
 
 
@@ -77,6 +79,7 @@ def test_warmup__has_a_row_for_each_start(settings: Settings) -> None:
     assert code == 0
     assert found["session"] == "2025-01-14"
     assert len(found["rows"]) == 2
+    assert_documented("warmup", found)
 
 
 def test_sensitivity__answers_and_draws(settings: Settings, tmp_path: Path) -> None:
@@ -87,6 +90,7 @@ def test_sensitivity__answers_and_draws(settings: Settings, tmp_path: Path) -> N
 
     assert code == 0
     assert found["passes"] == 4
+    assert_documented("sensitivity", found)
     assert {"curve", "point", "net_profit_e6", "n_fills"} <= set(found["rows"][0])
     assert chart.read_text(encoding="utf-8").startswith("<svg")
 
@@ -102,6 +106,7 @@ def test_queue_models__answers_and_draws(settings: Settings, tmp_path: Path) -> 
 
     assert code == 0
     assert found["is_simulated"]
+    assert_documented("queue-models", found)
     assert found["orders"] > 0
     assert len(found["rows"]) == 10
     assert all(file.read_text(encoding="utf-8").startswith("<svg") for file in (chart, places))

@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from select import select
+from threading import Timer
 
 import pytest
 from rich.console import Console
@@ -91,6 +93,29 @@ def test_steps__go_on_when_nobody_reads(monkeypatch: pytest.MonkeyPatch, reads: 
         if reads:
             assert os.read(ours, 20) == b"running: 0 of 2 (0:0"
             os.close(ours)
+
+
+def test_steps__end_while_a_line_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process has filled the pipe since we looked: the line is not waited for."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(theirs, bytes(1 << 16))
+    os.set_blocking(theirs, True)
+    monkeypatch.setattr(progress_module, "FIRST_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress_module, "JOIN_SECONDS", 0.1)
+    monkeypatch.setattr(progress_module, "select", lambda *_: ([], [theirs], []))
+    relief = Timer(20, os.close, [ours])  # whoever waits is let go, and has waited for long
+    begun = time.monotonic()
+    with os.fdopen(theirs, "w") as pipe:
+        relief.start()
+        with steps("running", total=2, console=Console(file=pipe)):
+            time.sleep(0.2)
+        waited_seconds = time.monotonic() - begun
+        relief.cancel()
+        os.close(ours)
+    assert waited_seconds < 10
 
 
 def test_steps__leave_the_answer_alone_when_nobody_reads(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import dagster as dg
 from strategy_lab_pipeline import launch
 from strategy_lab_pipeline.stages.workspace import Workspace
 from tests.pipeline import shell
+from tests.pipeline.answers import assert_documented
 from tests.pipeline.test_searches import opened, search_of
 from tests.pipeline.test_walk_forwards import WINDOWS
 
@@ -27,11 +28,15 @@ def test_commands__run_what_is_out_of_date(opened: Workspace) -> None:
 
     found, code = call(opened, "search", "sizes")
     assert (found["trials"], found["complete"], code) == (5, 5, 0)
+    assert_documented("search", found)
     walked, code = call(opened, "walk-forward", "walked")
     assert (walked["ran"], walked["sessions"], code) == (4, 4, 0)
+    assert_documented("walk-forward", walked)
     again, _ = call(opened, "walk-forward", "walked")
     assert (again["ran"], again["windows"]) == (0, walked["windows"])
-    (weighed,), code = call(opened, "evidence", "walked")
+    evidence, code = call(opened, "evidence", "walked")
+    assert_documented("evidence", evidence)
+    (weighed,) = evidence
     assert (weighed["verdict"]["colour"], weighed["verdict"]["n_trials"], code) == (
         "can't tell", 5, 0,
     )  # fmt: skip

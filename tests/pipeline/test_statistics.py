@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from strategy_lab_core.data.calendar import session_calendar
 from strategy_lab_core.data.files import open_ticks
 from strategy_lab_core.data.roll_rules import RollRule, roll_rule
 from strategy_lab_core.data.schemas import polars_schema
-from strategy_lab_core.types import TickSchema
+from strategy_lab_core.types import NS_PER_SECOND, TickSchema
 from strategy_lab_pipeline.db.store import FileRow
 from strategy_lab_pipeline.inquiry import roll_rows
 from strategy_lab_pipeline.settings import Settings
@@ -176,7 +176,8 @@ def test_rolls__by_open_interest(opened: Workspace, tmp_path: Path) -> None:
     assert start["to_symbol"] == "MNQH5"
     assert (roll["session"], roll["cause"], roll["missing"]) == (DAYS[2], "rule", 0)
     assert (roll["from_open_interest"], roll["to_open_interest"]) == (60, 90)
-    assert roll["open_interest_ns"].startswith("2025-03-11 23:00:00")
+    received = datetime.fromtimestamp(roll["open_interest_ns"] // NS_PER_SECOND, UTC)
+    assert f"{received:%Y-%m-%d %H:%M:%S}" == "2025-03-11 23:00:00"
 
 
 @pytest.mark.parametrize(("before_open_ns", "symbol"), [(1, "MNQM5"), (0, "MNQH5")])

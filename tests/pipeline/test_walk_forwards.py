@@ -50,7 +50,7 @@ def test_build__chooses_before_it_judges(opened: Workspace) -> None:
         assert result["net_profits"] == [earned[best, test]]
         assert result["in_sample"] == pytest.approx(totals[best] / 1e6)
     whole = walk_forwards.summary(opened, search)
-    assert whole["net_profit"] == sum(result["net_profits"][0] for result in results)
+    assert whole["net_profit_e6"] == sum(result["net_profits"][0] for result in results)
     assert whole["sessions"] == 4
 
 

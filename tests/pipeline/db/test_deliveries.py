@@ -148,9 +148,9 @@ def test_forget__a_file_counts_no_more(store: Store) -> None:
     """Until it comes again; what it stood for and what it kept out is judged anew."""
     _deliver(store, "a.dbn", _range(1, 100))
     assert _deliver(store, "b.dbn", _range(50, 150)).status == "broken"
-    assert not store.forget("c.dbn")
-    assert store.forget("a.dbn")
-    assert not store.forget("a.dbn")
+    assert store.forget(["a.dbn", "c.dbn"]) == ["c.dbn"]
+    assert store.forget(["a.dbn"]) == []
+    assert store.forget(["a.dbn"]) == ["a.dbn"]
 
     assert _used(store) == []
     assert store.file_by_path("a.dbn") is None
@@ -165,7 +165,7 @@ def test_forget__a_file_counts_no_more(store: Store) -> None:
 def test_forget__a_broken_file_is_no_fault_any_more(store: Store) -> None:
     """It is not listed, and is told of again when it comes again."""
     store.record_broken_file("a.dbn", size=3, mtime_ns=4, reason="cut short")
-    store.forget("a.dbn")
+    store.forget(["a.dbn"])
     assert store.broken_files() == []
     again = store.record_broken_file("a.dbn", size=3, mtime_ns=4, reason="cut short")
     assert (again.delivery, again.reason) == (2, "cut short")

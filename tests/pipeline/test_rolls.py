@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,7 @@ from strategy_lab_core.data.roll_rules import RollRule, roll_rule
 from strategy_lab_core.data.roll_schemas import ROLL_TABLES
 from strategy_lab_core.data.schemas import pandera_schema
 from strategy_lab_core.data.simulate import Simulation, simulate
+from strategy_lab_core.types import NS_PER_SECOND
 from strategy_lab_pipeline.errors import PipelineError
 from strategy_lab_pipeline.inquiry import roll_rows
 from strategy_lab_pipeline.settings import Settings
@@ -166,7 +167,8 @@ def test_rows__are_the_audit(opened: Workspace) -> None:
     assert (start["to_symbol"], start["session"]) == ("MNQH5", DAYS[0])
     assert (roll["to_symbol"], roll["session"], roll["cause"]) == ("MNQM5", DAYS[2], "rule")
     assert roll["volume_session"] == DAYS[1]
-    assert roll["gap_ns"].startswith("2025-03-12 2")
+    quoted = datetime.fromtimestamp(roll["gap_ns"] // NS_PER_SECOND, UTC)
+    assert f"{quoted:%Y-%m-%d %H}"[:-1] == "2025-03-12 2"
     with pytest.raises(PipelineError, match="ingest files of Databento's schema statistics"):
         roll_rows(opened.settings, "MNQ", "open_interest")
 

@@ -1,6 +1,6 @@
 """The stages of hftbacktest 2.4.4 beside ours: the same tape, maker, latency and queue.
 
-Its 100 parameter sets are 100 passes. `SETS_TIMED` of them, spread over offsets and leans, are
+Its 100 parameter sets are 100 passes. Five of them (`FEW`), spread over offsets and leans, are
 timed, and the time is multiplied up; ours are timed all, in their one pass.
 """
 
@@ -12,11 +12,11 @@ from benchmarks.peer import run_maker, timing_of
 from benchmarks.peer_events import peer_events
 from benchmarks.stages import CONFIG, Prepared, session_of, set_of
 
-__all__ = ["PEERS", "PeerStage"]
+__all__ = ["FEW", "PEERS", "ROOM", "SHARE", "PeerStage"]
 
-SETS_TIMED = 5
-_ONE, _SPREAD = [0], [21 * i for i in range(SETS_TIMED)]
-_ROOM = 1 << 20  # fills
+FEW = range(0, 100, 21)  # of the 100 sets, those that are timed
+SHARE = len(FEW) / 100
+ROOM = 1 << 20  # fills
 
 
 class PeerStage(NamedTuple):
@@ -28,7 +28,7 @@ class PeerStage(NamedTuple):
     make: Callable[[Prepared], Callable[[], None]]
 
 
-def _passes(sets: list[int], *, by_price: bool) -> Callable[[Prepared], Callable[[], None]]:
+def _passes(sets: range, *, by_price: bool) -> Callable[[Prepared], Callable[[], None]]:
     def stage(prepared: Prepared) -> Callable[[], None]:
         session = session_of(prepared, by_price=by_price)
         events, _ = peer_events(session)
@@ -37,7 +37,7 @@ def _passes(sets: list[int], *, by_price: bool) -> Callable[[Prepared], Callable
 
         def work() -> None:
             for p in chosen:
-                run_maker(events, p, timing, _ROOM)
+                run_maker(events, p, timing, ROOM)
 
         return work
 
@@ -45,11 +45,11 @@ def _passes(sets: list[int], *, by_price: bool) -> Callable[[Prepared], Callable
 
 
 def _beside(feed: str, *, by_price: bool) -> dict[str, PeerStage]:
-    one, many = _passes(_ONE, by_price=by_price), _passes(_SPREAD, by_price=by_price)
+    one, many = _passes(range(1), by_price=by_price), _passes(FEW, by_price=by_price)
     sweep = "sweep100_vs_hftbacktest" if by_price else "l3_sweep100_vs_hftbacktest"
     return {
         f"{feed}_hftbacktest": PeerStage(f"{feed}_backtest", 1.0, f"{feed}_vs_hftbacktest", one),
-        f"{feed}_hftbacktest_sets": PeerStage(f"{feed}_sweep100", SETS_TIMED / 100, sweep, many),
+        f"{feed}_hftbacktest_sets": PeerStage(f"{feed}_sweep100", SHARE, sweep, many),
     }
 
 

@@ -15,18 +15,15 @@ from benchmarks.maker import MakerParams, maker
 from benchmarks.markets import CONFIG, REAL_DATA, markets
 from benchmarks.peer import run_maker, timing_of
 from benchmarks.peer_events import peer_events
-from benchmarks.peer_stages import SETS_TIMED
+from benchmarks.peer_stages import FEW, ROOM, SHARE
 from benchmarks.run import BUILD, Figures, in_turns, tell, times_faster
-from benchmarks.stages import calibration, set_of
-from strategy_lab_core.engine.run import Costs, run_pass
+from benchmarks.stages import COSTS, calibration, set_of
+from strategy_lab_core.engine.run import run_pass
 from strategy_lab_core.engine.tape import SessionTape
 
 __all__ = ["measure"]
 
 SYNTHETIC = ("bench", "simulated")
-COSTS = Costs(500_000, 370_000, 370_000)
-ROOM = 1 << 20  # fills
-SETS = 100
 
 
 def measure(session: SessionTape, repeat: int) -> dict[str, Figures]:
@@ -47,8 +44,8 @@ def measure(session: SessionTape, repeat: int) -> dict[str, Figures]:
     works = {
         "backtest": ours(range(1)),
         "hftbacktest": peers(range(1)),
-        "sweep100": ours(range(SETS)),
-        "hftbacktest_sets": peers(range(0, SETS, 21)),
+        "sweep100": ours(range(100)),
+        "hftbacktest_sets": peers(FEW),
     }
     for name in ("backtest", "hftbacktest"):
         works[name]()  # compiles
@@ -74,9 +71,7 @@ def main() -> None:
         name = f"real_{re.sub('[^a-z0-9]+', '_', tape.lower())}"
         one = times_faster("vs_hftbacktest", figures["backtest"], figures["hftbacktest"], 1.0)
         peers = figures["hftbacktest_sets"]
-        many = times_faster(
-            "sweep100_vs_hftbacktest", figures["sweep100"], peers, SETS_TIMED / SETS
-        )
+        many = times_faster("sweep100_vs_hftbacktest", figures["sweep100"], peers, SHARE)
         for work, each in figures.items():
             print(
                 f"{tape + ', ' + work:44} {each['min_s']:7.3f} /{each['median_s']:6.3f} "

@@ -31,7 +31,17 @@ from strategy_lab_core.engine.tape import SessionTape, session_tape
 from strategy_lab_core.strategies.strategy import Strategy
 from strategy_lab_core.types import Action, BookState, IntAny, Phase, TickSchema
 
-__all__ = ["STAGES", "Prepared", "calibrate", "calibration", "prepare", "session_of", "set_of"]
+__all__ = [
+    "CONFIG",
+    "COSTS",
+    "STAGES",
+    "Prepared",
+    "calibrate",
+    "calibration",
+    "prepare",
+    "session_of",
+    "set_of",
+]
 
 BATCH = 1 << 18  # rows, as the readers give them
 BOOKS_BYTES = 1 << 20  # the books of a batch are used while they are in the cache
@@ -41,6 +51,7 @@ ENGINE_COLUMNS = (
     "ts_recv", "ts_event", "instrument_id", "action", "side", "price", "size", "order_id", "flags",
 )  # fmt: skip
 CONFIG = BacktestConfig(flatten_seconds=0)
+COSTS = Costs(500_000, 370_000, 370_000)
 MBO_COLUMNS = ("action", "side", "price", "size", "order_id", "flags", "ts_recv")
 
 
@@ -227,8 +238,8 @@ def _engine(
         dealt = [strategies[thread::threads] for thread in range(threads)]
 
         def run(part: list[Strategy]) -> None:
-            costs = [Costs(500_000, 370_000, 370_000)] * len(part)
-            run_pass(tape.copy(), part, [CONFIG] * len(part), costs, keeps_orders=False)
+            many = len(part)
+            run_pass(tape.copy(), part, [CONFIG] * many, [COSTS] * many, keeps_orders=False)
 
         def work() -> None:
             with ThreadPoolExecutor(threads) as pool:

@@ -27,7 +27,6 @@ __all__ = [
 
 DRAWS = 8  # uniform draws that one step may use
 
-
 _MIN_LEVELS = 12  # a thinner side gets an order before anything else happens
 _TARGET_LIVE = 320  # orders alive, both sides, towards which adds and cancels lean
 _SPAN = 30  # levels behind the best in which most orders are placed

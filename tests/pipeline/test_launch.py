@@ -168,11 +168,12 @@ def test_up__ends_well_when_it_is_told_to(
     """Dagster calls it a failure when it is still starting; one of its own stays one."""
     _restore_environment(monkeypatch)
     ready = tmp_path / "ready"
-    script = f"trap 'exit 1' TERM; touch {ready}; while {str(is_told).lower()}; do sleep 0.05; done"
+    seconds = 60 if is_told else 0
+    script = f"trap 'exit 1' TERM; touch {ready}; sleep {seconds} & wait; exit 1"
 
     def start(_: list[str], **options: Any) -> "subprocess.Popen[bytes]":
         """Start something that fails when it is told to end, and otherwise at once."""
-        return subprocess.Popen(["sh", "-c", f"{script}; exit 1"], **options)
+        return subprocess.Popen(["sh", "-c", script], **options)
 
     def tell() -> None:
         """Send the signal as a service manager would."""
